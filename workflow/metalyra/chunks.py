@@ -1,0 +1,12 @@
+"""Which job a star belongs to."""
+
+import hashlib
+
+
+def chunk_of(star_id: str, chunks: int) -> int:
+    """Return the chunk, 0 to ``chunks - 1``, that holds a star.
+
+    The chunk follows from the name of the star alone, so that adding a star to a
+    study leaves every other star in its chunk.
+    """
+    return int(hashlib.sha256(star_id.encode()).hexdigest()[:8], 16) % chunks

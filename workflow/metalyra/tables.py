@@ -1,0 +1,141 @@
+"""The columns of every table, with their units, and how tables reach the disk.
+
+Tables are pandas data frames in memory and Parquet files on disk. The unit,
+description and UCD of a column travel in the file's column metadata, so that FITS and
+VOTable copies made from it are complete.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column holds: unit (VOUnits), description and UCD1+."""
+
+    unit: str
+    description: str
+    ucd: str = ""
+
+
+COLUMNS: Mapping[str, Column] = {
+    "sample": Column("", "Star list and band of the study", "meta.id"),
+    "star_id": Column("", "Identifier of the star in its survey", "meta.id;meta.main"),
+    "reference_id": Column("", "Matched star of the reference sample", "meta.id.cross"),
+    "separation": Column("arcsec", "Distance to the matched star", "pos.angDistance"),
+    "band": Column("", "Photometric band", "meta.id;instr.bandpass"),
+    "ra": Column("deg", "Right ascension (ICRS)", "pos.eq.ra;meta.main"),
+    "dec": Column("deg", "Declination (ICRS)", "pos.eq.dec;meta.main"),
+    "period": Column("d", "Pulsation period", "time.period"),
+    "pulsation_type": Column("", "RRab (fundamental mode) or RRc (first overtone)", "src.class"),
+    "time": Column("d", "Time of observation, on the survey's own scale", "time.epoch"),
+    "phase": Column("", "Pulsation phase in [0, 1), aligned by phi1", "time.phase"),
+    "mag": Column("mag", "Magnitude", "phot.mag"),
+    "mag_err": Column("mag", "Error of the magnitude", "stat.error;phot.mag"),
+    "kept": Column("", "False for a point rejected by the fit", "meta.code.qual"),
+    "n_epochs": Column("", "Number of epochs kept by the fit", "meta.number;obs"),
+    "mean_mag": Column("mag", "Mean magnitude of the light-curve model", "phot.mag;stat.mean"),
+    "amplitude": Column("mag", "Peak-to-valley amplitude of the GP mean", "src.var.amplitude"),
+    "phase_coverage": Column("", "1 - largest gap in phase", "obs.param"),
+    "snr": Column("", "amplitude * sqrt(n_epochs) / rms residual", "stat.snr"),
+    "sigma": Column("mag", "Standard deviation of the residuals", "stat.stdev;phot.mag"),
+    "phase_shift": Column("", "Phase added to align the light curve by phi1", "time.phase"),
+    "fourier_order": Column("", "Order chosen by cross-validation", "meta.number"),
+    "cost": Column("mag2", "Huber cost of the Fourier fit", "stat.fit.param"),
+    "minmax": Column("mag", "Range of the kept magnitudes", "phot.mag;arith.diff"),
+    "aperture": Column("", "Aperture (1-based) with the highest S/N", "instr.setup"),
+    "gp_length_scale": Column("", "Length scale of the GP kernel, in phase", "stat.param"),
+    "gp_amplitude": Column("mag", "Standard deviation of the GP kernel", "stat.param"),
+    "gp_noise": Column("mag", "White noise of the GP", "stat.stdev;phot.mag"),
+    "gp_log_likelihood": Column("", "Log marginal likelihood of the GP", "stat.likelihood"),
+    "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
+    "curve": Column("mag", "GP mean minus mean magnitude at 100 equal phases", "phot.mag"),
+    "relation": Column("", "Metallicity relation of the label", "meta.note"),
+    "model": Column("", "Ensemble that predicted the metallicity", "meta.note"),
+    "feh": Column("", "Metallicity [Fe/H] (dex)", "phys.abund.Fe"),
+    "feh_std": Column("", "Spread of the ensemble's [Fe/H] (dex)", "stat.stdev;phys.abund.Fe"),
+    "feh_err": Column("", "Error of the relation's [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
+    "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
+    "weight": Column("", "Sample weight in the training", "stat.weight"),
+    "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
+    "status": Column("", "ok, or why there is no value", "meta.code.status"),
+}
+"""Columns with fixed meanings; Fourier columns are described by `describe`."""
+
+
+def describe(name: str) -> Column:
+    """Return the meaning of a column; a plain one for survey columns."""
+    if name in COLUMNS:
+        return COLUMNS[name]
+    if name.endswith("_err") and name.removesuffix("_err") in _FOURIER:
+        parameter = _FOURIER[name.removesuffix("_err")]
+        return Column(parameter.unit, f"Error of: {parameter.description}", "stat.error")
+    if name in _FOURIER:
+        return _FOURIER[name]
+    if name.startswith("member_"):
+        return Column("", f"[Fe/H] (dex) of ensemble {name.replace('_', ' ')}", "phys.abund.Fe")
+    return Column("", name.replace("_", " "))
+
+
+_FOURIER: Mapping[str, Column] = {
+    **{f"a{k}": Column("mag", f"Fourier amplitude A_{k}", "stat.fourier") for k in range(1, 10)},
+    **{f"phi{k}": Column("rad", f"Fourier phase phi_{k}", "stat.fourier") for k in range(1, 10)},
+    **{
+        f"phi{k}1": Column("rad", f"phi_{k} - {k} phi_1 (sine series)", "stat.fourier")
+        for k in range(2, 10)
+    },
+}
+
+
+@contextmanager
+def replace_when_complete(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path` and rename it to `path` on success.
+
+    Nothing half-written is ever under the final name; on an error the temporary file
+    is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_arrow(table: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> pa.Table:
+    """Return the Arrow table with the columns' units, descriptions and UCDs attached."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    fields = []
+    for field in arrow.schema:
+        column = describe(field.name)
+        parts = {"unit": column.unit, "description": column.description, "ucd": column.ucd}
+        fields.append(field.with_metadata({key: text for key, text in parts.items() if text}))
+    return arrow.cast(pa.schema(fields, metadata=dict(metadata or {})))
+
+
+def write_table(
+    table: pd.DataFrame, path: Path | str, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a table as Parquet, complete or not at all; `metadata` describes the table."""
+    with replace_when_complete(Path(path)) as temporary:
+        pq.write_table(to_arrow(table, metadata), temporary)
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a Parquet table."""
+    return pq.ParquetFile(path).read().to_pandas()
+
+
+def read_tables(paths: list[Path | str]) -> pd.DataFrame:
+    """Read the chunks of a table as one, sorted by star so that chunking leaves no trace."""
+    table = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    return table.sort_values("star_id", kind="stable", ignore_index=True)
