@@ -1,0 +1,213 @@
+"""Files, folders and archives as a stream of members held in memory.
+
+Nothing is ever extracted to disk, so the paths, links and devices that an archive names
+have no effect: a member's path is text, and its bytes come with a limit on their size.
+"""
+
+import gzip
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+MEMBER_LIMIT = 64 * 2**20
+"""Largest member that is read (bytes); the longest light curve known here has 0.4 MB."""
+
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+
+_DAMAGE = (
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class ArchiveError(ValueError):
+    """A file that cannot be read to its end; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an archive or folder, or a file that stands for itself.
+
+    Attributes
+    ----------
+    path
+        Path as the archive has it. It is a label: never a place to read or write.
+    data
+        The content, decompressed; None if it cannot be read.
+    problem
+        Why there is no content.
+    """
+
+    path: str
+    data: bytes | None
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The other parts of the path."""
+        return PurePosixPath(self.path).parts[:-1]
+
+
+def is_collection(path: Path) -> bool:
+    """Say whether a path is a folder or an archive, rather than one plain file."""
+    return path.is_dir() or path.name.lower().endswith((*_TAR_SUFFIXES, ".zip"))
+
+
+def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
+    """Give the regular files of a folder, tar, tar.gz or zip, or a single file, one by one.
+
+    Parameters
+    ----------
+    path
+        A folder (read with its subfolders, in order of name), an archive, or one file,
+        which may be compressed with gzip.
+    limit
+        Size (bytes) above which a member is reported and not read.
+
+    Yields
+    ------
+    Member
+        A member that is damaged or too large has a `problem`; the others follow.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive itself is damaged or ends too early, after the members before the
+        damage were given.
+    FileNotFoundError
+        If there is nothing at `path`.
+    """
+    name = path.name.lower()
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not file.name.startswith("."):
+                yield _single_member(file, file.relative_to(path).as_posix(), limit)
+    elif name.endswith(_TAR_SUFFIXES):
+        yield from _tar_members(path, limit)
+    elif name.endswith(".zip"):
+        yield from _zip_members(path, limit)
+    else:
+        yield _single_member(path, path.name, limit)
+
+
+def read_file(path: Path, limit: int = 2**31) -> bytes:
+    """Return the content of one file, decompressed if its name ends in ``.gz``.
+
+    Raises
+    ------
+    ArchiveError
+        If it is damaged or larger than `limit` bytes.
+    """
+    member = _single_member(path, path.name, limit)
+    if member.data is None:
+        raise ArchiveError(f"{path}: {member.problem}")
+    return member.data
+
+
+class _LimitedStream:
+    """Refuses a read so large that only a forged header would ask for it."""
+
+    def __init__(self, stream: BinaryIO, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self.seek = stream.seek
+        self.tell = stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self._limit:
+            raise tarfile.ReadError(f"a header claims {size} bytes")
+        return self._stream.read(size)
+
+
+def _tar_members(path: Path, limit: int) -> Iterator[Member]:
+    """Give the members of a tar file, compressed or not."""
+    compressed = not path.name.lower().endswith(".tar")
+    last = "nothing"
+    with gzip.open(path) if compressed else path.open("rb") as stream:
+        try:
+            source = _LimitedStream(stream, max(limit, tarfile.RECORDSIZE))
+            with tarfile.open(fileobj=source, mode="r:") as archive:
+                while (entry := archive.next()) is not None:
+                    archive.members.clear()  # else every header stays in memory
+                    if not entry.isreg() or entry.issparse():
+                        continue
+                    if entry.size > limit:
+                        yield Member(entry.name, None, _too_large(entry.size, limit))
+                    else:
+                        yield Member(entry.name, archive.extractfile(entry).read())
+                    last = repr(entry.name)
+                _check_end(stream, archive.offset)
+        except _DAMAGE as error:
+            raise ArchiveError(
+                f"{path}: damaged or cut short; the last member read is {last} ({error})"
+            ) from error
+
+
+def _check_end(stream: BinaryIO, offset: int) -> None:
+    """Raise unless a tar ends with its end mark and a gzip stream with its checksum.
+
+    `tarfile` takes a header that it cannot read for the end of the archive.
+    """
+    stream.seek(offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("no end mark")
+    while stream.read(2**20):
+        pass
+
+
+def _zip_members(path: Path, limit: int) -> Iterator[Member]:
+    """Give the members of a zip file."""
+    with path.open("rb") as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except _DAMAGE as error:
+            raise ArchiveError(f"{path}: damaged or cut short ({error})") from error
+        with archive:
+            for entry in archive.infolist():
+                if entry.is_dir():
+                    continue
+                try:
+                    with archive.open(entry) as content:
+                        data = content.read(limit + 1)
+                except _DAMAGE as error:
+                    yield Member(entry.filename, None, f"damaged ({error})")
+                else:
+                    yield _limited(entry.filename, data, limit)
+
+
+def _single_member(path: Path, name: str, limit: int) -> Member:
+    """Read one file, decompressed if its name ends in ``.gz``."""
+    compressed = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path) if compressed else path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except FileNotFoundError:
+        raise
+    except _DAMAGE as error:
+        return Member(name, None, f"damaged or cut short ({error})")
+    return _limited(name[: -len(".gz")] if compressed else name, data, limit)
+
+
+def _limited(name: str, data: bytes, limit: int) -> Member:
+    """Return a member unless it is larger than allowed."""
+    if len(data) > limit:
+        return Member(name, None, _too_large(f"more than {limit}", limit))
+    return Member(name, data)
+
+
+def _too_large(size: int | str, limit: int) -> str:
+    return f"{size} bytes long; at most {limit} are read"
