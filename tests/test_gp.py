@@ -1,0 +1,128 @@
+"""The periodic Gaussian process is the dense one, at a fraction of the cost."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from metalyra import gp
+from metalyra.fourier import evaluate_harmonics
+from tests.test_fourier import PERIOD, make_light_curve
+
+HARMONICS = 30
+
+
+def folded(seed, count=80, noise=0.03):
+    time, mag, _ = make_light_curve(np.random.default_rng(seed), count, noise)
+    return (time / PERIOD) % 1, mag
+
+
+def expsine2(first, second, length_scale):
+    return np.exp(-2 * np.sin(np.pi * (first[:, None] - second)) ** 2 / length_scale**2)
+
+
+def matern32(first, second, length_scale):
+    """The Matern 3/2 kernel summed over all turns of the circle."""
+    turns = np.arange(-60, 61)
+    scaled = np.sqrt(3) * np.abs(first[:, None, None] - second[:, None] - turns) / length_scale
+    kernel = ((1 + scaled) * np.exp(-scaled)).sum(axis=-1)
+    zero = np.sqrt(3) * np.abs(turns) / length_scale
+    return kernel / ((1 + zero) * np.exp(-zero)).sum()
+
+
+DENSE = {"expsine2": expsine2, "matern32": matern32}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_harmonic_weights_sum_to_the_kernel(name):
+    lag = np.linspace(0, 1, 50)
+    for length_scale in (0.35, 0.8, 2.0):
+        weights, _ = gp.KERNELS[name](np.array([length_scale]), 100)
+        series = np.cos(2 * np.pi * lag[:, None] * np.arange(101)) @ weights[0]
+        dense = DENSE[name](lag, np.zeros(1), length_scale)[:, 0]
+        np.testing.assert_allclose(series, dense, atol=3e-5)
+
+
+@pytest.mark.parametrize("name", gp.KERNELS)
+def test_weight_slopes_are_the_derivatives(name):
+    log_scale = np.array([-1.5, 0.0, 1.2])
+    step = 1e-6
+    above = np.log(gp.KERNELS[name](np.exp(log_scale + step), 10)[0])
+    below = np.log(gp.KERNELS[name](np.exp(log_scale - step), 10)[0])
+    slopes = gp.KERNELS[name](np.exp(log_scale), 10)[1]
+    np.testing.assert_allclose(slopes, (above - below) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_likelihood_has_the_gradient_it_says(published):
+    batch = gp._Batch([gp.summarise(*folded(1), HARMONICS, published)], "expsine2")
+    rows = np.array([0])
+    step = 1e-4
+    for position in ([-0.5, 4.0], [0.8, 9.0], [-1.2, 1.0]):
+        gradient = batch.evaluate(np.array([position]), rows)[1][0]
+        for axis in range(2):
+            moved = np.array([position, position])
+            moved[:, axis] += (-step, step)
+            below, above = batch.evaluate(moved, np.array([0, 0]))[0]
+            assert gradient[axis] == pytest.approx((above - below) / (2 * step), rel=1e-3, abs=1e-2)
+
+
+def test_published_posterior_is_that_of_three_dense_copies():
+    """One constant, one kernel, each point thrice: lcfit's regression, without its matrix."""
+    phase, mag = folded(2)
+    posterior = gp.fit_batch([gp.summarise(phase, mag, HARMONICS, published=True)])
+    length_scale, noise = posterior.length_scale[0], posterior.noise[0]
+    variance = posterior.amplitude[0] ** 2
+    copies, thrice = np.tile(phase, 3), np.tile(mag, 3)
+    covariance = variance * expsine2(copies, copies, length_scale)
+    covariance += noise**2 * np.eye(thrice.size)
+    grid = np.arange(0, 1, 0.02)
+    mean = variance * expsine2(grid, copies, length_scale) @ np.linalg.solve(covariance, thrice)
+    series = evaluate_harmonics(grid, HARMONICS) @ posterior.coefficients[0]
+    np.testing.assert_allclose(series, mean, atol=1e-5)
+    dense = multivariate_normal(np.zeros(thrice.size), covariance).logpdf(thrice)
+    assert posterior.log_likelihood[0] == pytest.approx(dense, abs=1e-3)
+
+
+def test_posterior_is_the_dense_one_with_a_free_mean():
+    phase, mag = folded(3)
+    posterior = gp.fit_batch([gp.summarise(phase, mag, HARMONICS)])
+    noise, variance = posterior.noise[0], posterior.amplitude[0] ** 2
+    length_scale = posterior.length_scale[0]
+    free_mean = 1e6
+    covariance = variance * expsine2(phase, phase, length_scale) + free_mean
+    covariance += noise**2 * np.eye(phase.size)
+    grid = np.arange(0, 1, 0.02)
+    cross = variance * expsine2(grid, phase, length_scale) + free_mean
+    centred = mag - mag.mean()
+    mean = cross @ np.linalg.solve(covariance, centred) + mag.mean()
+    harmonics = evaluate_harmonics(grid, HARMONICS)
+    np.testing.assert_allclose(harmonics @ posterior.coefficients[0], mean, atol=1e-5)
+
+    prior = variance * expsine2(grid, grid, length_scale) + free_mean
+    spread = np.sqrt(np.diag(prior - cross @ np.linalg.solve(covariance, cross.T)))
+    drawn = gp.draw_coefficients(posterior, 0, 4000, np.random.default_rng(0)) @ harmonics.T
+    np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.08)
+
+
+def test_optimum_beats_a_fine_grid():
+    for seed in range(6):
+        noise = (0.003, 0.03, 0.3)[seed % 3]
+        batch = gp._Batch([gp.summarise(*folded(seed, noise=noise), HARMONICS)], "expsine2")
+        position, converged = gp.maximise_likelihood(batch)
+        best = batch.evaluate(position, np.array([0]))[0][0]
+        scales, ratios = np.meshgrid(np.log(np.geomspace(0.1, 10, 40)), np.linspace(-9, 23, 60))
+        grid = np.column_stack([scales.ravel(), ratios.ravel()])
+        values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))[0]
+        assert converged[0]
+        assert best >= values.max() - 1e-6
+
+
+def test_a_star_does_not_depend_on_its_batch():
+    summaries = [gp.summarise(*folded(seed, count=60 + 7 * seed), 24) for seed in range(9)]
+    together = gp.fit_batch(summaries)
+    for star in (0, 4, 8):
+        alone = gp.fit_batch([summaries[star]])
+        pair = gp.fit_batch([summaries[(star + 1) % 9], summaries[star]])
+        for name in ("coefficients", "factors", "length_scale", "noise", "log_likelihood"):
+            assert np.array_equal(getattr(together, name)[star], getattr(alone, name)[0]), name
+            assert np.array_equal(getattr(together, name)[star], getattr(pair, name)[1]), name

@@ -1,0 +1,95 @@
+"""The relations give the published metallicities, and their errors propagate."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.relations import Relation, estimate_metallicity, read_relations
+
+RELATIONS = read_relations(Path(__file__).parents[1] / "resources" / "relations.yaml")
+
+
+def make_fits(**columns) -> pd.DataFrame:
+    fits = pd.DataFrame(columns)
+    for name in ("a1", "a2", "phi31"):
+        if name not in fits:
+            fits[name] = 0.0
+        fits[f"{name}_err"] = fits.get(f"{name}_err", 0.0)
+    for pair in ("a1_a2", "a1_phi31", "a2_phi31"):
+        fits[f"cov_{pair}"] = fits.get(f"cov_{pair}", 0.0)
+    return fits
+
+
+def test_muraveva_relations_give_the_published_lmc_metallicities(mirror):
+    table = pd.read_csv(mirror / "muraveva_2025" / "table_a2_lmc.csv.gz")
+    for pulsation_type, relation in RELATIONS["muraveva2025"].items():
+        rows = table[table["Type"] == pulsation_type]
+        fits = make_fits(
+            period=rows["Period"],
+            a2=rows["A2"],
+            phi31=(rows["Phi31"] + np.pi) % (2 * np.pi),
+        )
+        feh, _ = relation.estimate(fits)
+        assert len(rows) > 800
+        np.testing.assert_allclose(feh, rows["[Fe/H]"], atol=1e-9)
+
+
+def test_dekany_relation_recovers_the_spectroscopic_metallicities(mirror):
+    path = mirror / "dekany_2021_ifeh" / "CHR_X_phot_single.dat"
+    names = path.read_text().splitlines()[0].lstrip("#").split()
+    table = pd.read_csv(path, sep=r"\s+", skiprows=1, names=names, quotechar='"')
+    good = (table["keep"] == 1) & (table["snr"] > 95) & (table["phcov"] > 0.8)
+    for pulsation_type, limit in (("RRab", 0.25), ("RRc", 0.25)):
+        rows = table[good & table["type"].str.startswith(pulsation_type)]
+        fits = make_fits(period=rows["period"], a1=rows["A1"], a2=rows["A2"], phi31=rows["phi31"])
+        feh, _ = RELATIONS["dekany2021"][pulsation_type].estimate(fits)
+        assert len(rows) > 50
+        assert np.std(feh - rows["feh"]) < limit
+        assert abs(np.mean(feh - rows["feh"])) < 0.05
+
+
+def test_errors_follow_draws_of_correlated_parameters():
+    relation = RELATIONS["dekany2021"]["RRab"]
+    covariance = np.array([[4e-6, 3e-5], [3e-5, 9e-4]])
+    rng = np.random.default_rng(3)
+    draws = rng.multivariate_normal([0.1, 5.6], covariance, size=200_000)
+    drawn, _ = relation.estimate(make_fits(period=0.55, a2=draws[:, 0], phi31=draws[:, 1]))
+    fits = make_fits(
+        period=[0.55],
+        a2=[0.1],
+        phi31=[5.6],
+        a2_err=[2e-3],
+        phi31_err=[3e-2],
+        cov_a2_phi31=[3e-5],
+    )
+    _, error = relation.estimate(fits)
+    assert error[0] == pytest.approx(np.std(drawn), rel=0.01)
+
+
+def test_phi31_of_another_turn_gives_the_same_metallicity():
+    relation = RELATIONS["muraveva2025"]["RRab"]
+    fits = make_fits(period=[0.6, 0.6, 0.6], phi31=[5.2, 5.2 + 2 * np.pi, 5.2 - 2 * np.pi])
+    feh, _ = relation.estimate(fits)
+    np.testing.assert_allclose(feh, feh[0])
+
+
+def test_each_star_gets_its_relation_or_a_status():
+    fits = make_fits(period=[0.55, 0.3, 0.55, 0.4], phi31=[5.6, 6.8, 5.6, 5.0])
+    fits["star_id"] = ["a", "b", "c", "d"]
+    fits["status"] = ["ok", "ok", "too_few_epochs", "ok"]
+    stars = pd.DataFrame(
+        {"star_id": ["d", "c", "b", "a"], "pulsation_type": ["RRd", "RRab", "RRc", "RRab"]}
+    )
+    labels = estimate_metallicity(fits, stars, "smolec2005", RELATIONS["smolec2005"])
+    assert labels["star_id"].tolist() == ["d", "c", "b", "a"]
+    assert labels["status"].tolist() == ["no_relation", "too_few_epochs", "no_relation", "ok"]
+    assert np.isfinite(labels["feh"]).tolist() == [False, False, False, True]
+
+
+def test_an_impossible_relation_is_refused():
+    with pytest.raises(ValueError, match="period2"):
+        Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)
+    with pytest.raises(ValueError, match="tangent"):
+        Relation("I", "tangent", 5.88, 0.0, {"period": 1.0}, None)

@@ -1,0 +1,488 @@
+"""From the light curves of a chunk of stars to their fits and folded curves.
+
+One star goes through: cleaning, robust Fourier regression (`metalyra.fourier`), phase
+alignment, periodic Gaussian process (`metalyra.gp`), errors from posterior draws. The
+Gaussian processes of the whole chunk are fitted as one batch. A star that cannot be
+fitted gets a status; it never stops the others, nor changes them.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.fourier import (
+    WINDOW_CENTRES,
+    RegressionSettings,
+    RobustFit,
+    amplitudes_and_phases,
+    evaluate_harmonics,
+    fit_robustly,
+    measure_phase_coverage,
+    phase_difference,
+    wrap_around,
+)
+from metalyra.gp import Posterior, draw_coefficients, fit_batch, summarise
+from metalyra.randomness import generator
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+logger = logging.getLogger(__name__)
+
+CURVE_POINTS = 100
+"""Points of the stored GP mean curve, at phases 0, 0.01, ..., 0.99."""
+
+AMPLITUDES = 6
+"""Fourier amplitudes A_1 to A_6 and phases phi_21 to phi_61 that are tabulated."""
+
+_BINS = 200  # lcfit bins folded curves of more points than this
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How the stars of a sample are fitted.
+
+    Attributes
+    ----------
+    regression
+        Settings of the robust Fourier regression.
+    rrc_regression
+        Those of first-overtone stars.
+    harmonics
+        Harmonics of the Gaussian process.
+    kernel
+        Kernel of the Gaussian process, a name of `metalyra.gp.KERNELS`.
+    draws
+        Posterior draws the errors are taken from.
+    min_epochs
+        Fewer good epochs than this are not fitted.
+    published
+        Reproduce lcfit where it differs: see `metalyra.gp`, and its folds and errors.
+    phases
+        'measured': fold and align the light curve; 'published': keep the phases that
+        came with it, and all its points.
+    """
+
+    regression: RegressionSettings = RegressionSettings()
+    rrc_regression: RegressionSettings = RegressionSettings(order_max=5, sigma_clip=4.5)
+    harmonics: int = 24
+    kernel: str = "expsine2"
+    draws: int = 200
+    min_epochs: int = 20
+    published: bool = False
+    phases: str = "measured"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "FitSettings":
+        """Read the settings of a `fit` section, whose keys are flat.
+
+        Raises
+        ------
+        TypeError
+            For a key that does not exist.
+        """
+        own = {field.name for field in fields(cls)} - {"regression", "rrc_regression"}
+        general = {key: value for key, value in config.items() if key in own}
+        regression = {
+            key: value for key, value in config.items() if key not in own and key != "rrc"
+        }
+        published = bool(config.get("published", False))
+        shared = RegressionSettings(published=published, **regression)
+        first_overtone = {"order_max": 5, "sigma_clip": 4.5, **config.get("rrc", {})}
+        return cls(regression=shared, rrc_regression=replace(shared, **first_overtone), **general)
+
+    def regression_of(self, pulsation_type: str) -> RegressionSettings:
+        """Return the regression settings of a pulsation type."""
+        regression = self.rrc_regression if pulsation_type == "RRc" else self.regression
+        if self.phases == "published":
+            return replace(regression, sigma_clip=None, refine_period=False)
+        return regression
+
+
+class CleanCurve(NamedTuple):
+    """The usable epochs of one star in one aperture, in time order."""
+
+    time: Floats
+    mag: Floats
+    mag_err: Floats
+
+
+class FoldedCurve(NamedTuple):
+    """One star between its robust fit and its Gaussian process.
+
+    `phase` (n,) is aligned by phi_1 of the robust fit.
+    """
+
+    curve: CleanCurve
+    aperture: int
+    epoch: float
+    fit: RobustFit
+    phase: Floats
+    phase_shift: float
+
+
+class LightCurveError(Exception):
+    """A light curve that cannot be fitted; the argument is the star's status."""
+
+
+def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
+    """Return the usable epochs: finite, and each once.
+
+    Parameters
+    ----------
+    light_curve
+        Columns ``time``, ``mag`` and ``mag_err`` of one star in one aperture.
+    min_epochs
+        Least number of usable epochs.
+
+    Raises
+    ------
+    LightCurveError
+        ``too_few_epochs`` or ``constant_magnitude``.
+    """
+    values = light_curve[["time", "mag", "mag_err"]].to_numpy(dtype=float)
+    values = values[np.isfinite(values[:, :2]).all(axis=1)]
+    _, first = np.unique(values[:, :2], axis=0, return_index=True)
+    values = values[np.sort(first)]
+    values = values[np.argsort(values[:, 0], kind="stable")]
+    if len(values) < min_epochs:
+        raise LightCurveError("too_few_epochs")
+    if np.ptp(values[:, 1]) == 0:
+        raise LightCurveError("constant_magnitude")
+    return CleanCurve(*np.ascontiguousarray(values.T))
+
+
+def fold_curve(
+    curve: CleanCurve,
+    aperture: int,
+    period: float,
+    pulsation_type: str,
+    settings: FitSettings,
+    rng: np.random.Generator,
+) -> FoldedCurve:
+    """Fit the Fourier series of one light curve, and fold and align it.
+
+    Raises
+    ------
+    LightCurveError
+        ``fit_failed``.
+    """
+    regression = settings.regression_of(pulsation_type)
+    given_phases = settings.phases == "published"
+    epoch = 0.0 if given_phases else float(curve.time[0])
+    time = curve.time - epoch
+    try:
+        fit = fit_robustly(time, curve.mag, period, regression, rng)
+    except np.linalg.LinAlgError as error:
+        raise LightCurveError("fit_failed") from error
+    if fit.sigma == 0 or np.count_nonzero(fit.kept) < settings.min_epochs:
+        raise LightCurveError("fit_failed" if fit.sigma == 0 else "too_few_epochs")
+    _, phases = amplitudes_and_phases(fit.coefficients)
+    shift = 0.0 if given_phases else float(phases[0] / (2 * np.pi))
+    return FoldedCurve(curve, aperture, epoch, fit, (time / fit.period + shift) % 1.0, shift)
+
+
+def measure_direct_snr(folded: FoldedCurve) -> float:
+    """Return A_tot sqrt(N) / sigma of the robust fit, on the published grid of phases."""
+    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, folded.fit.order)
+    amplitude = np.ptp(grid @ folded.fit.coefficients)
+    return float(amplitude * np.sqrt(np.count_nonzero(folded.fit.kept)) / folded.fit.sigma)
+
+
+def fold_best_aperture(
+    light_curve: pd.DataFrame,
+    period: float,
+    pulsation_type: str,
+    settings: FitSettings,
+    rng: np.random.Generator,
+) -> FoldedCurve:
+    """Fold the aperture with the highest S/N; a light curve without apertures as it is.
+
+    Raises
+    ------
+    LightCurveError
+        If no aperture can be fitted; the status is that of the first one.
+    """
+    apertures = (
+        [(0, light_curve)]
+        if "aperture" not in light_curve
+        else list(light_curve.groupby("aperture", sort=True))
+    )
+    folded, problems = [], []
+    for aperture, rows in apertures:
+        try:
+            curve = clean_curve(rows, settings.min_epochs)
+            folded.append(fold_curve(curve, int(aperture), period, pulsation_type, settings, rng))
+        except LightCurveError as problem:
+            problems.append(problem)
+    if not folded:
+        raise problems[0]
+    return max(folded, key=measure_direct_snr)
+
+
+def rotate(coefficients: Floats, shift: float) -> Floats:
+    """Return the coefficients ``(..., 2 J + 1)`` of curves moved by `shift` in phase."""
+    turn = np.exp(-2j * np.pi * shift * np.arange(1, coefficients.shape[-1] // 2 + 1))
+    turned = (coefficients[..., 1::2] + 1j * coefficients[..., 2::2]) * turn
+    rotated = coefficients.copy()
+    rotated[..., 1::2], rotated[..., 2::2] = turned.real, turned.imag
+    return rotated
+
+
+def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats]:
+    """Return the tabulated quantities of curves with coefficients ``(..., 2 J + 1)``.
+
+    Returns
+    -------
+    dict
+        ``mean_mag``, ``amplitude``, ``a1`` ..., ``phi1``, ``phi21`` ..., each ``(...)``.
+    """
+    amplitudes, phases = amplitudes_and_phases(coefficients[..., : 2 * AMPLITUDES + 1])
+    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, coefficients.shape[-1] // 2)
+    centres = WINDOW_CENTRES[pulsation_type]
+    shape = {
+        "mean_mag": coefficients[..., 0],
+        "amplitude": np.ptp(coefficients @ grid.T, axis=-1),
+        **{f"a{k}": amplitudes[..., k - 1] for k in range(1, AMPLITUDES + 1)},
+        "phi1": phases[..., 0],
+    }
+    for k in range(2, AMPLITUDES + 1):
+        shape[f"phi{k}1"] = phase_difference(phases, k, centres.get(k, np.pi))
+    return shape
+
+
+def measure_errors(shape: Mapping[str, float], drawn: Mapping[str, Floats]) -> dict[str, float]:
+    """Return the standard deviations of the draws, and the label inputs' covariances.
+
+    Angles are compared on the circle, around the fitted value.
+    """
+    deviations = {
+        name: wrap_around(values - shape[name], 0.0)
+        if name.startswith("phi")
+        else values - values.mean()
+        for name, values in drawn.items()
+    }
+    errors = {f"{name}_err": float(np.std(values)) for name, values in deviations.items()}
+    for first, second in (("a1", "a2"), ("a1", "phi31"), ("a2", "phi31")):
+        pair = deviations[first] - deviations[first].mean()
+        errors[f"cov_{first}_{second}"] = float(np.mean(pair * deviations[second]))
+    return errors
+
+
+def draw_published(
+    folded: FoldedCurve, posterior: Posterior, star: int, draws: int, rng: np.random.Generator
+) -> Floats:
+    """Draw coefficients as lcfit does: noisy curves at the epochs, refitted at the order.
+
+    Its errors so include the white noise once more, as if the star were observed anew.
+    """
+    kept = folded.phase[folded.fit.kept]
+    curves = draw_coefficients(posterior, star, draws, rng)
+    harmonics = evaluate_harmonics(kept, curves.shape[1] // 2)
+    noisy = curves @ harmonics.T
+    noisy += posterior.noise[star] * rng.standard_normal(noisy.shape)
+    series = harmonics[:, : 2 * folded.fit.order + 1]
+    coefficients = np.zeros_like(curves)
+    coefficients[:, : series.shape[1]] = np.linalg.lstsq(series, noisy.T)[0].T
+    return coefficients
+
+
+def bin_phases(phase: Floats, mag: Floats) -> tuple[Floats, Floats]:
+    """Return the means in 200 equal phase bins where there are more points, as lcfit does."""
+    if phase.size <= _BINS:
+        return phase, mag
+    bins = np.minimum((phase * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    filled = counts > 0
+    means = np.bincount(bins, weights=mag, minlength=_BINS)[filled] / counts[filled]
+    return (np.flatnonzero(filled) + 0.5) / _BINS, means
+
+
+def describe_star(
+    folded: FoldedCurve,
+    posterior: Posterior,
+    star: int,
+    pulsation_type: str,
+    settings: FitSettings,
+    rng: np.random.Generator,
+) -> tuple[dict[str, Any], float]:
+    """Return the row of the fits table of one star, and its final phase shift's change."""
+    coefficients = posterior.coefficients[star]
+    turn = 0.0
+    if settings.phases == "measured" and not settings.published:
+        _, phases = amplitudes_and_phases(coefficients)
+        turn = float(phases[0] / (2 * np.pi))
+    aligned = rotate(coefficients, turn)
+    shape = {name: float(value) for name, value in measure_shape(aligned, pulsation_type).items()}
+    if settings.published:
+        drawn = draw_published(folded, posterior, star, settings.draws, rng)
+    else:
+        drawn = draw_coefficients(posterior, star, settings.draws, rng)
+    errors = measure_errors(shape, measure_shape(rotate(drawn, turn), pulsation_type))
+
+    kept = folded.fit.kept
+    mag = folded.curve.mag[kept]
+    harmonics = evaluate_harmonics(folded.phase[kept], coefficients.size // 2)
+    sigma = float(np.std(mag - harmonics @ coefficients))
+    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, aligned.size // 2)
+    count = int(np.count_nonzero(kept))
+    row = {
+        "period": folded.fit.period,
+        "n_epochs": count,
+        **shape,
+        **errors,
+        "phase_coverage": measure_phase_coverage(folded.phase[kept]),
+        "snr": shape["amplitude"] * np.sqrt(count) / sigma,
+        "sigma": sigma,
+        "minmax": float(np.ptp(mag)),
+        "cost": folded.fit.cost,
+        "fourier_order": folded.fit.order,
+        "epoch": folded.epoch,
+        "phase_shift": (folded.phase_shift + turn) % 1.0,
+        "aperture": folded.aperture,
+        "gp_length_scale": float(posterior.length_scale[star]),
+        "gp_amplitude": float(posterior.amplitude[star]),
+        "gp_noise": float(posterior.noise[star]),
+        "gp_log_likelihood": float(posterior.log_likelihood[star]),
+        "gp_converged": bool(posterior.converged[star]),
+        "curve": (grid @ aligned - aligned[0]).tolist(),
+        "status": "ok",
+    }
+    return row, turn
+
+
+def fit_stars(
+    stars: pd.DataFrame, light_curves: pd.DataFrame, config: Mapping[str, Any], seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit the light curves of a chunk of stars.
+
+    Parameters
+    ----------
+    stars
+        Columns ``star_id``, ``period`` (d), ``pulsation_type``, ``status``.
+    light_curves
+        Columns ``star_id``, ``band``, ``time`` (d), ``mag``, ``mag_err``, and ``aperture``
+        where the survey has several.
+    config
+        The `fit` section of the sample; see `FitSettings`.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    fits
+        One row for every row of `stars`; see DESIGN, "Data model".
+    folded
+        ``star_id``, ``band``, ``phase``, ``mag``, ``mag_err``, ``kept`` of the stars fitted.
+    """
+    settings = FitSettings.from_config(config)
+    groups = dict(list(light_curves.groupby("star_id", sort=False)))
+    rows: dict[str, dict[str, Any]] = {}
+    folded: dict[str, FoldedCurve] = {}
+    generators: dict[str, np.random.Generator] = {}
+    types = dict(zip(stars["star_id"], stars["pulsation_type"], strict=True))
+    for star in stars.itertuples(index=False):
+        star_id = str(star.star_id)
+        try:
+            if star.status != "ok":
+                raise LightCurveError(star.status)
+            if star_id not in groups:
+                raise LightCurveError("no_light_curve")
+            generators[star_id] = generator(seed, "fit", star_id)
+            folded[star_id] = fold_best_aperture(
+                groups[star_id],
+                float(star.period),
+                star.pulsation_type,
+                settings,
+                generators[star_id],
+            )
+        except LightCurveError as problem:
+            rows[star_id] = {"period": star.period, "status": str(problem)}
+            if star.status == "ok":
+                logger.info("star %s: %s", star_id, problem)
+
+    tables = []
+    for batch in _batches(list(folded)):
+        posterior = fit_batch(
+            [_summarise(folded[star_id], settings) for star_id in batch], settings.kernel
+        )
+        for index, star_id in enumerate(batch):
+            star = folded[star_id]
+            rows[star_id], turn = describe_star(
+                star, posterior, index, types[star_id], settings, generators[star_id]
+            )
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "star_id": star_id,
+                        "phase": (star.phase + turn) % 1.0,
+                        "mag": star.curve.mag,
+                        "mag_err": star.curve.mag_err,
+                        "kept": star.fit.kept,
+                    }
+                )
+            )
+    band = str(light_curves["band"].iloc[0]) if len(light_curves) else ""
+    return _fits_table(stars, rows, band), _folded_table(tables, band)
+
+
+def _batches(star_ids: list[str], size: int = 256) -> list[list[str]]:
+    return [star_ids[start : start + size] for start in range(0, len(star_ids), size)]
+
+
+def _summarise(folded: FoldedCurve, settings: FitSettings):
+    phase, mag = folded.phase[folded.fit.kept], folded.curve.mag[folded.fit.kept]
+    if settings.published:
+        phase, mag = bin_phases(phase, mag)
+    return summarise(phase, mag, settings.harmonics, settings.published)
+
+
+def _fits_columns() -> list[str]:
+    shape = ["mean_mag", "amplitude", *(f"a{k}" for k in range(1, AMPLITUDES + 1)), "phi1"]
+    shape += [f"phi{k}1" for k in range(2, AMPLITUDES + 1)]
+    return [
+        *("period", "n_epochs"),
+        *shape,
+        *(f"{name}_err" for name in shape),
+        *("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"),
+        *("phase_coverage", "snr", "sigma", "minmax", "cost", "fourier_order"),
+        *("epoch", "phase_shift", "aperture", "gp_length_scale", "gp_amplitude", "gp_noise"),
+        *("gp_log_likelihood", "gp_converged", "curve", "status"),
+    ]
+
+
+_WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
+
+
+def _fits_table(
+    stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str
+) -> pd.DataFrame:
+    columns = _fits_columns()
+    records = [[rows[str(star_id)].get(name) for name in columns] for star_id in stars["star_id"]]
+    table = pd.DataFrame(records, columns=columns)
+    table.insert(0, "star_id", stars["star_id"].astype(str).to_numpy())
+    table.insert(1, "band", band)
+    table["n_epochs"] = table["n_epochs"].fillna(0)
+    for name in columns:
+        if name in _WHOLE_NUMBERS:
+            table[name] = table[name].fillna(0).astype(np.int64)
+        elif name == "gp_converged":
+            table[name] = table[name].fillna(False).astype(bool)
+        elif name not in ("curve", "status"):
+            table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+    return table
+
+
+def _folded_table(tables: list[pd.DataFrame], band: str) -> pd.DataFrame:
+    columns = {"star_id": str, "band": str, "phase": float, "mag": float, "mag_err": float}
+    if not tables:
+        empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+        return empty.assign(kept=pd.Series(dtype=bool))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(1, "band", band)
+    return table

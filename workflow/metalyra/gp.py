@@ -1,0 +1,404 @@
+"""Periodic Gaussian processes of folded light curves, as Bayesian Fourier series.
+
+A stationary kernel on the phase circle is ``k(d) = s^2 sum_j w_j cos(2 pi j d)``: a
+Fourier series whose coefficients are independent Gaussians of variance ``s^2 w_j``. So
+Gaussian-process regression of a folded light curve is a linear regression on its
+harmonics. After one pass over the points (`summarise`) nothing depends on their number,
+and a whole batch of stars is fitted at once (`fit_batch`).
+
+The mean magnitude has a flat prior and is integrated out; so is the scale: the
+likelihood is a function of the kernel's length scale ``l`` and of the ratio
+``rho = s^2 / sigma^2`` alone, with ``sigma^2 = Q / (n - 1)`` at its best value.
+
+The published fits (lcfit, Dekany, Grebel & Pojmanski 2021) differ in two ways, which
+``published=True`` reproduces: every point counts three times, once in each copy of the
+folded curve that stands in for periodicity, and the magnitudes keep their mean, which
+the kernel's constant term has to absorb.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ive
+
+from metalyra.fourier import evaluate_harmonics
+
+Floats = NDArray[np.float64]
+
+LENGTH_SCALES = (0.1, 10.0)
+"""Bounds of the length scale, those of the published fits."""
+
+RATIOS = (1e-4, 1e10)
+"""Bounds of rho, the kernel's variance over the white noise's."""
+
+
+class Summary(NamedTuple):
+    """All that a GP needs to know of one folded light curve.
+
+    Attributes
+    ----------
+    gram : (d, d)
+        Products of the harmonics: centred, which integrates out the mean magnitude,
+        d = 2 J; or as published, with the constant and not centred, d = 2 J + 1.
+    projection : (d,)
+        Products of the harmonics with the magnitudes.
+    square
+        Sum of squared magnitudes (mag2), likewise centred or not.
+    harmonic_means : (2 J,)
+        Means of the harmonics over the points.
+    mean
+        Mean magnitude of the points.
+    count
+        Number of points.
+    freedom
+        Degrees of freedom that are left for the noise.
+    """
+
+    gram: Floats
+    projection: Floats
+    square: float
+    harmonic_means: Floats
+    mean: float
+    count: int
+    freedom: int
+
+
+class Posterior(NamedTuple):
+    """The GPs of a batch of `b` stars.
+
+    Attributes
+    ----------
+    coefficients : (b, 2 J + 1)
+        Posterior mean of ``m0, s_1, q_1, ...`` (mag).
+    factors : (b, d, d)
+        ``F`` such that ``F @ F.T`` is the covariance (mag2) of the harmonics in use.
+    harmonic_means : (b, 2 J)
+        Means of the harmonics over the points.
+    length_scale, amplitude, noise, log_likelihood : (b,)
+        Kernel's length scale (phase) and standard deviation (mag), white noise (mag), and
+        the log of the marginal likelihood.
+    converged : (b,)
+        True where the optimum was found to tolerance.
+    count : (b,)
+        Number of points.
+    """
+
+    coefficients: Floats
+    factors: Floats
+    harmonic_means: Floats
+    length_scale: Floats
+    amplitude: Floats
+    noise: Floats
+    log_likelihood: Floats
+    converged: NDArray[np.bool_]
+    count: NDArray[np.int_]
+
+
+def expsine2_weights(length_scale: Floats, harmonics: int) -> tuple[Floats, Floats]:
+    """Return w_j of the exponential-sine-squared kernel and d log w_j / d log l.
+
+    ``exp(-2 sin^2(pi d) / l^2)`` has ``w_j = 2 exp(-a) I_j(a)``, ``a = 1 / l^2``, and half
+    of that for j = 0.
+
+    Parameters
+    ----------
+    length_scale : (b,)
+    harmonics
+        Number of harmonics J.
+
+    Returns
+    -------
+    weights, slopes : (b, J + 1)
+        For j = 0 to J.
+    """
+    argument = 1.0 / length_scale[:, None] ** 2
+    order = np.abs(np.arange(-1, harmonics + 2))
+    bessel = np.maximum(ive(order[None, :], argument), 1e-300)
+    inner = bessel[:, 1:-1]
+    slopes = -2 * argument * ((bessel[:, :-2] + bessel[:, 2:]) / (2 * inner) - 1.0)
+    return np.where(order[1:-1] > 0, 2.0, 1.0) * inner, slopes
+
+
+def matern_weights(length_scale: Floats, harmonics: int, nu: float) -> tuple[Floats, Floats]:
+    """Return w_j of the periodised Matern kernel and d log w_j / d log l.
+
+    ``w_j`` is proportional to ``(2 nu / l^2 + (2 pi j)^2)^-(nu + 1/2)``, with
+    ``sum_j w_j = 1`` over all harmonics. Parameters and returns as `expsine2_weights`.
+    """
+    scale = 2 * nu / length_scale[:, None] ** 2
+    power = nu + 0.5
+    # The tail beyond the harmonics in use matters only to the normalisation.
+    every = np.arange(0, max(200, 4 * harmonics))[None, :]
+    spectrum = (scale + (2 * np.pi * every) ** 2) ** -power
+    spectrum[:, 1:] *= 2
+    spectrum_slopes = 2 * power * scale / (scale + (2 * np.pi * every) ** 2)
+    total = spectrum.sum(axis=1, keepdims=True)
+    total_slope = (spectrum * spectrum_slopes).sum(axis=1, keepdims=True) / total
+    inner = slice(0, harmonics + 1)
+    return spectrum[:, inner] / total, spectrum_slopes[:, inner] - total_slope
+
+
+KERNELS: Mapping[str, Callable[[Floats, int], tuple[Floats, Floats]]] = {
+    "expsine2": expsine2_weights,
+    "matern32": lambda scale, harmonics: matern_weights(scale, harmonics, 1.5),
+    "matern52": lambda scale, harmonics: matern_weights(scale, harmonics, 2.5),
+}
+"""Harmonic weights of the periodic kernels, by name."""
+
+
+def summarise(phase: Floats, mag: Floats, harmonics: int, published: bool = False) -> Summary:
+    """Reduce a folded light curve to the sums that its GP needs.
+
+    Parameters
+    ----------
+    phase : (n,)
+        Phases, in cycles.
+    mag : (n,)
+        Magnitudes.
+    harmonics
+        Number of harmonics J.
+    published
+        Count every point three times and keep the mean magnitude, as lcfit does.
+    """
+    columns = evaluate_harmonics(phase, harmonics)
+    means, mean, count = columns[:, 1:].mean(axis=0), float(mag.mean()), mag.size
+    if published:
+        gram, projection, square = columns.T @ columns, columns.T @ mag, float(mag @ mag)
+        return Summary(3 * gram, 3 * projection, 3 * square, means, mean, count, 3 * count)
+    columns, centred = columns[:, 1:] - means, mag - mean
+    gram, projection, square = columns.T @ columns, columns.T @ centred, float(centred @ centred)
+    return Summary(gram, projection, square, means, mean, count, count - 1)
+
+
+def _diagonals(matrices: Floats) -> Floats:
+    """Return the diagonals, contiguous: how a sum is rounded depends on the strides."""
+    return np.ascontiguousarray(np.einsum("bii->bi", matrices))
+
+
+class _Batch:
+    """The summaries of many stars as arrays, and their profile likelihood.
+
+    Every sum runs along the last, contiguous axis, so that a star's result is the same
+    to the last bit whatever other stars are in the batch.
+    """
+
+    def __init__(self, summaries: Sequence[Summary], kernel: str) -> None:
+        self.gram = np.stack([summary.gram for summary in summaries])
+        self.projection = np.stack([summary.projection for summary in summaries])
+        self.square = np.array([summary.square for summary in summaries])
+        self.freedom = np.array([summary.freedom for summary in summaries])
+        self.kernel = KERNELS[kernel]
+        self.harmonics = self.gram.shape[1] // 2
+        self.has_constant = self.gram.shape[1] % 2 == 1
+
+    def weigh(self, length_scale: Floats) -> tuple[Floats, Floats]:
+        """Return the square roots of w_j of each column, and their d log w_j / d log l."""
+        weights, slopes = self.kernel(length_scale, self.harmonics)
+        column = np.repeat(np.arange(self.harmonics + 1), 2)[1 if self.has_constant else 2 :]
+        return np.sqrt(np.take(weights, column, axis=1)), np.take(slopes, column, axis=1)
+
+    def evaluate(
+        self, position: Floats, rows: NDArray[np.intp]
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the log likelihood at ``(log l, log rho)`` for some rows, and its gradient.
+
+        Returns
+        -------
+        value : (r,)
+        gradient : (r, 2)
+        inverse : (r, 2 J, 2 J)
+            Inverse of ``B = 1 + rho W^1/2 G W^1/2``.
+        solution : (r, 2 J)
+            ``B^-1 W^1/2 b``.
+        """
+        length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
+        root, slopes = self.weigh(length_scale)
+        matrix = self.gram[rows] * root[:, :, None] * root[:, None, :] * ratio[:, None, None]
+        diagonal = np.arange(matrix.shape[1])
+        matrix[:, diagonal, diagonal] += 1.0
+        factor = np.linalg.cholesky(matrix)
+        inverse = np.linalg.inv(matrix)
+        projection = root * self.projection[rows]
+        solution = np.matmul(inverse, projection[:, :, None])[:, :, 0]
+        quadratic = self.square[rows] - ratio * (projection * solution).sum(axis=1)
+        quadratic = np.maximum(quadratic, 1e-12 * self.square[rows])
+        log_determinant = 2 * np.log(_diagonals(factor)).sum(axis=1)
+        freedom = self.freedom[rows]
+        value = -0.5 * (freedom * np.log(2 * np.pi * quadratic / freedom) + freedom)
+        value -= 0.5 * log_determinant
+        pull = ratio[:, None] * solution**2 * (freedom / quadratic)[:, None]
+        leverage = 1.0 - _diagonals(inverse)
+        gradient = np.stack(
+            [
+                0.5 * (slopes * (pull - leverage)).sum(axis=1),
+                0.5 * (pull - leverage).sum(axis=1),
+            ],
+            axis=1,
+        )
+        return value, gradient, inverse, solution
+
+
+_STARTS = tuple(
+    (np.log(scale), np.log(contrast)) for scale in (0.25, 0.5, 1.0, 2.0) for contrast in (1.0, 30.0)
+)
+"""Starts: length scale, and kernel variance over the magnitudes' variance."""
+
+_NOISE_GUESS = 0.1  # white noise over the scatter of the magnitudes, to begin with
+_ITERATIONS = 40
+_TOLERANCE = 1e-3  # of the gradient of the log likelihood
+
+
+def maximise_likelihood(
+    batch: _Batch,
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Find ``(log l, log rho)`` of each star: the best of several starts, then Newton steps.
+
+    Returns
+    -------
+    position : (b, 2)
+    converged : (b,)
+        True where the gradient vanishes, or points outwards at a bound.
+    """
+    size = batch.square.size
+    lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
+    everyone = np.arange(size)
+    best, position = np.full(size, -np.inf), np.zeros((size, 2))
+    for log_scale, log_contrast in _STARTS:
+        trial = np.tile([log_scale, log_contrast - 2 * np.log(_NOISE_GUESS)], (size, 1))
+        value = batch.evaluate(trial, everyone)[0]
+        better = value > best
+        best[better], position[better] = value[better], trial[better]
+
+    converged = np.zeros(size, dtype=bool)
+    reach = np.full(size, 1.0)
+    active = everyone
+    for _ in range(_ITERATIONS):
+        here = position[active]
+        value, gradient, _, _ = batch.evaluate(here, active)
+        held = ((here <= lower) & (gradient < 0)) | ((here >= upper) & (gradient > 0))
+        free = np.where(held, 0.0, gradient)
+        done = np.abs(free).max(axis=1) < _TOLERANCE
+        converged[active[done]] = True
+        if done.all():
+            break
+        active, here, value = active[~done], here[~done], value[~done]
+        gradient, held = gradient[~done], held[~done]
+        step = _newton_step(batch, active, here, gradient, held, reach[active])
+        trial = np.clip(here + step, lower, upper)
+        improved = batch.evaluate(trial, active)[0] > value
+        position[active[improved]] = trial[improved]
+        reach[active] = np.where(improved, np.minimum(2 * reach[active], 3.0), reach[active] / 4)
+        stuck = reach[active] < 1e-7
+        active = active[~stuck]
+        if active.size == 0:
+            break
+    return position, converged
+
+
+def _newton_step(
+    batch: _Batch,
+    rows: NDArray[np.intp],
+    here: Floats,
+    gradient: Floats,
+    held: NDArray[np.bool_],
+    reach: Floats,
+) -> Floats:
+    """Return the uphill Newton step of each row, no longer than `reach`."""
+    shift = 1e-4
+    hessian = np.empty((rows.size, 2, 2))
+    for axis in range(2):
+        moved = here.copy()
+        moved[:, axis] += shift
+        hessian[:, axis, :] = (batch.evaluate(moved, rows)[1] - gradient) / shift
+    diagonal = np.stack([hessian[:, 0, 0], hessian[:, 1, 1]], axis=1)
+    crossed = np.where(held.any(axis=1), 0.0, 0.5 * (hessian[:, 0, 1] + hessian[:, 1, 0]))
+    determinant = diagonal[:, 0] * diagonal[:, 1] - crossed**2
+    concave = (diagonal < 0).all(axis=1) & (determinant > 0)
+    newton = (
+        np.stack(
+            [
+                crossed * gradient[:, 1] - diagonal[:, 1] * gradient[:, 0],
+                crossed * gradient[:, 0] - diagonal[:, 0] * gradient[:, 1],
+            ],
+            axis=1,
+        )
+        / np.where(concave, determinant, 1.0)[:, None]
+    )
+    uphill = gradient / np.maximum(np.abs(diagonal), 1e-3)
+    step = np.where((held.any(axis=1) | ~concave)[:, None], uphill, newton)
+    step = np.where(held, 0.0, step)
+    length = np.hypot(step[:, 0], step[:, 1])
+    return step * np.minimum(1.0, reach / np.maximum(length, 1e-300))[:, None]
+
+
+def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posterior:
+    """Fit the GPs of a batch of stars by marginal likelihood.
+
+    The result for a star does not depend on the others in the batch.
+
+    Parameters
+    ----------
+    summaries
+        One a star, all with the same number of harmonics.
+    kernel
+        A name of `KERNELS`.
+    """
+    batch = _Batch(summaries, kernel)
+    position, converged = maximise_likelihood(batch)
+    value, _, inverse, solution = batch.evaluate(position, np.arange(len(summaries)))
+    length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
+    root, _ = batch.weigh(length_scale)
+    quadratic = batch.square - ratio * (root * batch.projection * solution).sum(axis=1)
+    noise = np.sqrt(np.maximum(quadratic, 1e-12 * batch.square) / batch.freedom)
+    coefficients = ratio[:, None] * root * solution
+    harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
+    if not batch.has_constant:
+        mean = np.array([summary.mean for summary in summaries])
+        mean = mean - (harmonic_means * coefficients).sum(axis=1)
+        coefficients = np.concatenate([mean[:, None], coefficients], axis=1)
+    scale = (noise * np.sqrt(ratio))[:, None, None] * root[:, :, None]
+    return Posterior(
+        coefficients,
+        scale * np.linalg.cholesky(inverse),
+        harmonic_means,
+        length_scale,
+        noise * np.sqrt(ratio),
+        noise,
+        value,
+        converged,
+        np.array([summary.count for summary in summaries]),
+    )
+
+
+def draw_coefficients(
+    posterior: Posterior, star: int, draws: int, rng: np.random.Generator
+) -> Floats:
+    """Draw light curves from the posterior of one star.
+
+    Parameters
+    ----------
+    posterior
+        Of the batch.
+    star
+        Position of the star in the batch.
+    draws
+        Number of draws.
+    rng
+        The star's own generator.
+
+    Returns
+    -------
+    (draws, 2 J + 1)
+        Coefficients ``m0, s_1, q_1, ...`` (mag).
+    """
+    factor = posterior.factors[star]
+    offsets = rng.standard_normal((draws, factor.shape[1])) @ factor.T
+    if factor.shape[1] % 2 == 1:
+        return posterior.coefficients[star] + offsets
+    mean_offsets = rng.standard_normal(draws) * posterior.noise[star]
+    mean_offsets /= np.sqrt(posterior.count[star])
+    mean_offsets -= offsets @ posterior.harmonic_means[star]
+    drawn = np.concatenate([mean_offsets[:, None], offsets], axis=1)
+    return posterior.coefficients[star] + drawn
