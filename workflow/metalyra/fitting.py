@@ -68,8 +68,8 @@ class FitSettings:
         came with it, and all its points.
     """
 
-    regression: RegressionSettings = RegressionSettings()
-    rrc_regression: RegressionSettings = RegressionSettings(order_max=5, sigma_clip=4.5)
+    regression: RegressionSettings
+    rrc_regression: RegressionSettings
     harmonics: int = 24
     kernel: str = "expsine2"
     draws: int = 200

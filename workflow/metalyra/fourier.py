@@ -222,6 +222,7 @@ def choose_order(
 
 
 _CV_ITERATIONS = 25
+_CV_POINTS = 2000
 _CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
 
 
@@ -379,13 +380,15 @@ def fit_robustly(
         phase = (inside_time / period) % 1.0
         harmonics = evaluate_harmonics(phase, order_max)
         order = orders[0]
-        if len(orders) > 1:
-            fold = (
-                assign_folds_as_published(phase, settings.folds)
-                if settings.published
-                else assign_folds(phase, settings.folds, rng)
-            )
+        if settings.published:
+            fold = assign_folds_as_published(phase, settings.folds)
             order = choose_order(harmonics, inside_mag, fold, orders, settings.huber)
+        elif len(orders) > 1:
+            # Beyond some thousand points more do not change the order.
+            step = -(-count // _CV_POINTS)
+            some = np.argsort(phase, kind="stable")[::step]
+            fold = assign_folds(phase[some], min(settings.folds, count), rng)
+            order = choose_order(harmonics[some], inside_mag[some], fold, orders, settings.huber)
         coefficients, residuals = fit_huber(
             harmonics[:, : 2 * order + 1], inside_mag, settings.huber
         )
