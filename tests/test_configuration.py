@@ -1,0 +1,171 @@
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metalyra.configuration import ConfigurationError, band_of_model, read_yaml, resolve_config
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
+RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
+STUDIES = sorted((ROOT / "config").glob("*.yaml"))
+OWN_SAMPLE = {"survey": "own", "band": "G", "stars": ["s.csv"], "light_curves": ["curves"]}
+OWN = {"stars": "s.csv", "lightcurves": "curves", "model": "dg22_g", "output": "feh.csv"}
+
+
+def load(name: str, **keys) -> dict:
+    return {**yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), **keys}
+
+
+def resolve(config: dict) -> dict:
+    return resolve_config(config, SCHEMA, RELATIONS)
+
+
+def problems_of(config: dict) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(config)
+    return caught.value.problems
+
+
+def changed(name: str, path: str, value) -> dict:
+    """Return a study with one key, named with dots, changed."""
+    config = load(name)
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    group = config
+    for key in parents:
+        group = group[key]
+    group[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_that_is_shipped_is_valid(path):
+    own = OWN if path.stem == "apply" else {}
+    resolve(load(path.stem, **own))
+
+
+def test_the_given_configuration_is_left_as_it_is():
+    config = load("config")
+    before = copy.deepcopy(config)
+    resolve(config)
+    assert config == before
+
+
+def test_resolving_twice_changes_nothing():
+    resolved = resolve(load("config"))
+    assert resolve(resolved) == resolved
+
+
+def test_a_sample_has_the_settings_of_the_study_but_for_its_own():
+    config = load("config", fit={"draws": 77, "folds": 6}, chunks=9)
+    config["samples"]["ogle_i"] |= {"fit": {"folds": 4}, "chunks": 2}
+    samples = resolve(config)["samples"]
+    assert (samples["ogle_i"]["fit"]["draws"], samples["ogle_i"]["fit"]["folds"]) == (77, 4)
+    assert (samples["vvv_ks"]["fit"]["draws"], samples["vvv_ks"]["fit"]["folds"]) == (77, 6)
+    assert (samples["ogle_i"]["chunks"], samples["vvv_ks"]["chunks"]) == (2, 9)
+
+
+def test_every_default_of_the_schema_is_filled_in():
+    config = load("config")
+    del config["chunks"]
+    resolved = resolve(config)
+    for key, part in SCHEMA["properties"].items():
+        if "default" in part:
+            assert key in resolved
+    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
+        assert resolved["samples"]["ogle_i"]["fit"][key] == part["default"]
+    assert resolved["samples"]["ogle_i"]["phases"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sampels", {}, r"the key 'sampels' is unknown; did you mean samples\? allowed: study,"),
+        ("fit", {"hubert": 1}, r"^fit: the key 'hubert' is unknown; did you mean huber\?"),
+        ("samples.vvv_ks.radius", 1, r"^samples\.vvv_ks: the key 'radius' is unknown"),
+        ("samples.vvv_ks.survey", "vv", r"^samples\.vvv_ks\.survey: 'vv' .*did you mean vvv\?"),
+        ("fit", {"huber": "5e-2"}, r"^fit\.huber: the text '5e-2' \(YAML reads a number as"),
+        ("seed", "many", r"^seed: the text 'many' where a whole number is expected"),
+        ("seed", None, r"^seed: nothing where a whole number is expected"),
+        ("chunks", 0, r"^chunks: 0 is less than the minimum of 1"),
+        ("study", "My study", r"^study: the name 'My study'; allowed are lower-case letters"),
+        ("samples.Big", OWN_SAMPLE, r"^samples: the name 'Big'; allowed are lower-case letters"),
+        ("samples.vvv_ks", {"survey": "vvv"}, r"^samples\.vvv_ks: the key band, stars, light_cur"),
+        ("predict.0", {"model": "demo_g"}, r"^predict\[0\]: the key sample is missing"),
+        ("models.demo_g.cuts.snr", [30], r"^models\.demo_g\.cuts\.snr: \[30\] is too short"),
+        ("models.demo_g.sequence", {}, r"^models\.demo_g\.sequence: the key recipe is missing"),
+    ],
+)
+def test_a_key_that_breaks_the_schema_is_named(path, value, message):
+    [problem] = problems_of(changed("config", path, value))
+    assert re.search(message, problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("labels.ogle", "dekany2021", r"^labels: the sample 'ogle' .*did you mean ogle_i\?"),
+        ("labels.ogle_i", "dekany2022", r"^labels\.ogle_i: .*did you mean dekany2021\?"),
+        ("samples.ogle_i.stars", ["../ident.dat"], r"^samples\.ogle_i: the source '\.\./ident"),
+        ("samples.ogle_i.stars", ["/etc/passwd"], r"^samples\.ogle_i: the source '/etc/passwd'"),
+        ("samples.vvv_ks.match.reference", "vvv_ks", r"^samples\.vvv_ks\.match\.reference: 'vvv_k"),
+        ("samples.vvv_ks.fit", {"order_min": 9}, r"^samples\.vvv_ks\.fit: order_min is greater"),
+        ("models.demo_g.sample", "gaia", r"^models\.demo_g\.sample: 'gaia' is unknown"),
+        ("models.demo_g.labels", "gaia_dr3_g", r"^models\.demo_g\.labels: not the sample or its"),
+        ("models.demo_g.labels", "vvv_ks", r"^models\.demo_g\.labels: the labelled sample 'vvv_ks"),
+        ("models.demo_g.published", "a", r"^models\.demo_g: needs one of the keys sample"),
+        ("models.x", {"published": "a", "sequence": {"recipe": "dg22"}}, r"^models\.x: the key ba"),
+        ("predict.0.model", "demo", r"^predict\[0\]\.model: 'demo' is unknown"),
+        (
+            "predict.0.sample",
+            "vvv_ks",
+            r"^predict\[0\]: the model demo_g is for band G, the sample",
+        ),
+        ("sky_maps.all", {"sample": "vvv_ks"}, r"^sky_maps\.all\.sample: the labelled sample"),
+        ("tables", {"t": {"sample": "vvv_ks", "model": "demo_g"}}, r"^tables\.t\.model: the pred"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_named(path, value, message):
+    assert any(
+        re.search(message, problem) for problem in problems_of(changed("config", path, value))
+    )
+
+
+def test_all_problems_are_reported_at_once():
+    config = load("config", seed=-1, chunks="four")
+    config["samples"]["ogle_i"]["bands"] = "I"
+    assert len(problems_of(config)) == 3
+
+
+def test_own_stars_become_a_sample_to_which_the_model_is_applied():
+    resolved = resolve(load("apply", **OWN))
+    assert resolved["samples"]["own_stars"]["stars"] == ["s.csv"]
+    assert resolved["samples"]["own_stars"]["light_curves"] == ["curves"]
+    assert resolved["samples"]["own_stars"]["band"] == "G"
+    assert resolved["predict"] == [{"model": "dg22_g", "sample": "own_stars"}]
+
+
+def test_own_stars_may_use_a_model_that_another_study_trains():
+    resolved = resolve(load("config", **{**OWN, "model": "demo_ks"}))
+    assert resolved["samples"]["own_stars"]["band"] == band_of_model(resolved, "demo_ks") == "Ks"
+    assert resolved["predict"] == [{"model": "demo_ks", "sample": "own_stars"}]
+
+
+def test_own_stars_need_all_their_keys():
+    config = load("apply", stars="s.csv", model="dg22_g")
+    [problem] = problems_of(config)
+    assert problem.startswith("the key lightcurves, output is missing")
+
+
+def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
+    [problem] = problems_of(load("apply", **{**OWN, "model": "dg22_k"}))
+    assert re.search(
+        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks", problem
+    )
+
+
+def test_a_study_without_samples_says_how_own_stars_are_given():
+    [problem] = problems_of(load("apply"))
+    assert "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks>" in problem

@@ -1,0 +1,307 @@
+"""The configuration of a study: checked, completed, and in one form.
+
+The schema says what each key may be and what it is by default; what one key says about
+another (a label's sample is one of the samples) is checked here. Every message names the
+key, says what is wrong, and what is allowed.
+"""
+
+import copy
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jsonschema
+import yaml
+
+OWN_SAMPLE = "own_stars"
+"""Name of the sample that a user's own stars become."""
+
+_OWN_KEYS = ("stars", "lightcurves", "model", "output")
+_HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> output=<csv>"
+
+Config = dict[str, Any]
+
+
+class ConfigurationError(Exception):
+    """What is wrong with a configuration, one line a problem."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(f"configuration: {problem}" for problem in self.problems))
+
+
+def read_yaml(path: Path) -> Config:
+    """Read a YAML file, such as the schema of a study."""
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
+
+
+def resolve_config(
+    config: Mapping[str, Any], schema: Mapping[str, Any], relations: Collection[str]
+) -> Config:
+    """Check a study's configuration and complete it with the defaults.
+
+    A user's own stars (the keys `stars`, `lightcurves`, `model`, `output`) become the
+    sample `own_stars`, to which the model is applied.
+
+    Parameters
+    ----------
+    config
+        As a file of config/ and the command line give it; left as it is.
+    schema
+        JSON schema of a study, with defaults.
+    relations
+        Names of the metallicity relations there are.
+
+    Returns
+    -------
+    dict
+        The configuration with every default filled in; each sample has its own `fit`
+        and `chunks`.
+
+    Raises
+    ------
+    ConfigurationError
+        With every problem found.
+    """
+    # jsonschema reports missing keys one by one, with the same words.
+    problems = dict.fromkeys(_explain(error) for error in _schema_errors(config, schema))
+    if problems:
+        raise ConfigurationError(problems)
+    resolved = copy.deepcopy(dict(config))
+    problems = list(_apply_to_own_stars(resolved))
+    if problems:
+        raise ConfigurationError(problems)
+    for sample in resolved.get("samples", {}).values():
+        sample.setdefault("chunks", resolved.get("chunks", _default(schema, "chunks")))
+        sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
+    _fill_defaults(resolved, schema, schema)
+    problems = list(_cross_check(resolved, relations))
+    if problems:
+        raise ConfigurationError(problems)
+    return resolved
+
+
+def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
+    """Return the band a model is for: its own, or that of the sample it is trained on."""
+    settings = config["models"][model]
+    if "band" in settings:
+        return settings["band"]
+    return config["samples"].get(settings.get("sample"), {}).get("band")
+
+
+def _schema_errors(
+    config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> list[jsonschema.ValidationError]:
+    validator = jsonschema.Draft202012Validator(schema)
+    return sorted(validator.iter_errors(config), key=lambda error: error.json_path)
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """Say in the user's terms what a schema violation is."""
+    key = _name_of_key(error.absolute_path)
+    value, rule = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            allowed = list(error.schema["properties"])
+            unknown = [name for name in value if name not in allowed]
+            return "; ".join(_unknown(f"{key}: the key", name, allowed) for name in unknown)
+        case "required":
+            missing = [name for name in rule if name not in value]
+            return f"{key}: the key {', '.join(missing)} is missing"
+        case "dependentRequired":
+            missing = [name for name in _OWN_KEYS if name not in value]
+            return (
+                f"the key {', '.join(missing)} is missing; your own stars need all of "
+                + _HOW_TO_APPLY.format("name")
+            )
+        case "enum":
+            return _unknown(f"{key}:", value, rule)
+        case "type":
+            types = [rule] if isinstance(rule, str) else rule
+            return f"{key}: {_name_of(value)} where {_alternatives(types)} is expected"
+        case "pattern" if "propertyNames" in error.absolute_schema_path or key.endswith("study"):
+            return (
+                f"{key}: the name {value!r}; allowed are lower-case letters, digits and underscores"
+            )
+        case "pattern" if key == "output":
+            return f"{key}: {value!r} does not end in .csv"
+        case _:
+            return f"{key}: {error.message}"
+
+
+def _name_of_key(path: Iterable[str | int]) -> str:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".") or "the study"
+
+
+def _unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
+    """Say that a name is unknown, which ones are not, and which is meant."""
+    allowed = list(allowed)
+    close = difflib.get_close_matches(str(name), allowed, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"{what} {name!r} is unknown; {meant}allowed: {', '.join(allowed) or 'none'}"
+
+
+def _name_of(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return f"the text {value!r}"
+        return f"the text {value!r} (YAML reads a number as 1.0e-3, not 1e-3)"
+    return "nothing" if value is None else repr(value)
+
+
+def _alternatives(types: Iterable[str]) -> str:
+    words = {
+        "integer": "a whole number",
+        "number": "a number",
+        "string": "a text",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a group of keys",
+        "null": "null",
+    }
+    return " or ".join(words[name] for name in types)
+
+
+def _default(schema: Mapping[str, Any], key: str) -> Any:
+    return schema["properties"][key]["default"]
+
+
+def _fill_defaults(value: Any, part: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Fill in, in place, the defaults of one part of the schema and of those below it."""
+    if "$ref" in part:
+        part = {**schema["$defs"][part["$ref"].removeprefix("#/$defs/")], **part}
+    if isinstance(value, dict):
+        for key, below in part.get("properties", {}).items():
+            if "default" in below and key not in value:
+                value[key] = copy.deepcopy(below["default"])
+        for key, inner in value.items():
+            below = part.get("properties", {}).get(key, part.get("additionalProperties"))
+            if isinstance(below, dict):
+                _fill_defaults(inner, below, schema)
+    elif isinstance(value, list) and isinstance(part.get("items"), dict):
+        for inner in value:
+            _fill_defaults(inner, part["items"], schema)
+
+
+def _apply_to_own_stars(config: Config) -> Iterator[str]:
+    """Turn the four keys of a user's own stars into a sample and a prediction."""
+    models = config.get("models", {})
+    if "stars" not in config:
+        if not config.get("samples"):
+            how = _HOW_TO_APPLY.format(" or ".join(models) or "name")
+            yield f"the study has no samples; for your own stars give --config {how}"
+        return
+    if config["model"] not in models:
+        yield _unknown("model:", config["model"], models)
+        return
+    samples = config.setdefault("samples", {})
+    samples[OWN_SAMPLE] = {
+        "survey": "own",
+        "band": band_of_model(config, config["model"]),
+        "stars": [config["stars"]],
+        "light_curves": [config["lightcurves"]],
+    }
+    config["predict"] = [{"model": config["model"], "sample": OWN_SAMPLE}]
+    # What the study makes of its other samples is not asked for now.
+    config["tables"] = config["sky_maps"] = {}
+
+
+def _cross_check(config: Config, relations: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong between keys."""
+    samples, labels, models = config["samples"], config["labels"], config["models"]
+    for name, sample in samples.items():
+        yield from _check_sample(f"samples.{name}", name, sample, samples)
+    for name, relation in labels.items():
+        if name not in samples:
+            yield _unknown("labels: the sample", name, samples)
+        if relation not in relations:
+            yield _unknown(f"labels.{name}: the relation", relation, relations)
+    for name, model in models.items():
+        if model.get("relation") not in (None, *relations):
+            yield _unknown(f"models.{name}.relation:", model["relation"], relations)
+        yield from _check_model(f"models.{name}", model, config)
+    for place, prediction in enumerate(config["predict"]):
+        yield from _check_prediction(f"predict[{place}]", prediction, config)
+    for group in ("tables", "sky_maps"):
+        for name, product in config[group].items():
+            yield from _check_product(f"{group}.{name}", product, config)
+
+
+def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
+    if sample["fit"]["order_min"] > sample["fit"]["order_max"]:
+        yield f"{key}.fit: order_min is greater than order_max"
+    if sample["survey"] != "own":
+        for source in [*sample["stars"], *sample["light_curves"]]:
+            yield from _check_source(key, source)
+    if "match" in sample:
+        reference = sample["match"]["reference"]
+        others = [other for other in samples if other != name and "match" not in samples[other]]
+        if reference not in others:
+            yield _unknown(f"{key}.match.reference:", reference, others)
+
+
+def _check_source(key: str, source: str) -> Iterator[str]:
+    path = PurePosixPath(source)
+    if path.is_absolute() or ".." in path.parts or source != str(path):
+        yield f"{key}: the source {source!r}; allowed is a path within the mirror, such as a/b.dat"
+
+
+def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
+    samples = config["samples"]
+    if ("sample" in model) == ("published" in model):
+        yield f"{key}: needs one of the keys sample (trained here) and published"
+        return
+    if "published" in model:
+        yield from _check_source(f"{key}.published", model["published"])
+        for needed in ("band", "members", "relation"):
+            if needed not in model:
+                yield f"{key}: the key {needed} is missing; a published model needs it"
+        return
+    if "network" not in model:
+        yield f"{key}: the key network is missing; a model trained here needs it"
+    if model["sample"] not in samples:
+        yield _unknown(f"{key}.sample:", model["sample"], samples)
+        return
+    labels = model.setdefault("labels", model["sample"])
+    if labels not in config["labels"]:
+        yield _unknown(f"{key}.labels: the labelled sample", labels, config["labels"])
+    reference = samples[model["sample"]].get("match", {}).get("reference")
+    if labels not in (model["sample"], reference):
+        allowed = [model["sample"], *([reference] if reference else [])]
+        yield _unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
+
+
+def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
+    known = True
+    for part, names in (("model", config["models"]), ("sample", config["samples"])):
+        if prediction[part] not in names:
+            known = False
+            yield _unknown(f"{key}.{part}:", prediction[part], names)
+    if known:
+        needed = band_of_model(config, prediction["model"])
+        band = config["samples"][prediction["sample"]]["band"]
+        if needed not in (None, band):
+            yield (
+                f"{key}: the model {prediction['model']} is for band {needed}, the sample "
+                f"{prediction['sample']} is in band {band}"
+            )
+
+
+def _check_product(key: str, product: Config, config: Config) -> Iterator[str]:
+    """Check that a table or map shows values that the study has."""
+    if product["sample"] not in config["samples"]:
+        yield _unknown(f"{key}.sample:", product["sample"], config["samples"])
+    elif "model" in product:
+        models = [
+            entry["model"] for entry in config["predict"] if entry["sample"] == product["sample"]
+        ]
+        if product["model"] not in models:
+            yield _unknown(
+                f"{key}.model: the prediction for this sample of", product["model"], models
+            )
+    elif product["sample"] not in config["labels"]:
+        yield _unknown(f"{key}.sample: the labelled sample", product["sample"], config["labels"])
