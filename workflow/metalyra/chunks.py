@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pandas as pd
+
 
 def chunk_of(star_id: str, chunks: int) -> int:
     """Return the chunk, 0 to ``chunks - 1``, that holds a star.
@@ -10,3 +12,8 @@ def chunk_of(star_id: str, chunks: int) -> int:
     study leaves every other star in its chunk.
     """
     return int(hashlib.sha256(star_id.encode()).hexdigest()[:8], 16) % chunks
+
+
+def select_chunk(table: pd.DataFrame, chunk: int, chunks: int) -> pd.DataFrame:
+    """Return the rows of a table whose stars are in a chunk, in the order of the table."""
+    return table[[chunk_of(star_id, chunks) == chunk for star_id in table["star_id"]]]
