@@ -70,24 +70,24 @@ def test_published_posterior_is_that_of_three_dense_copies():
     """One constant, one kernel, each point thrice: lcfit's regression, without its matrix."""
     phase, mag = folded(2)
     posterior = gp.fit_batch([gp.summarise(phase, mag, HARMONICS, published=True)])
-    length_scale, noise = posterior.length_scale[0], posterior.noise[0]
-    variance = posterior.amplitude[0] ** 2
+    length_scale, noise = posterior.best.length_scale[0], posterior.best.noise[0]
+    variance = posterior.best.amplitude[0] ** 2
     copies, thrice = np.tile(phase, 3), np.tile(mag, 3)
     covariance = variance * expsine2(copies, copies, length_scale)
     covariance += noise**2 * np.eye(thrice.size)
     grid = np.arange(0, 1, 0.02)
     mean = variance * expsine2(grid, copies, length_scale) @ np.linalg.solve(covariance, thrice)
-    series = evaluate_harmonics(grid, HARMONICS) @ posterior.coefficients[0]
+    series = evaluate_harmonics(grid, HARMONICS) @ posterior.best.coefficients[0]
     np.testing.assert_allclose(series, mean, atol=1e-5)
     dense = multivariate_normal(np.zeros(thrice.size), covariance).logpdf(thrice)
-    assert posterior.log_likelihood[0] == pytest.approx(dense, abs=1e-3)
+    assert posterior.best.log_likelihood[0] == pytest.approx(dense, abs=1e-3)
 
 
 def test_posterior_is_the_dense_one_with_a_free_mean():
     phase, mag = folded(3)
     posterior = gp.fit_batch([gp.summarise(phase, mag, HARMONICS)])
-    noise, variance = posterior.noise[0], posterior.amplitude[0] ** 2
-    length_scale = posterior.length_scale[0]
+    noise, variance = posterior.best.noise[0], posterior.best.amplitude[0] ** 2
+    length_scale = posterior.best.length_scale[0]
     free_mean = 1e6
     covariance = variance * expsine2(phase, phase, length_scale) + free_mean
     covariance += noise**2 * np.eye(phase.size)
@@ -96,10 +96,11 @@ def test_posterior_is_the_dense_one_with_a_free_mean():
     centred = mag - mag.mean()
     mean = cross @ np.linalg.solve(covariance, centred) + mag.mean()
     harmonics = evaluate_harmonics(grid, HARMONICS)
-    np.testing.assert_allclose(harmonics @ posterior.coefficients[0], mean, atol=1e-5)
+    np.testing.assert_allclose(harmonics @ posterior.best.coefficients[0], mean, atol=1e-5)
 
     prior = variance * expsine2(grid, grid, length_scale) + free_mean
     spread = np.sqrt(np.diag(prior - cross @ np.linalg.solve(covariance, cross.T)))
+    posterior = posterior._replace(nodes=posterior.nodes[4:5] * 2, freedom=np.array([10**9]))
     drawn = gp.draw_coefficients(posterior, 0, 4000, np.random.default_rng(0)) @ harmonics.T
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.08)
 
@@ -124,5 +125,27 @@ def test_a_star_does_not_depend_on_its_batch():
         alone = gp.fit_batch([summaries[star]])
         pair = gp.fit_batch([summaries[(star + 1) % 9], summaries[star]])
         for name in ("coefficients", "factors", "length_scale", "noise", "log_likelihood"):
-            assert np.array_equal(getattr(together, name)[star], getattr(alone, name)[0]), name
-            assert np.array_equal(getattr(together, name)[star], getattr(pair, name)[1]), name
+            for node in range(9):
+                expected = getattr(together.nodes[node][1], name)[star]
+                assert np.array_equal(expected, getattr(alone.nodes[node][1], name)[0]), name
+                assert np.array_equal(expected, getattr(pair.nodes[node][1], name)[1]), name
+
+
+def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
+    """Their weighted mean and scatter are those of the likelihood on a fine grid."""
+    batch = gp._Batch([gp.summarise(*folded(4, count=200), HARMONICS)], "expsine2")
+    position, _ = gp.maximise_likelihood(batch)
+    offsets = np.linspace(-2, 2, 81)
+    grid = position + np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2)
+    values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))[0]
+    weights = np.exp(values - values.max())
+    weights /= weights.sum()
+    spread = np.sqrt(
+        np.average((grid - np.average(grid, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+    )
+    nodes = gp.spread_nodes(batch, position)
+    shares = np.array([share for share, _ in nodes])
+    points = np.array([point[0] for _, point in nodes])
+    assert shares.sum() == pytest.approx(1)
+    np.testing.assert_allclose(shares @ points, position[0], atol=1e-9)
+    np.testing.assert_allclose(np.sqrt(shares @ (points - position[0]) ** 2), spread, rtol=0.3)

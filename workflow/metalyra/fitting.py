@@ -285,7 +285,7 @@ def draw_published(
     curves = draw_coefficients(posterior, star, draws, rng)
     harmonics = evaluate_harmonics(kept, curves.shape[1] // 2)
     noisy = curves @ harmonics.T
-    noisy += posterior.noise[star] * rng.standard_normal(noisy.shape)
+    noisy += posterior.best.noise[star] * rng.standard_normal(noisy.shape)
     series = harmonics[:, : 2 * folded.fit.order + 1]
     coefficients = np.zeros_like(curves)
     coefficients[:, : series.shape[1]] = np.linalg.lstsq(series, noisy.T)[0].T
@@ -312,7 +312,7 @@ def describe_star(
     rng: np.random.Generator,
 ) -> tuple[dict[str, Any], float]:
     """Return the row of the fits table of one star, and its final phase shift's change."""
-    coefficients = posterior.coefficients[star]
+    coefficients = posterior.best.coefficients[star]
     turn = 0.0
     if settings.phases == "measured" and not settings.published:
         _, phases = amplitudes_and_phases(coefficients)
@@ -345,10 +345,10 @@ def describe_star(
         "epoch": folded.epoch,
         "phase_shift": (folded.phase_shift + turn) % 1.0,
         "aperture": folded.aperture,
-        "gp_length_scale": float(posterior.length_scale[star]),
-        "gp_amplitude": float(posterior.amplitude[star]),
-        "gp_noise": float(posterior.noise[star]),
-        "gp_log_likelihood": float(posterior.log_likelihood[star]),
+        "gp_length_scale": float(posterior.best.length_scale[star]),
+        "gp_amplitude": float(posterior.best.amplitude[star]),
+        "gp_noise": float(posterior.best.noise[star]),
+        "gp_log_likelihood": float(posterior.best.log_likelihood[star]),
         "gp_converged": bool(posterior.converged[star]),
         "curve": (grid @ aligned - aligned[0]).tolist(),
         "status": "ok",

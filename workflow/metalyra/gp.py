@@ -65,8 +65,8 @@ class Summary(NamedTuple):
     freedom: int
 
 
-class Posterior(NamedTuple):
-    """The GPs of a batch of `b` stars.
+class Regression(NamedTuple):
+    """The regressions of a batch of `b` stars at given hyper-parameters.
 
     Attributes
     ----------
@@ -74,26 +74,43 @@ class Posterior(NamedTuple):
         Posterior mean of ``m0, s_1, q_1, ...`` (mag).
     factors : (b, d, d)
         ``F`` such that ``F @ F.T`` is the covariance (mag2) of the harmonics in use.
-    harmonic_means : (b, 2 J)
-        Means of the harmonics over the points.
     length_scale, amplitude, noise, log_likelihood : (b,)
         Kernel's length scale (phase) and standard deviation (mag), white noise (mag), and
         the log of the marginal likelihood.
-    converged : (b,)
-        True where the optimum was found to tolerance.
-    count : (b,)
-        Number of points.
     """
 
     coefficients: Floats
     factors: Floats
-    harmonic_means: Floats
     length_scale: Floats
     amplitude: Floats
     noise: Floats
     log_likelihood: Floats
+
+
+class Posterior(NamedTuple):
+    """The GPs of a batch of `b` stars.
+
+    Attributes
+    ----------
+    best
+        The regressions at the most likely hyper-parameters.
+    nodes
+        Share of the posterior, and regressions, at each of the hyper-parameters that
+        stand for their uncertainty.
+    converged : (b,)
+        True where the optimum was found to tolerance.
+    harmonic_means : (b, 2 J)
+        Means of the harmonics over the points.
+    count, freedom : (b,)
+        Number of points, and degrees of freedom of the noise.
+    """
+
+    best: Regression
+    nodes: tuple[tuple[float, Regression], ...]
     converged: NDArray[np.bool_]
+    harmonic_means: Floats
     count: NDArray[np.int_]
+    freedom: NDArray[np.int_]
 
 
 def expsine2_weights(length_scale: Floats, harmonics: int) -> tuple[Floats, Floats]:
@@ -189,6 +206,9 @@ class _Batch:
         self.projection = np.stack([summary.projection for summary in summaries])
         self.square = np.array([summary.square for summary in summaries])
         self.freedom = np.array([summary.freedom for summary in summaries])
+        self.count = np.array([summary.count for summary in summaries])
+        self.mean = np.array([summary.mean for summary in summaries])
+        self.harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
         self.kernel = KERNELS[kernel]
         self.harmonics = self.gram.shape[1] // 2
         self.has_constant = self.gram.shape[1] % 2 == 1
@@ -238,6 +258,32 @@ class _Batch:
             axis=1,
         )
         return value, gradient, inverse, solution
+
+    def regress(self, position: Floats) -> Regression:
+        """Return the regressions of all stars at ``(log l, log rho)``, (b, 2)."""
+        value, _, inverse, solution = self.evaluate(position, np.arange(self.square.size))
+        length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
+        root, _ = self.weigh(length_scale)
+        quadratic = self.square - ratio * (root * self.projection * solution).sum(axis=1)
+        noise = np.sqrt(np.maximum(quadratic, 1e-12 * self.square) / self.freedom)
+        coefficients = ratio[:, None] * root * solution
+        if not self.has_constant:
+            mean = self.mean - (self.harmonic_means * coefficients).sum(axis=1)
+            coefficients = np.concatenate([mean[:, None], coefficients], axis=1)
+        amplitude = noise * np.sqrt(ratio)
+        factors = amplitude[:, None, None] * root[:, :, None] * np.linalg.cholesky(inverse)
+        return Regression(coefficients, factors, length_scale, amplitude, noise, value)
+
+    def curvature(self, position: Floats, rows: NDArray[np.intp], gradient: Floats) -> Floats:
+        """Return the Hessian (r, 2, 2) of the log likelihood of some rows."""
+        shift = 1e-4
+        hessian = np.empty((rows.size, 2, 2))
+        for axis in range(2):
+            moved = position.copy()
+            moved[:, axis] += shift
+            hessian[:, axis, :] = (self.evaluate(moved, rows)[1] - gradient) / shift
+        hessian[:, 0, 1] = hessian[:, 1, 0] = 0.5 * (hessian[:, 0, 1] + hessian[:, 1, 0])
+        return hessian
 
 
 _STARTS = tuple(
@@ -306,14 +352,9 @@ def _newton_step(
     reach: Floats,
 ) -> Floats:
     """Return the uphill Newton step of each row, no longer than `reach`."""
-    shift = 1e-4
-    hessian = np.empty((rows.size, 2, 2))
-    for axis in range(2):
-        moved = here.copy()
-        moved[:, axis] += shift
-        hessian[:, axis, :] = (batch.evaluate(moved, rows)[1] - gradient) / shift
+    hessian = batch.curvature(here, rows, gradient)
     diagonal = np.stack([hessian[:, 0, 0], hessian[:, 1, 1]], axis=1)
-    crossed = np.where(held.any(axis=1), 0.0, 0.5 * (hessian[:, 0, 1] + hessian[:, 1, 0]))
+    crossed = np.where(held.any(axis=1), 0.0, hessian[:, 0, 1])
     determinant = diagonal[:, 0] * diagonal[:, 1] - crossed**2
     concave = (diagonal < 0).all(axis=1) & (determinant > 0)
     newton = (
@@ -333,10 +374,43 @@ def _newton_step(
     return step * np.minimum(1.0, reach / np.maximum(length, 1e-300))[:, None]
 
 
+_NODES = tuple(
+    (first_share * second_share, np.array([first, second]))
+    for first, first_share in ((-np.sqrt(3), 1 / 6), (0.0, 2 / 3), (np.sqrt(3), 1 / 6))
+    for second, second_share in ((-np.sqrt(3), 1 / 6), (0.0, 2 / 3), (np.sqrt(3), 1 / 6))
+)
+"""Gauss-Hermite nodes of the two hyper-parameters: share, and standard deviations."""
+
+_WIDEST = 1.5  # largest standard deviation of log l and log rho that is believed
+
+
+def spread_nodes(batch: _Batch, position: Floats) -> list[tuple[float, Floats]]:
+    """Return hyper-parameters that stand for their uncertainty (Laplace's approximation).
+
+    Returns
+    -------
+    list
+        Share of the posterior, and ``(log l, log rho)`` of each star, (b, 2).
+    """
+    lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
+    everyone = np.arange(position.shape[0])
+    gradient = batch.evaluate(position, everyone)[1]
+    precision = -batch.curvature(position, everyone, gradient)
+    values, vectors = np.linalg.eigh(precision)
+    spread = 1.0 / np.sqrt(np.maximum(values, _WIDEST**-2))
+    nodes = []
+    for share, deviations in _NODES:
+        moved = np.matmul(vectors, (spread * deviations)[:, :, None])[:, :, 0]
+        nodes.append((share, np.clip(position + moved, lower, upper)))
+    return nodes
+
+
 def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posterior:
     """Fit the GPs of a batch of stars by marginal likelihood.
 
-    The result for a star does not depend on the others in the batch.
+    The result for a star does not depend on the others in the batch. The published
+    procedure knows no uncertainty of the hyper-parameters, so published summaries get
+    none.
 
     Parameters
     ----------
@@ -347,35 +421,19 @@ def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posteri
     """
     batch = _Batch(summaries, kernel)
     position, converged = maximise_likelihood(batch)
-    value, _, inverse, solution = batch.evaluate(position, np.arange(len(summaries)))
-    length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
-    root, _ = batch.weigh(length_scale)
-    quadratic = batch.square - ratio * (root * batch.projection * solution).sum(axis=1)
-    noise = np.sqrt(np.maximum(quadratic, 1e-12 * batch.square) / batch.freedom)
-    coefficients = ratio[:, None] * root * solution
-    harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
+    best = batch.regress(position)
+    nodes = [(1.0, best)]
     if not batch.has_constant:
-        mean = np.array([summary.mean for summary in summaries])
-        mean = mean - (harmonic_means * coefficients).sum(axis=1)
-        coefficients = np.concatenate([mean[:, None], coefficients], axis=1)
-    scale = (noise * np.sqrt(ratio))[:, None, None] * root[:, :, None]
+        nodes = [(share, batch.regress(near)) for share, near in spread_nodes(batch, position)]
     return Posterior(
-        coefficients,
-        scale * np.linalg.cholesky(inverse),
-        harmonic_means,
-        length_scale,
-        noise * np.sqrt(ratio),
-        noise,
-        value,
-        converged,
-        np.array([summary.count for summary in summaries]),
+        best, tuple(nodes), converged, batch.harmonic_means, batch.count, batch.freedom
     )
 
 
 def draw_coefficients(
     posterior: Posterior, star: int, draws: int, rng: np.random.Generator
 ) -> Floats:
-    """Draw light curves from the posterior of one star.
+    """Draw light curves from the posterior of one star, its hyper-parameters included.
 
     Parameters
     ----------
@@ -393,12 +451,20 @@ def draw_coefficients(
     (draws, 2 J + 1)
         Coefficients ``m0, s_1, q_1, ...`` (mag).
     """
-    factor = posterior.factors[star]
-    offsets = rng.standard_normal((draws, factor.shape[1])) @ factor.T
-    if factor.shape[1] % 2 == 1:
-        return posterior.coefficients[star] + offsets
-    mean_offsets = rng.standard_normal(draws) * posterior.noise[star]
-    mean_offsets /= np.sqrt(posterior.count[star])
-    mean_offsets -= offsets @ posterior.harmonic_means[star]
-    drawn = np.concatenate([mean_offsets[:, None], offsets], axis=1)
-    return posterior.coefficients[star] + drawn
+    shares = np.cumsum([share for share, _ in posterior.nodes])
+    ends = np.rint(shares / shares[-1] * draws).astype(int)
+    drawn = []
+    for start, end, (_, node) in zip([0, *ends], ends, posterior.nodes, strict=False):
+        factor = node.factors[star]
+        offsets = rng.standard_normal((end - start, factor.shape[1])) @ factor.T
+        if len(posterior.nodes) == 1:
+            drawn.append(node.coefficients[star] + offsets)
+            continue
+        freedom = posterior.freedom[star]
+        scale = np.sqrt(freedom / rng.chisquare(freedom, size=end - start))
+        offsets *= scale[:, None]
+        means = rng.standard_normal(end - start) * scale * node.noise[star]
+        means /= np.sqrt(posterior.count[star])
+        means -= offsets @ posterior.harmonic_means[star]
+        drawn.append(node.coefficients[star] + np.column_stack([means, offsets]))
+    return np.concatenate(drawn)
