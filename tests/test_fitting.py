@@ -137,6 +137,37 @@ def test_folded_curves_are_aligned_by_phi1():
         np.testing.assert_allclose(np.exp(2j * np.pi * phase), np.exp(2j * np.pi * every))
 
 
+def test_maximum_light_can_be_at_phase_zero():
+    stars, light_curves = make_chunk(count=3)
+    fits, folded = fit_stars(stars, light_curves, {"alignment": "maximum"}, seed=1)
+    by_phi1, _ = fit_stars(stars, light_curves, {}, seed=1)
+    for row in fits.itertuples():
+        assert int(np.argmin(row.curve)) in (0, 1, 99)
+        points = folded[(folded["star_id"] == row.star_id) & folded["kept"]]
+        curve = np.interp(points["phase"], np.arange(101) / 100, [*row.curve, row.curve[0]])
+        assert np.std(points["mag"] - row.mean_mag - curve) < 0.03
+    np.testing.assert_allclose(fits["phi31"], by_phi1["phi31"])
+    np.testing.assert_allclose(fits["snr"], by_phi1["snr"], rtol=1e-3)
+    with pytest.raises(ValueError, match="minimum"):
+        FitSettings.from_config({"alignment": "minimum"})
+
+
+def test_known_errors_are_used_where_they_help():
+    stars, light_curves = make_chunk(count=30, noise=0.01)
+    rng = np.random.default_rng(3)
+    noisy = rng.uniform(size=len(light_curves)) < 0.4
+    light_curves["mag_err"] = np.where(noisy, 0.06, 0.01)
+    light_curves["mag"] += np.where(noisy, 0.06, 0.0) * rng.standard_normal(noisy.size)
+    _, _, coefficients = make_light_curve(np.random.default_rng(0))
+    truth = float(measure_shape(np.pad(coefficients, (0, 10)), "RRab")["phi31"])
+    rms = {}
+    for use_errors in (False, True):
+        config = {"use_errors": use_errors, "sigma_clip": None}
+        fits, _ = fit_stars(stars, light_curves, config, seed=1)
+        rms[use_errors] = np.sqrt(np.mean((fits["phi31"] - truth) ** 2))
+    assert rms[True] < 0.8 * rms[False]
+
+
 def test_rotation_moves_the_curve():
     rng = np.random.default_rng(4)
     coefficients = rng.standard_normal((5, 9))

@@ -149,3 +149,32 @@ def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares @ points, position[0], atol=1e-9)
     np.testing.assert_allclose(np.sqrt(shares @ (points - position[0]) ** 2), spread, rtol=0.3)
+
+
+def test_weighted_posterior_is_the_dense_one_with_known_variances():
+    phase, mag = folded(5)
+    variance = np.exp(np.random.default_rng(8).normal(0, 1.0, phase.size))
+    variance /= np.exp(np.log(variance).mean())
+    summary = gp.summarise(phase, mag, HARMONICS, variance=7.0 * variance)
+    posterior = gp.fit_batch([summary])
+    noise, amplitude = posterior.best.noise[0], posterior.best.amplitude[0]
+    free_mean = 1e6
+    covariance = amplitude**2 * expsine2(phase, phase, posterior.best.length_scale[0]) + free_mean
+    covariance += noise**2 * np.diag(variance)
+    grid = np.arange(0, 1, 0.02)
+    cross = amplitude**2 * expsine2(grid, phase, posterior.best.length_scale[0]) + free_mean
+    mean = cross @ np.linalg.solve(covariance, mag - mag.mean()) + mag.mean()
+    series = evaluate_harmonics(grid, HARMONICS) @ posterior.best.coefficients[0]
+    np.testing.assert_allclose(series, mean, atol=1e-5)
+
+
+def test_the_likelihood_knows_which_points_are_noisier():
+    rng = np.random.default_rng(9)
+    phase, mag = folded(6, count=200, noise=0.0)
+    error = np.where(rng.uniform(size=200) < 0.3, 0.1, 0.01)
+    mag = mag + error * rng.standard_normal(200)
+    told = gp.summarise(phase, mag, HARMONICS, variance=error**2)
+    untold = gp.summarise(phase, mag, HARMONICS)
+    assert gp.choose_summaries([[untold], [told]])[0] is told
+    shuffled = gp.summarise(phase, mag, HARMONICS, variance=rng.permutation(error) ** 2)
+    assert gp.choose_summaries([[untold], [shuffled]])[0] is untold

@@ -7,7 +7,7 @@ fitted gets a status; it never stops the others, nor changes them.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -26,7 +26,14 @@ from metalyra.fourier import (
     phase_difference,
     wrap_around,
 )
-from metalyra.gp import Posterior, draw_coefficients, fit_batch, summarise
+from metalyra.gp import (
+    Posterior,
+    Summary,
+    choose_summaries,
+    draw_coefficients,
+    fit_batch,
+    summarise,
+)
 from metalyra.randomness import generator
 
 Floats = NDArray[np.float64]
@@ -39,6 +46,11 @@ CURVE_POINTS = 100
 
 AMPLITUDES = 6
 """Fourier amplitudes A_1 to A_6 and phases phi_21 to phi_61 that are tabulated."""
+
+ALIGNMENTS = ("phi1", "maximum")
+"""What may lie at phase 0."""
+
+_FINE_GRID = 1000  # phases at which maximum light is looked for
 
 _BINS = 200  # lcfit bins folded curves of more points than this
 
@@ -61,8 +73,15 @@ class FitSettings:
         Posterior draws the errors are taken from.
     min_epochs
         Fewer good epochs than this are not fitted.
+    use_errors
+        Weight the points by their known errors, beside the white noise: the variance of
+        a point is proportional to its squared error plus a constant that the likelihood
+        chooses.
     published
         Reproduce lcfit where it differs: see `metalyra.gp`, and its folds and errors.
+    alignment
+        Where phase 0 is: 'phi1', the first harmonic's zero on the way to faint (Dekany &
+        Grebel 2022, Eq. 2), or 'maximum', maximum light (Monti et al. 2024).
     phases
         'measured': fold and align the light curve; 'published': keep the phases that
         came with it, and all its points.
@@ -74,7 +93,9 @@ class FitSettings:
     kernel: str = "expsine2"
     draws: int = 200
     min_epochs: int = 20
+    use_errors: bool = False
     published: bool = False
+    alignment: str = "phi1"
     phases: str = "measured"
 
     @classmethod
@@ -85,7 +106,12 @@ class FitSettings:
         ------
         TypeError
             For a key that does not exist.
+        ValueError
+            For an unknown alignment.
         """
+        alignment = config.get("alignment", "phi1")
+        if alignment not in ALIGNMENTS:
+            raise ValueError(f"alignment {alignment!r} is unknown; allowed: {ALIGNMENTS}")
         own = {field.name for field in fields(cls)} - {"regression", "rrc_regression"}
         general = {key: value for key, value in config.items() if key in own}
         regression = {
@@ -124,6 +150,11 @@ class FoldedCurve(NamedTuple):
     fit: RobustFit
     phase: Floats
     phase_shift: float
+
+    @property
+    def phase_of_two_periods(self) -> Floats:
+        """Phases (n,) of the light curve folded with twice its period."""
+        return ((self.curve.time - self.epoch) / (2 * self.fit.period)) % 1.0
 
 
 class LightCurveError(Exception):
@@ -234,6 +265,16 @@ def rotate(coefficients: Floats, shift: float) -> Floats:
     return rotated
 
 
+def find_alignment(coefficients: Floats, alignment: str) -> float:
+    """Return the shift in phase that aligns a curve with coefficients ``(2 J + 1,)``."""
+    if alignment == "phi1":
+        _, phases = amplitudes_and_phases(coefficients)
+        return float(phases[0] / (2 * np.pi))
+    grid = np.arange(_FINE_GRID) / _FINE_GRID
+    curve = evaluate_harmonics(grid, coefficients.size // 2) @ coefficients
+    return float(-grid[np.argmin(curve)])
+
+
 def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats]:
     """Return the tabulated quantities of curves with coefficients ``(..., 2 J + 1)``.
 
@@ -314,9 +355,9 @@ def describe_star(
     """Return the row of the fits table of one star, and its final phase shift's change."""
     coefficients = posterior.best.coefficients[star]
     turn = 0.0
-    if settings.phases == "measured" and not settings.published:
-        _, phases = amplitudes_and_phases(coefficients)
-        turn = float(phases[0] / (2 * np.pi))
+    as_published = settings.published and settings.alignment == "phi1"
+    if settings.phases == "measured" and not as_published:
+        turn = find_alignment(coefficients, settings.alignment)
     aligned = rotate(coefficients, turn)
     shape = {name: float(value) for name, value in measure_shape(aligned, pulsation_type).items()}
     if settings.published:
@@ -337,6 +378,7 @@ def describe_star(
         **shape,
         **errors,
         "phase_coverage": measure_phase_coverage(folded.phase[kept]),
+        "phase_coverage_2p": measure_phase_coverage(folded.phase_of_two_periods[kept]),
         "snr": shape["amplitude"] * np.sqrt(count) / sigma,
         "sigma": sigma,
         "minmax": float(np.ptp(mag)),
@@ -409,7 +451,7 @@ def fit_stars(
     tables = []
     for batch in _batches(list(folded)):
         posterior = fit_batch(
-            [_summarise(folded[star_id], settings) for star_id in batch], settings.kernel
+            _summarise([folded[star_id] for star_id in batch], settings), settings.kernel
         )
         for index, star_id in enumerate(batch):
             star = folded[star_id]
@@ -435,11 +477,35 @@ def _batches(star_ids: list[str], size: int = 256) -> list[list[str]]:
     return [star_ids[start : start + size] for start in range(0, len(star_ids), size)]
 
 
-def _summarise(folded: FoldedCurve, settings: FitSettings):
-    phase, mag = folded.phase[folded.fit.kept], folded.curve.mag[folded.fit.kept]
+def _summarise(folded: Sequence[FoldedCurve], settings: FitSettings) -> list[Summary]:
+    """Return what the Gaussian processes need of each star."""
+    if not settings.use_errors or settings.published:
+        return [_summarise_star(star, settings) for star in folded]
+    return choose_summaries(
+        [[_summarise_star(star, settings, floor) for star in folded] for floor in _ERROR_FLOORS],
+        settings.kernel,
+    )
+
+
+_ERROR_FLOORS = (0.0, 0.5, 1.0, 2.0, np.inf)
+"""White noise beside the known errors, in units of a star's median error."""
+
+
+def _summarise_star(
+    folded: FoldedCurve, settings: FitSettings, error_floor: float = np.inf
+) -> Summary:
+    kept = folded.fit.kept
+    phase, mag = folded.phase[kept], folded.curve.mag[kept]
     if settings.published:
         phase, mag = bin_phases(phase, mag)
-    return summarise(phase, mag, settings.harmonics, settings.published)
+    error = folded.curve.mag_err[kept]
+    known = np.isfinite(error) & (error > 0)
+    variance = None
+    if np.isfinite(error_floor) and known.any():
+        typical = np.median(error[known])
+        error = np.where(known, error, typical)
+        variance = error**2 + (error_floor * typical) ** 2
+    return summarise(phase, mag, settings.harmonics, settings.published, variance)
 
 
 def _fits_columns() -> list[str]:
@@ -450,7 +516,7 @@ def _fits_columns() -> list[str]:
         *shape,
         *(f"{name}_err" for name in shape),
         *("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"),
-        *("phase_coverage", "snr", "sigma", "minmax", "cost", "fourier_order"),
+        *("phase_coverage", "phase_coverage_2p", "snr", "sigma", "minmax", "cost", "fourier_order"),
         *("epoch", "phase_shift", "aperture", "gp_length_scale", "gp_amplitude", "gp_noise"),
         *("gp_log_likelihood", "gp_converged", "curve", "status"),
     ]

@@ -50,8 +50,8 @@ class Summary(NamedTuple):
         Means of the harmonics over the points.
     mean
         Mean magnitude of the points.
-    count
-        Number of points.
+    weight
+        Sum of the points' weights; their number where all count the same.
     freedom
         Degrees of freedom that are left for the noise.
     """
@@ -61,7 +61,7 @@ class Summary(NamedTuple):
     square: float
     harmonic_means: Floats
     mean: float
-    count: int
+    weight: float
     freedom: int
 
 
@@ -101,15 +101,15 @@ class Posterior(NamedTuple):
         True where the optimum was found to tolerance.
     harmonic_means : (b, 2 J)
         Means of the harmonics over the points.
-    count, freedom : (b,)
-        Number of points, and degrees of freedom of the noise.
+    weight, freedom : (b,)
+        Sum of the points' weights, and degrees of freedom of the noise.
     """
 
     best: Regression
     nodes: tuple[tuple[float, Regression], ...]
     converged: NDArray[np.bool_]
     harmonic_means: Floats
-    count: NDArray[np.int_]
+    weight: Floats
     freedom: NDArray[np.int_]
 
 
@@ -165,7 +165,13 @@ KERNELS: Mapping[str, Callable[[Floats, int], tuple[Floats, Floats]]] = {
 """Harmonic weights of the periodic kernels, by name."""
 
 
-def summarise(phase: Floats, mag: Floats, harmonics: int, published: bool = False) -> Summary:
+def summarise(
+    phase: Floats,
+    mag: Floats,
+    harmonics: int,
+    published: bool = False,
+    variance: Floats | None = None,
+) -> Summary:
     """Reduce a folded light curve to the sums that its GP needs.
 
     Parameters
@@ -178,15 +184,27 @@ def summarise(phase: Floats, mag: Floats, harmonics: int, published: bool = Fals
         Number of harmonics J.
     published
         Count every point three times and keep the mean magnitude, as lcfit does.
+    variance : (n,), optional
+        Relative variances of the points; all the same without. Their geometric mean is
+        taken as one, so that likelihoods of the same points with different variances
+        compare, and the white noise is that of a typical point.
     """
     columns = evaluate_harmonics(phase, harmonics)
-    means, mean, count = columns[:, 1:].mean(axis=0), float(mag.mean()), mag.size
+    count = mag.size
     if published:
+        means, mean = columns[:, 1:].mean(axis=0), float(mag.mean())
         gram, projection, square = columns.T @ columns, columns.T @ mag, float(mag @ mag)
         return Summary(3 * gram, 3 * projection, 3 * square, means, mean, count, 3 * count)
+    weights = np.ones(count)
+    if variance is not None:
+        weights = np.exp(np.mean(np.log(variance))) / variance
+    weight = float(weights.sum())
+    means, mean = weights @ columns[:, 1:] / weight, float(weights @ mag) / weight
     columns, centred = columns[:, 1:] - means, mag - mean
-    gram, projection, square = columns.T @ columns, columns.T @ centred, float(centred @ centred)
-    return Summary(gram, projection, square, means, mean, count, count - 1)
+    weighted = columns * weights[:, None]
+    gram, projection = weighted.T @ columns, weighted.T @ centred
+    square = float((weights * centred) @ centred)
+    return Summary(gram, projection, square, means, mean, weight, count - 1)
 
 
 def _diagonals(matrices: Floats) -> Floats:
@@ -206,7 +224,7 @@ class _Batch:
         self.projection = np.stack([summary.projection for summary in summaries])
         self.square = np.array([summary.square for summary in summaries])
         self.freedom = np.array([summary.freedom for summary in summaries])
-        self.count = np.array([summary.count for summary in summaries])
+        self.weight = np.array([summary.weight for summary in summaries])
         self.mean = np.array([summary.mean for summary in summaries])
         self.harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
         self.kernel = KERNELS[kernel]
@@ -426,8 +444,30 @@ def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posteri
     if not batch.has_constant:
         nodes = [(share, batch.regress(near)) for share, near in spread_nodes(batch, position)]
     return Posterior(
-        best, tuple(nodes), converged, batch.harmonic_means, batch.count, batch.freedom
+        best, tuple(nodes), converged, batch.harmonic_means, batch.weight, batch.freedom
     )
+
+
+def choose_summaries(
+    candidates: Sequence[Sequence[Summary]], kernel: str = "expsine2"
+) -> list[Summary]:
+    """Return, for each star, the candidate of the greatest marginal likelihood.
+
+    Parameters
+    ----------
+    candidates
+        Several summaries of the same points, for each of the stars: ``candidates[i]`` are
+        the i-th candidates of all stars.
+    kernel
+        A name of `KERNELS`.
+    """
+    likelihoods = []
+    for summaries in candidates:
+        batch = _Batch(summaries, kernel)
+        position, _ = maximise_likelihood(batch)
+        likelihoods.append(batch.evaluate(position, np.arange(len(summaries)))[0])
+    best = np.argmax(likelihoods, axis=0)
+    return [candidates[index][star] for star, index in enumerate(best)]
 
 
 def draw_coefficients(
@@ -464,7 +504,7 @@ def draw_coefficients(
         scale = np.sqrt(freedom / rng.chisquare(freedom, size=end - start))
         offsets *= scale[:, None]
         means = rng.standard_normal(end - start) * scale * node.noise[star]
-        means /= np.sqrt(posterior.count[star])
+        means /= np.sqrt(posterior.weight[star])
         means -= offsets @ posterior.harmonic_means[star]
         drawn.append(node.coefficients[star] + np.column_stack([means, offsets]))
     return np.concatenate(drawn)
