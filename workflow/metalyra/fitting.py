@@ -167,7 +167,8 @@ def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
     Parameters
     ----------
     light_curve
-        Columns ``time``, ``mag`` and ``mag_err`` of one star in one aperture.
+        Columns ``time``, ``mag`` and ``mag_err`` of one star in one aperture; the
+        zero-point error ``zp_err`` is added to the error where the survey has one.
     min_epochs
         Least number of usable epochs.
 
@@ -177,6 +178,8 @@ def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
         ``too_few_epochs`` or ``constant_magnitude``.
     """
     values = light_curve[["time", "mag", "mag_err"]].to_numpy(dtype=float)
+    if "zp_err" in light_curve:
+        values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
     values = values[np.isfinite(values[:, :2]).all(axis=1)]
     _, first = np.unique(values[:, :2], axis=0, return_index=True)
     values = values[np.sort(first)]
