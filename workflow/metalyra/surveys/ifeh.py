@@ -1,0 +1,177 @@
+"""The calibrators of Dékány, Grebel & Pojmański (2021): spectra and I-band light curves.
+
+Star files: the tables ``CHR_X_phot_single.dat`` and ``LIT_hires_feh_[12]_X_phot.dat`` of
+high-resolution spectroscopic [Fe/H], one row a spectrum, with the light-curve parameters
+of the star. Light curves: an archive or folder of the ASAS curves, ``<id>.lc``.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from metalyra.archives import Member, read_file, stream_members
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
+from metalyra.surveys.star_tables import merge_star_tables
+from metalyra.surveys.text_tables import STAR_COLUMNS, check_columns, parse_numbers, read_text
+
+_TEXT_COLUMNS = {
+    "name": "name",
+    "type": "pulsation_type",
+    "use": "photometry",
+    "use_id": "star_id",
+    "instrument": "instrument",
+    "source": "source",
+}
+_NUMBER_COLUMNS = {
+    "RA": "ra",
+    "ra_gaia": "ra",
+    "DEC": "dec",
+    "dec_gaia": "dec",
+    "period": "period",
+    "feh": "feh",
+    "e_feh": "feh_err",
+    "shift": "shift",
+    "keep": "keep",
+    "Nep": "n_epochs",
+    "meanmag": "mean_mag",
+    "totamp": "amplitude",
+    **{f"A{k}": f"a{k}" for k in (1, 2, 3)},
+    **{name: name for name in ("phi1", "phi2", "phi3", "phi21", "phi31")},
+    "phcov": "phase_coverage",
+    "snr": "snr",
+    "cost": "cost",
+    "minmax": "minmax",
+    "order": "fourier_order",
+    "meanmag_e": "mean_mag_err",
+    **{f"A{k}_e": f"a{k}_err" for k in (1, 2, 3)},
+    **{f"{name}_e": f"{name}_err" for name in ("phi1", "phi2", "phi3", "phi21", "phi31")},
+}
+_POSITIONS = {"RA", "ra_gaia", "DEC", "dec_gaia"}  # the tables name them differently
+_BLAZHKO = "-BL"
+_SUFFIX = ".lc"
+
+SMALLEST_ERROR = 0.001
+"""What stands for an error that was rounded to 0, as in the published regression."""
+
+
+def read_calibrators(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read the tables of spectroscopic metallicities.
+
+    Parameters
+    ----------
+    paths
+        The tables, in any order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a spectrum: `star_id` (that of the light curve; the star's name if it has
+        none), `name`, `pulsation_type`, `blazhko`, `ra`, `dec` (deg), `instrument`,
+        `source`, `feh` (dex; on the common scale, with the published `shift` of its source
+        added), `feh_err`, `photometry` (asas, monson, ogle or kbs; missing if none), `keep`
+        (the light curve passed the authors' eyes), `period` (d) and the published
+        light-curve parameters (sine series) with their errors, in the names of the fits
+        table. A star has the same `star_id` in all tables.
+
+    Raises
+    ------
+    SurveyError
+        If a file is no such table.
+    """
+    table = pd.concat([_read_table(path) for path in paths], ignore_index=True)
+    table["feh"] += table["shift"]
+    table["keep"] = table["keep"] == 1
+    table["blazhko"] = table["pulsation_type"].str.endswith(_BLAZHKO)
+    table["pulsation_type"] = table["pulsation_type"].str.removesuffix(_BLAZHKO)
+    errors = [name for name in table if name.endswith("_err")]
+    table[errors] = table[errors].replace(0.0, SMALLEST_ERROR)
+    # A spectrum without photometry may be of a star that another table has photometry of.
+    photometry = table.dropna(subset="star_id").drop_duplicates("name").set_index("name")
+    table["star_id"] = (
+        table["star_id"].fillna(table["name"].map(photometry["star_id"])).fillna(table["name"])
+    )
+    return table
+
+
+def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return the stars of the tables, once each.
+
+    Parameters
+    ----------
+    paths
+        What `read_calibrators` takes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `star_id`, `ra`, `dec` (deg), `period` (d), `pulsation_type`, `name`, `photometry`;
+        only stars whose photometry is asas have light curves here.
+    """
+    columns = [*STAR_COLUMNS, "name", "photometry"]
+    # Rows with photometry come first, for they have the period.
+    calibrators = read_calibrators(paths)[columns].sort_values(
+        "photometry", key=pd.Series.isna, kind="stable"
+    )
+    return merge_star_tables([calibrators.drop_duplicates("star_id")])
+
+
+def read_light_curves(
+    paths: Sequence[Path], stars: pd.DataFrame, band: str
+) -> Iterator[LightCurve]:
+    """Stream ASAS light curves; `time` is HJD - 2450000.
+
+    Parameters
+    ----------
+    paths
+        Archives or folders of ``<star_id>.lc`` with the columns time, magnitude and its
+        error; what follows them is not read.
+    stars
+        The stars wanted.
+    band
+        I.
+    """
+    wanted = set(stars["star_id"])
+    for path in paths:
+        for member in stream_members(path):
+            star_id = member.name.removesuffix(_SUFFIX)
+            if star_id != member.name and star_id in wanted:
+                yield _read_light_curve(star_id, member)
+
+
+IFEH = Survey(
+    name="ifeh",
+    bands=("I",),
+    time_scale="HJD - 2450000",
+    columns=MAGNITUDES,
+    read_stars=read_stars,
+    read_light_curves=read_light_curves,
+)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read one table: white space between its columns, the first line names them after a #."""
+    text = read_file(path).decode("utf-8", errors="replace")
+    header, _, rows = text.partition("\n")
+    names = header.lstrip("# ").split()
+    positions = [name for name in names if name in _POSITIONS]
+    columns = {**_TEXT_COLUMNS, **_NUMBER_COLUMNS}
+    required = [name for name in columns if name not in _POSITIONS]
+    check_columns(path, names, required)
+    table = read_text(path, rows, names=names, sep=r"\s+")[[*required, *positions]]
+    numbers = [name for name in table if name in _NUMBER_COLUMNS]
+    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
+    return table.rename(columns=columns)
+
+
+def _read_light_curve(star_id: str, member: Member) -> LightCurve:
+    if member.data is None:
+        return LightCurve(star_id, None, f"{member.path}: {member.problem}")
+    try:
+        numbers = parse_numbers(member.data)
+    except ValueError as error:
+        return LightCurve(star_id, None, f"{member.path}: {error}")
+    if numbers.shape[1] < len(MAGNITUDES):
+        return LightCurve(star_id, None, f"{member.path}: {numbers.shape[1]} columns, not 3")
+    table = pd.DataFrame(numbers[:, : len(MAGNITUDES)], columns=[*MAGNITUDES])
+    return LightCurve(star_id, table)

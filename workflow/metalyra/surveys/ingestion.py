@@ -1,0 +1,159 @@
+"""From a survey's files to the stars table and the light curves in chunks."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.chunks import chunk_of
+from metalyra.surveys.interface import LightCurve, Survey
+from metalyra.surveys.star_tables import check_stars
+from metalyra.tables import write_table
+
+logger = logging.getLogger(__name__)
+
+BUFFERED_VALUES = 8_000_000
+"""Numbers held in memory before they go to the disk (64 MB)."""
+
+
+def ingest(
+    survey: Survey,
+    star_files: Sequence[Path],
+    light_curve_files: Sequence[Path],
+    band: str,
+    destination: Path,
+    chunks: int,
+    *,
+    periods_required: bool = True,
+    observed_only: bool = False,
+) -> pd.DataFrame:
+    """Read a sample: its star table, and its light curves into one Parquet file per chunk.
+
+    Parameters
+    ----------
+    survey
+        The archive the files come from.
+    star_files, light_curve_files
+        What its `read_stars` and `read_light_curves` take.
+    band
+        Photometric band.
+    destination
+        Folder that gets ``<chunk>.parquet`` for every chunk from 0 to ``chunks - 1``, with
+        the columns `star_id`, `band` and the survey's, for the stars that are ok. Stars are
+        in the order of the stars table and their rows in order of time, whatever the order
+        of the files. No more than `BUFFERED_VALUES` numbers and one chunk are in memory.
+    chunks
+        Number of chunks.
+    periods_required
+        See `metalyra.surveys.check_stars`.
+    observed_only
+        Leave out the stars that the light-curve files do not have, for a list that is much
+        larger than the sample: the stars table is then the sample.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The stars table. To the statuses of `check_stars` come ``no_light_curve`` (no file,
+        or no measurement in the band) and ``unreadable_light_curve`` (every file the star
+        has is damaged; the log says how).
+
+    Raises
+    ------
+    SurveyError
+        If the survey does not have the band, or a star file is wrong.
+    ArchiveError
+        If an archive of light curves is damaged or cut short.
+    """
+    survey.check_band(band)
+    stars = check_stars(survey.read_stars(star_files), periods_required)
+    first = stars[stars["status"] != "duplicate_id"]
+    row_of = dict(zip(first["star_id"], first.index, strict=True))
+    ok = (stars["status"] == "ok").to_numpy()
+    seen = np.zeros(len(stars), dtype=bool)
+    unreadable = np.zeros(len(stars), dtype=bool)
+    with _collect(destination / ".incoming", survey.columns, chunks) as collection:
+        for curve in survey.read_light_curves(light_curve_files, first, band):
+            row = row_of[curve.star_id]
+            if curve.table is None:
+                logger.warning("%s: %s", curve.star_id, curve.problem)
+                unreadable[row] = True
+                continue
+            seen[row] |= len(curve.table) > 0
+            if ok[row]:
+                collection.add(chunk_of(curve.star_id, chunks), row, curve)
+        for chunk in range(chunks):
+            table = collection.take(chunk)
+            table.insert(0, "star_id", stars["star_id"].to_numpy()[table.pop("row")])
+            table.insert(1, "band", band)
+            write_table(
+                table.astype({"star_id": "str", "band": "str"}),
+                destination / f"{chunk}.parquet",
+                {"survey": survey.name, "time_scale": survey.time_scale},
+            )
+    stars.loc[ok & ~seen, "status"] = "no_light_curve"
+    stars.loc[ok & ~seen & unreadable, "status"] = "unreadable_light_curve"
+    if observed_only:
+        observed = set(stars["star_id"][seen | unreadable])
+        name = stars["star_id"].where(
+            stars["status"] != "duplicate_id",
+            stars["star_id"].str.replace(r"#\d+$", "", regex=True),
+        )
+        stars = stars[name.isin(observed)].reset_index(drop=True)
+    return stars
+
+
+class _Collection:
+    """Light curves on their way from the order of the archive to that of the chunks."""
+
+    def __init__(self, folder: Path, columns: Mapping[str, type], chunks: int) -> None:
+        self._folder = folder
+        self._columns = columns
+        self._waiting: list[list[NDArray[np.float64]]] = [[] for _ in range(chunks)]
+        self._values = 0
+
+    def add(self, chunk: int, row: int, curve: LightCurve) -> None:
+        """Take the light curve of the star in a row of the stars table."""
+        values = curve.table[[*self._columns]].to_numpy(dtype=float)
+        self._waiting[chunk].append(np.insert(values, 0, row, axis=1))
+        self._values += values.size
+        if self._values > BUFFERED_VALUES:
+            self._flush()
+
+    def take(self, chunk: int) -> pd.DataFrame:
+        """Return a chunk's rows, in order of star and time, with the star's `row`."""
+        self._flush()
+        path = self._path(chunk)
+        values = np.fromfile(path) if path.exists() else np.empty(0)
+        values = values.reshape(-1, 1 + len(self._columns))
+        time = 1 + [*self._columns].index("time")
+        order = np.lexsort((values[:, time], values[:, 0]))
+        table = pd.DataFrame(values[order], columns=["row", *self._columns])
+        return table.astype({"row": int, **self._columns})
+
+    def _flush(self) -> None:
+        """Append what waits to the chunks' files."""
+        for chunk, waiting in enumerate(self._waiting):
+            if waiting:
+                with self._path(chunk).open("ab") as file:
+                    np.concatenate(waiting).tofile(file)
+                waiting.clear()
+        self._values = 0
+
+    def _path(self, chunk: int) -> Path:
+        return self._folder / f"{chunk}.float64"
+
+
+@contextmanager
+def _collect(folder: Path, columns: Mapping[str, type], chunks: int) -> Iterator[_Collection]:
+    """Give a collection whose folder is gone afterwards, and was empty before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield _Collection(folder, columns, chunks)
+    finally:
+        shutil.rmtree(folder)

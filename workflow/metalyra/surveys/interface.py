@@ -1,0 +1,71 @@
+"""What a survey is to the rest of the library."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+
+class SurveyError(ValueError):
+    """A file or setting that a survey cannot use; the message says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LightCurve:
+    """The light curve of one star, or a part of it, as one file has it.
+
+    Attributes
+    ----------
+    star_id
+        A star of the star table.
+    table
+        The survey's light-curve columns, one row per measurement; None if unreadable.
+    problem
+        Why it is unreadable.
+    """
+
+    star_id: str
+    table: pd.DataFrame | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The native formats of one archive.
+
+    Attributes
+    ----------
+    name
+        Name in the configuration.
+    bands
+        Photometric bands the archive has; empty if any name will do.
+    time_scale
+        Time scale of `time`.
+    columns
+        Columns of the light curves with their types, `time`, `mag` and `mag_err` first.
+    read_stars
+        Reads star files into one table with at least `star_id`, `ra`, `dec` (deg),
+        `period` (d, as the file has it) and `pulsation_type`.
+    read_light_curves
+        Streams the light curves of the stars of a table, in one band, from files, folders
+        or archives. A star may come in several parts.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    time_scale: str
+    columns: Mapping[str, type]
+    read_stars: Callable[[Sequence[Path]], pd.DataFrame]
+    read_light_curves: Callable[[Sequence[Path], pd.DataFrame, str], Iterator[LightCurve]]
+
+    def check_band(self, band: str) -> None:
+        """Raise `SurveyError` unless the survey has the band."""
+        if self.bands and band not in self.bands:
+            raise SurveyError(
+                f"survey {self.name!r} has no band {band!r}; its bands: {', '.join(self.bands)}"
+            )
+
+
+MAGNITUDES: Mapping[str, type] = {"time": float, "mag": float, "mag_err": float}
+"""The columns that every light curve has."""

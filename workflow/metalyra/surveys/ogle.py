@@ -1,0 +1,268 @@
+"""The OGLE Collection of Variable Stars: RR Lyrae stars in the I and V bands.
+
+Star files: `ident.dat` (positions) and `RRab.dat`, `RRc.dat`, ... (parameters) of OGLE-IV
+in the byte columns of the archive's README, the answer of the OGLE-III on-line catalogue,
+and lists of stars and periods. Light curves: the archive's `phot.tar.gz`, a folder, or
+single files.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from metalyra.archives import Member, is_collection, read_file, stream_members
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
+from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
+from metalyra.surveys.text_tables import check_columns, parse_numbers, read_star_list, read_text
+
+EPOCH_ZERO = 2_450_000.0
+"""HJD of the archive's time zero."""
+
+_STAR_ID = re.compile(r"OGLE-(?:BLG|GD|LMC|SMC)-RRLYR-\d+")
+
+# Files of single stars are also known by their bare number; those that are, are of the bulge.
+_LIGHT_CURVE_NAME = re.compile(
+    rf"(?:(?P<id>{_STAR_ID.pattern})|b?(?P<number>\d{{5}}))\.(dat|o3|o4)"
+)
+
+# Byte columns of a file whose identifiers are 20 characters long; others are shifted.
+_ID_WIDTH = 20
+_IDENT_COLUMNS = {
+    "pulsation_type": (23, 26),
+    "hours": (29, 30),
+    "minutes": (32, 33),
+    "seconds": (35, 39),
+    "sign": (41, 41),
+    "degrees": (42, 43),
+    "arcminutes": (45, 46),
+    "arcseconds": (48, 51),
+}
+_PARAMETER_COLUMNS = {
+    "archive_mean_mag": (23, 28),
+    "period": (38, 47),
+    "archive_period_err": (49, 58),
+    "archive_time_of_maximum": (61, 70),
+    "archive_amplitude": (73, 77),
+    "archive_r21": (80, 84),
+    "archive_phi21": (86, 90),
+    "archive_r31": (93, 97),
+    "archive_phi31": (99, 103),
+}
+_PARAMETER_NULL = "-"
+_ON_LINE_COLUMNS = {
+    "ID": "star_id",
+    "Subtype": "pulsation_type",
+    "I": "archive_mean_mag",
+    "P_1": "period",
+    "dP_1": "archive_period_err",
+    "T0_1": "archive_time_of_maximum",
+    "A_1": "archive_amplitude",
+    "R21_1": "archive_r21",
+    "phi21_1": "archive_phi21",
+    "R31_1": "archive_r31",
+    "phi31_1": "archive_phi31",
+}
+_ON_LINE_NULL = -99.99
+
+
+def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read OGLE star files.
+
+    Parameters
+    ----------
+    paths
+        ``ident*.dat``, ``RRab.dat``, ``RRc.dat``, ``RRd.dat``, ``aRRd.dat``, the OGLE-III
+        table ``ogle3*.txt[.gz]`` and star lists ``*.lst``. Files of parameters and lists
+        say which stars there are; ident files say where they are and, if they are the
+        only ones, which.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `star_id`, `ra`, `dec` (deg), `period` (d, as in the file), `pulsation_type` (RRab
+        for a star of a list that no other file knows) and, with parameters,
+        `archive_mean_mag`, `archive_amplitude` (mag), `archive_phi31` (rad, sine series)...
+
+    Raises
+    ------
+    SurveyError
+        If a file is of no known kind or is not what its name says.
+    """
+    chosen, described = [], []
+    for path in paths:
+        kind, read = _reader_of(path)
+        (described if kind == "ident" else chosen).append(read(path))
+    stars = merge_star_tables(chosen, described) if chosen else merge_star_tables(described)
+    if any(path.name.endswith(".lst") for path in paths):
+        stars["pulsation_type"] = stars["pulsation_type"].fillna("RRab")
+    stars = stars.reindex(columns=[*dict.fromkeys(["star_id", "ra", "dec", "period", *stars])])
+    return to_sine_series(stars)
+
+
+def read_light_curves(
+    paths: Sequence[Path], stars: pd.DataFrame, band: str
+) -> Iterator[LightCurve]:
+    """Stream OGLE light curves: HJD (or HJD - 2450000), magnitude, error.
+
+    Parameters
+    ----------
+    paths
+        ``phot.tar.gz``, folders, or single files named ``OGLE-BLG-RRLYR-02950.dat``,
+        ``02950.o4`` or ``b02950.dat``. Where a path has folders ``I`` and ``V``, only that
+        of the band counts.
+    stars
+        The stars wanted.
+    band
+        ``I`` or ``V``.
+    """
+    wanted = set(stars["star_id"])
+    for path in paths:
+        for member in stream_members(path):
+            star_id = _star_of(member.name)
+            if star_id is None and not is_collection(path):
+                raise SurveyError(
+                    f"{path}: no OGLE light curve by its name; a name is like "
+                    "OGLE-BLG-RRLYR-02950.dat, 02950.o4 or b02950.dat"
+                )
+            other_band = {"I", "V"} & set(member.folders) - {band}
+            if star_id in wanted and not other_band:
+                yield _light_curve(star_id, member)
+
+
+OGLE = Survey(
+    name="ogle",
+    bands=("I", "V"),
+    time_scale="HJD-2450000",
+    columns=MAGNITUDES,
+    read_stars=read_stars,
+    read_light_curves=read_light_curves,
+)
+
+
+def _reader_of(path: Path) -> tuple[str, Callable[[Path], pd.DataFrame]]:
+    """Return the kind of a star file and what reads it, by its name."""
+    for pattern, kind, read in (
+        (r"ident\w*\.dat", "ident", _read_ident),
+        (r"(RRab|RRc|a?RRd)\.dat", "parameters", _read_parameters),
+        (r"ogle3\w*\.txt(\.gz)?", "parameters", _read_on_line_catalogue),
+        (r".+\.lst", "list", _read_list),
+    ):
+        if re.fullmatch(pattern, path.name):
+            return kind, read
+    raise SurveyError(
+        f"{path}: no OGLE star file by its name; known are ident*.dat, RRab.dat, RRc.dat, "
+        "RRd.dat, aRRd.dat, ogle3*.txt[.gz] and *.lst"
+    )
+
+
+def _read_ident(path: Path) -> pd.DataFrame:
+    """Read identifiers, types and positions."""
+    table = _read_byte_columns(path, _IDENT_COLUMNS)
+    number = {
+        name: pd.to_numeric(table[name], errors="coerce")
+        for name in _IDENT_COLUMNS
+        if name not in ("pulsation_type", "sign")
+    }
+    declination = number["degrees"] + number["arcminutes"] / 60 + number["arcseconds"] / 3600
+    return pd.DataFrame(
+        {
+            "star_id": table["star_id"],
+            "ra": 15 * (number["hours"] + number["minutes"] / 60 + number["seconds"] / 3600),
+            "dec": declination.where(table["sign"] != "-", -declination),
+            "pulsation_type": table["pulsation_type"],
+        }
+    )
+
+
+def _read_parameters(path: Path) -> pd.DataFrame:
+    """Read periods and light-curve parameters; the name of the file is the type."""
+    table = _read_byte_columns(path, _PARAMETER_COLUMNS)
+    table = table.mask(table == _PARAMETER_NULL)
+    for column in table.columns.difference(["star_id", "period"]):
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+    return table.assign(pulsation_type=path.stem)
+
+
+def _read_byte_columns(path: Path, layout: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
+    """Read a file of the archive by byte columns, counted from 1."""
+    lines = pd.Series(read_file(path).decode("ascii", errors="replace").splitlines(), dtype="str")
+    lines = lines[lines.str.strip() != ""]
+    ids = lines.str.split(n=1).str[0]
+    strange = ids[~ids.str.fullmatch(_STAR_ID)]
+    if strange.size:
+        raise SurveyError(
+            f"{path}: line {strange.index[0] + 1} begins with {strange.iloc[0][:40]!r}; it must "
+            "begin with an identifier like OGLE-BLG-RRLYR-00001"
+        )
+    if lines.empty:
+        raise SurveyError(f"{path}: the file is empty")
+    width = ids.str.len()
+    if width.min() < width.max():
+        raise SurveyError(f"{path}: its identifiers differ in length, so that its columns shift")
+    shift = int(width.min()) - _ID_WIDTH
+    table = {"star_id": ids}
+    for column, (first, last) in layout.items():
+        cells = lines.str.slice(first - 1 + shift, last + shift).str.strip()
+        table[column] = cells.mask(cells == "")
+    return pd.DataFrame(table).reset_index(drop=True)
+
+
+def _read_on_line_catalogue(path: Path) -> pd.DataFrame:
+    """Read the table of the OGLE-III on-line catalogue: hours, degrees, null -99.99."""
+    text = read_file(path).decode("ascii", errors="replace")
+    comments = [line for line in text.splitlines()[:50] if line.startswith("#")]
+    names = comments[-1].lstrip("# ").split() if comments else []
+    check_columns(path, names, (*_ON_LINE_COLUMNS, "RA", "DECL"))
+    table = read_text(path, text, names=names, sep="\t", comment="#")
+    stars = table[[*_ON_LINE_COLUMNS]].rename(columns=_ON_LINE_COLUMNS)
+    stars.insert(1, "ra", 15 * _number_or_null(table["RA"]))
+    stars.insert(2, "dec", _number_or_null(table["DECL"]))
+    for column in stars.columns.difference(["star_id", "pulsation_type", "period"]):
+        stars[column] = _number_or_null(stars[column])
+    return stars.assign(period=stars["period"].where(_number_or_null(stars["period"]).notna()))
+
+
+def _number_or_null(values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers.where(numbers != _ON_LINE_NULL)
+
+
+def _read_list(path: Path) -> pd.DataFrame:
+    """Read a star list; ``b02950`` is the bulge star of this number."""
+    stars = read_star_list(path).dropna(axis="columns", how="all")
+    ids = stars["star_id"].map(lambda name: _star_of(f"{name}.dat"))
+    if ids.isna().any():
+        name = stars["star_id"][ids.isna()].iloc[0]
+        raise SurveyError(
+            f"{path}: {name!r} is no OGLE star; write OGLE-BLG-RRLYR-02950, b02950 or 02950"
+        )
+    return stars.assign(star_id=ids)
+
+
+def _star_of(file_name: str) -> str | None:
+    """Return the star a file name belongs to, None if it is of no light curve."""
+    match = _LIGHT_CURVE_NAME.fullmatch(file_name)
+    if match is None:
+        return None
+    return match["id"] or f"OGLE-BLG-RRLYR-{match['number']}"
+
+
+def _light_curve(star_id: str, member: Member) -> LightCurve:
+    """Read one light curve, on the archive's time scale."""
+    if member.data is None:
+        return LightCurve(star_id, None, f"{member.path}: {member.problem}")
+    try:
+        numbers = parse_numbers(member.data)
+    except ValueError as error:
+        return LightCurve(star_id, None, f"{member.path}: {error}")
+    if numbers.shape[1] != len(MAGNITUDES):
+        return LightCurve(
+            star_id,
+            None,
+            f"{member.path}: {numbers.shape[1]} columns; OGLE has time, magnitude and error",
+        )
+    numbers[:, 0] -= np.where(numbers[:, 0] > EPOCH_ZERO / 2, EPOCH_ZERO, 0.0)
+    return LightCurve(star_id, pd.DataFrame(numbers, columns=[*MAGNITUDES]))

@@ -1,0 +1,173 @@
+"""VISTA Variables in the Via Lactea: light curves in several apertures.
+
+Star files: lists of stars. Light curves: `<id>_xmatch.dat`, the cross-matched photometry of
+the Cambridge Astronomical Survey Unit (CASU), or `<id>.dat`, the same after the zero-point
+correction of Hajdu et al. (2020).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.archives import Member, stream_members
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
+from metalyra.surveys.star_tables import merge_star_tables
+from metalyra.surveys.text_tables import parse_numbers, read_star_list
+
+Floats = NDArray[np.float64]
+
+APERTURES = (1, 2, 3, 4, 5)
+"""The apertures that have zero-point corrections, of the seven of CASU."""
+
+MAX_SEPARATION = 0.9
+"""Largest distance (arcsec) of a detection from the star."""
+
+MIN_CLASS = -2
+"""Lowest morphological class of a detection (-2: borderline stellar)."""
+
+MAX_ELLIPTICITY = 0.5
+"""Largest ellipticity of a detection."""
+
+MIN_CONFIDENCE = 60
+"""Lowest value of the confidence map at a detection."""
+
+_COLUMNS = {**MAGNITUDES, "aperture": int, "zp_err": float}
+_FILE_NAME = re.compile(r"(?P<id>.+?)(?:_xmatch)?\.dat~?")
+
+# Columns of a CASU row, counted from 0, as correct_vvv_zp.par names them.
+_CASU_WIDTH = 39
+_CASU_FILTER = 2
+_CASU_HJD, _CASU_SEPARATION, _CASU_ZERO_POINT_ERROR = 6, 7, 11
+_CASU_MAGNITUDES = slice(20, 20 + 2 * len(APERTURES))
+_CASU_CLASS, _CASU_ELLIPTICITY, _CASU_CONFIDENCE = 35, 36, 38
+
+_CORRECTED_WIDTH = 1 + 3 * len(APERTURES)
+
+
+def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read lists of VVV stars.
+
+    Parameters
+    ----------
+    paths
+        Files for `metalyra.surveys.text_tables.read_star_list`. VVV has no catalogue of
+        periods and types of its own: a star without a type is taken for an RRab, and both
+        come from the match where the sample has one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `star_id`, `ra`, `dec` (deg), `period` (d, as in the file), `pulsation_type`.
+    """
+    stars = merge_star_tables([read_star_list(path) for path in paths])
+    return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
+
+
+def read_light_curves(
+    paths: Sequence[Path], stars: pd.DataFrame, band: str
+) -> Iterator[LightCurve]:
+    """Stream VVV light curves, one row an epoch and aperture.
+
+    CASU rows are kept if they are of the band and pass the published quality cuts. Files
+    with corrected zero points are of the Ks band.
+
+    Parameters
+    ----------
+    paths
+        Archives, folders or single files named ``<id>_xmatch.dat``, ``<id>.dat`` or
+        ``<id>.dat~``.
+    stars
+        The stars wanted.
+    band
+        ``J``, ``H`` or ``Ks``.
+    """
+    wanted = set(stars["star_id"])
+    for path in paths:
+        for member in stream_members(path):
+            match = _FILE_NAME.fullmatch(member.name)
+            if match is not None and match["id"] in wanted:
+                yield _light_curve(match["id"], member, band)
+
+
+VVV = Survey(
+    name="vvv",
+    bands=("J", "H", "Ks"),
+    time_scale="HJD-2400000",
+    columns=_COLUMNS,
+    read_stars=read_stars,
+    read_light_curves=read_light_curves,
+)
+
+
+def _light_curve(star_id: str, member: Member, band: str) -> LightCurve:
+    """Read one light curve of either layout."""
+    try:
+        return LightCurve(star_id, _read_table(member, band))
+    except ValueError as error:
+        return LightCurve(star_id, None, f"{member.path}: {error}")
+
+
+def _read_table(member: Member, band: str) -> pd.DataFrame:
+    """Read the rows of either layout, or raise ValueError."""
+    if member.data is None:
+        raise ValueError(member.problem)
+    rows = [line.split() for line in member.data.splitlines() if line.strip()]
+    widths = {len(row) for row in rows}
+    if _CASU_WIDTH in widths:
+        return _read_casu(rows, band)
+    if widths != {_CORRECTED_WIDTH}:
+        found = ", ".join(map(str, sorted(widths))) or "no"
+        raise ValueError(
+            f"{found} columns; a CASU file has {_CASU_WIDTH}, one with corrected zero points "
+            f"{_CORRECTED_WIDTH}"
+        )
+    if band != "Ks":
+        raise ValueError(f"corrected zero points are for Ks, not for {band}")
+    numbers = parse_numbers(member.data)
+    return _by_aperture(numbers[:, 0], numbers[:, 1::3], numbers[:, 2::3], numbers[:, 3::3])
+
+
+def _read_casu(rows: list[list[bytes]], band: str) -> pd.DataFrame:
+    """Keep the rows of a CASU file that are of the band and pass the cuts.
+
+    A detection without photometry in some column has a shorter row; it cannot be judged
+    and is dropped.
+    """
+    chosen = [row for row in rows if len(row) == _CASU_WIDTH and row[_CASU_FILTER] == band.encode()]
+    picked = [
+        _CASU_HJD,
+        _CASU_ZERO_POINT_ERROR,
+        _CASU_SEPARATION,
+        _CASU_CLASS,
+        _CASU_ELLIPTICITY,
+        _CASU_CONFIDENCE,
+        *range(_CASU_MAGNITUDES.start, _CASU_MAGNITUDES.stop),
+    ]
+    numbers = np.array([[row[i] for i in picked] for row in chosen], dtype=float)
+    numbers = numbers.reshape(-1, len(picked))
+    _, _, separation, morphology, ellipticity, confidence = numbers[:, :6].T
+    numbers = numbers[
+        (separation <= MAX_SEPARATION)
+        & (morphology >= MIN_CLASS)
+        & (ellipticity <= MAX_ELLIPTICITY)
+        & (confidence >= MIN_CONFIDENCE)
+    ]
+    zero_point_errors = np.repeat(numbers[:, 1:2], len(APERTURES), axis=1)
+    return _by_aperture(numbers[:, 0], numbers[:, 6::2], numbers[:, 7::2], zero_point_errors)
+
+
+def _by_aperture(time: Floats, mag: Floats, mag_err: Floats, zp_err: Floats) -> pd.DataFrame:
+    """Return one row an epoch and aperture from (epochs, apertures) arrays."""
+    return pd.DataFrame(
+        {
+            "time": np.repeat(time, len(APERTURES)),
+            "mag": mag.ravel(),
+            "mag_err": mag_err.ravel(),
+            "aperture": np.tile(APERTURES, len(time)),
+            "zp_err": zp_err.ravel(),
+        }
+    )
