@@ -177,7 +177,7 @@ def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
     LightCurveError
         ``too_few_epochs`` or ``constant_magnitude``.
     """
-    values = light_curve[["time", "mag", "mag_err"]].to_numpy(dtype=float)
+    values = light_curve[["time", "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
     if "zp_err" in light_curve:
         values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
     values = values[np.isfinite(values[:, :2]).all(axis=1)]
