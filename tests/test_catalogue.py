@@ -8,7 +8,14 @@ from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 
 from metalyra import catalogue
-from metalyra.catalogue import Estimate, make_catalogue, make_sample_rows, write_catalogue
+from metalyra.catalogue import (
+    Estimate,
+    compare_with_truth,
+    make_catalogue,
+    make_sample_rows,
+    pair_with_truth,
+    write_catalogue,
+)
 from metalyra.tables import describe, read_table
 
 STARS = pd.DataFrame(
@@ -277,3 +284,74 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("column", catalogue.COLUMNS)
 def test_every_ucd_is_of_the_controlled_vocabulary(column):
     assert check_ucd(describe(column).ucd, check_controlled_vocabulary=True)
+
+
+TRUTH = pd.DataFrame(
+    {
+        "survey": ["gaia_dr2"] * 6 + ["ogle"] * 6,
+        "star_id": STARS["star_id"].tolist() * 2,
+        "feh_true": np.linspace(-2.0, -1.0, 12),
+    }
+)
+SURVEYS = {"gaia_g": "gaia_dr2", "ogle_i": "ogle"}
+OUT_OF_FOLD = {
+    ("second", "gaia_g"): pd.DataFrame({"star_id": ["V2", "other"], "feh_predicted": [-1.7, -1.0]})
+}
+
+
+def test_development_stars_are_compared_by_their_out_of_fold_predictions():
+    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, OUT_OF_FOLD)
+    assert len(pairs) == (make_study()["status"] == "ok").sum()
+    rows = pairs.set_index(["sample", "star_id"])
+    seen, unseen = rows.loc[("gaia_g", "V2")], rows.loc[("gaia_g", "V5")]
+    assert (seen["feh"], seen["stars"], seen["source"]) == (-1.7, "out of fold", "second")
+    assert (unseen["feh"], unseen["stars"], unseen["source"]) == (-2.0, "held out", "second")
+    labelled = rows.loc[("ogle_i", "V2")]
+    assert (labelled["feh"], labelled["stars"], labelled["source"]) == (-1.2, "all", "dekany2021")
+    for sample, star_id in rows.index:
+        expected = TRUTH.query("survey == @SURVEYS[@sample] and star_id == @star_id")["feh_true"]
+        assert rows.loc[(sample, star_id), "feh_true"] == expected.item()
+
+
+def test_another_samples_training_is_not_mistaken_for_this_ones():
+    elsewhere = {("second", "ogle_i"): OUT_OF_FOLD["second", "gaia_g"]}
+    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, elsewhere)
+    assert "out of fold" not in set(pairs["stars"])
+
+
+def test_the_comparison_with_the_truth_counts_every_pair_once():
+    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, OUT_OF_FOLD)
+    table = compare_with_truth(pairs)
+    assert table["n"].sum() == len(pairs)
+    row = table[(table["source"] == "second") & (table["stars"] == "out of fold")].iloc[0]
+    error = -1.7 - TRUTH["feh_true"][1]
+    assert (row["sample"], row["band"], row["n"]) == ("gaia_g", "G", 1)
+    assert row["bias"] == pytest.approx(error)
+    assert row["medae"] == row["mae"] == row["rmse"] == pytest.approx(abs(error))
+    assert np.isnan(row["r2"])
+
+
+def test_the_comparison_of_many_stars_gives_the_usual_metrics():
+    rng = np.random.default_rng(3)
+    true = rng.normal(-1.5, 0.4, 500)
+    pairs = pd.DataFrame(
+        {
+            "sample": "s",
+            "band": "G",
+            "source": "network",
+            "stars": "held out",
+            "feh": true + rng.normal(0.05, 0.1, 500),
+            "feh_true": true,
+        }
+    )
+    row = compare_with_truth(pairs).iloc[0]
+    assert row["bias"] == pytest.approx(0.05, abs=0.02)
+    assert row["rmse"] ** 2 == pytest.approx(row["bias"] ** 2 + 0.01, rel=0.1)
+    assert row["medae"] < row["mae"] < row["rmse"]
+    assert row["r2"] == pytest.approx(1 - row["rmse"] ** 2 / np.var(true))
+
+
+def test_nothing_to_compare_gives_an_empty_table():
+    pairs = pair_with_truth(make_study().head(0), TRUTH, SURVEYS, OUT_OF_FOLD)
+    assert compare_with_truth(pairs).empty
+    assert "rmse" in compare_with_truth(pairs)

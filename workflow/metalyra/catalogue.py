@@ -13,6 +13,12 @@ from astropy.io.votable.tree import CooSys, Info
 from astropy.table import Table
 
 from metalyra.ledger import OK, restore_star_id
+from metalyra.metrics import (
+    mean_absolute_error,
+    median_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
 from metalyra.tables import describe, replace_when_complete, write_table
 
 TEXT_COLUMNS = (
@@ -219,6 +225,86 @@ def write_catalogue(
         _write_fits(catalogue, temporary, metadata)
     with replace_when_complete(directory / f"{NAME}.csv") as temporary:
         catalogue.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def pair_with_truth(
+    catalogue: pd.DataFrame,
+    truth: pd.DataFrame,
+    surveys: Mapping[str, str],
+    out_of_fold: Mapping[tuple[str, str], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return the metallicities of a simulated sky beside the true ones.
+
+    An ensemble has seen the labels of its development stars, so that its catalogue
+    values of them flatter it; their out-of-fold predictions stand in for them.
+
+    Parameters
+    ----------
+    catalogue
+        Table as `make_catalogue` returns it.
+    truth
+        What was simulated: survey, star_id, feh_true.
+    surveys
+        The survey of every sample.
+    out_of_fold
+        Out-of-fold predictions (star_id, feh_predicted) by model and the sample that
+        the model was trained on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        sample, band, star_id, source (the model or relation), stars (``out of fold`` or
+        ``held out`` of a model, ``all`` of a relation), feh and feh_true of every star
+        that has a metallicity, in the order of the catalogue.
+    """
+    measured = catalogue[catalogue["status"] == OK]
+    measured = measured.assign(survey=measured["sample"].map(surveys))
+    pairs = measured.merge(
+        truth[["survey", "star_id", "feh_true"]], on=["survey", "star_id"], validate="many_to_one"
+    )
+    pairs["source"] = pairs["model"].where(pairs["model"] != "", pairs["relation"])
+    pairs["stars"] = np.where(pairs["model"] != "", "held out", "all")
+    for (model, sample), predictions in out_of_fold.items():
+        own = (pairs["model"] == model) & (pairs["sample"] == sample)
+        unseen = pairs["star_id"].map(predictions.set_index("star_id")["feh_predicted"])
+        seen = own & unseen.notna()
+        pairs["feh"] = pairs["feh"].mask(seen, unseen)
+        pairs["stars"] = pairs["stars"].mask(seen, "out of fold")
+    return pairs[["sample", "band", "star_id", "source", "stars", "feh", "feh_true"]]
+
+
+def compare_with_truth(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return how well the metallicities of a simulated sky agree with the true ones.
+
+    Parameters
+    ----------
+    pairs
+        Table as `pair_with_truth` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By sample, band, source and kind of stars: their number n, bias (measured minus
+        true), median absolute error medae, RMSE and MAE (all dex) and R2, which is NaN
+        for a single star.
+    """
+    rows = []
+    groups = ["sample", "band", "source", "stars"]
+    for group, stars in pairs.groupby(groups, sort=False):
+        true, measured = stars["feh_true"].to_numpy(), stars["feh"].to_numpy()
+        rows.append(
+            {
+                **dict(zip(groups, group, strict=True)),
+                "n": len(stars),
+                "bias": float(np.mean(measured - true)),
+                "medae": median_absolute_error(true, measured),
+                "rmse": root_mean_squared_error(true, measured),
+                "mae": mean_absolute_error(true, measured),
+                "r2": r2_score(true, measured) if np.ptp(true) > 0 else np.nan,
+            }
+        )
+    columns = [*groups, "n", "bias", "medae", "rmse", "mae", "r2"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _combine_estimates(sample: str, keys: pd.Series, estimates: Sequence[Estimate]) -> pd.DataFrame:
