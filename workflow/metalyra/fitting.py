@@ -454,7 +454,7 @@ def fit_stars(
     tables = []
     for batch in _batches(list(folded)):
         posterior = fit_batch(
-            _summarise([folded[star_id] for star_id in batch], settings), settings.kernel
+            summarise_stars([folded[star_id] for star_id in batch], settings), settings.kernel
         )
         for index, star_id in enumerate(batch):
             star = folded[star_id]
@@ -480,7 +480,7 @@ def _batches(star_ids: list[str], size: int = 256) -> list[list[str]]:
     return [star_ids[start : start + size] for start in range(0, len(star_ids), size)]
 
 
-def _summarise(folded: Sequence[FoldedCurve], settings: FitSettings) -> list[Summary]:
+def summarise_stars(folded: Sequence[FoldedCurve], settings: FitSettings) -> list[Summary]:
     """Return what the Gaussian processes need of each star."""
     if not settings.use_errors or settings.published:
         return [_summarise_star(star, settings) for star in folded]

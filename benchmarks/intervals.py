@@ -1,0 +1,115 @@
+"""How often the 68 % intervals of A1, phi31 and [Fe/H] hold the truth.
+
+    python -m benchmarks.intervals [--stars 400]
+
+The truths are the mean curves of real stars (ASAS, S/N above 80), observed anew at random
+phases with white noise.
+"""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmarks.real_light_curves import find_mirror, read_asas
+from metalyra.fitting import CURVE_POINTS, fit_stars, measure_shape
+from metalyra.fourier import evaluate_harmonics, wrap_around
+from metalyra.randomness import generator
+from metalyra.relations import Relation, read_relations
+
+ORDER = 20
+"""Harmonics of the true curves."""
+
+EPOCHS = (25, 50, 100, 300, 1000)
+NOISE = (0.01, 0.05)
+
+
+def read_truths() -> pd.DataFrame:
+    """Return period, pulsation type and coefficients of real stars."""
+    stars, light_curves, _ = read_asas(find_mirror())
+    fits, _ = fit_stars(stars, light_curves, {}, seed=1)
+    fits["pulsation_type"] = stars["pulsation_type"].to_numpy()
+    fits = fits[(fits["status"] == "ok") & (fits["snr"] > 80)]
+    spectra = np.fft.rfft(np.array(fits["curve"].tolist())) / CURVE_POINTS
+    coefficients = np.zeros((len(fits), 2 * ORDER + 1))
+    coefficients[:, 1::2] = -2 * spectra.imag[:, 1 : ORDER + 1]
+    coefficients[:, 2::2] = 2 * spectra.real[:, 1 : ORDER + 1]
+    return fits[["period", "pulsation_type"]].assign(coefficients=list(coefficients))
+
+
+def observe(
+    truths: pd.DataFrame, count: int, epochs: int, noise: float
+) -> tuple[pd.DataFrame, pd.DataFrame, list[np.ndarray]]:
+    """Return stars, light curves and true coefficients of simulated observations."""
+    stars, curves, coefficients = [], [], []
+    for index in range(count):
+        star_id = f"{epochs}/{noise}/{index}"
+        rng = generator(1, "intervals", star_id)
+        truth = truths.iloc[rng.integers(len(truths))]
+        time = np.sort(rng.uniform(0, 1500, epochs))
+        mag = 15 + evaluate_harmonics(time / truth["period"], ORDER) @ truth["coefficients"]
+        mag += noise * rng.standard_normal(epochs)
+        stars.append((star_id, truth["period"], truth["pulsation_type"], "ok"))
+        curve = {"star_id": star_id, "band": "I", "time": time, "mag": mag, "mag_err": noise}
+        curves.append(pd.DataFrame(curve))
+        coefficients.append(truth["coefficients"])
+    columns = ["star_id", "period", "pulsation_type", "status"]
+    return pd.DataFrame(stars, columns=columns), pd.concat(curves), coefficients
+
+
+def measure_coverage(
+    stars: pd.DataFrame,
+    light_curves: pd.DataFrame,
+    coefficients: list[np.ndarray],
+    relation: Relation,
+) -> dict[str, float]:
+    """Return the fractions of truths within one error, of one pulsation type."""
+    fits, _ = fit_stars(stars, light_curves, {}, seed=1)
+    pulsation_type = stars["pulsation_type"].iloc[0]
+    truth = pd.DataFrame([measure_shape(values, pulsation_type) for values in coefficients])
+    difference = {name: (fits[name] - truth[name]).to_numpy() for name in ("a1", "a2", "phi31")}
+    difference["phi31"] = wrap_around(difference["phi31"], 0.0)
+    feh, feh_err = relation.estimate(fits)
+    # The relation of the differences, free of turns of phi31.
+    error = sum(
+        relation.coefficients.get(name, 0.0) * values for name, values in difference.items()
+    )
+    fitted = (fits["status"] == "ok").to_numpy()
+    within = {
+        "a1": np.abs(difference["a1"]) < fits["a1_err"],
+        "phi31": np.abs(difference["phi31"]) < fits["phi31_err"],
+        "feh": np.abs(error) < feh_err,
+    }
+    return {
+        "fitted": fitted.mean(),
+        **{name: inside[fitted].mean() for name, inside in within.items()},
+    }
+
+
+def main() -> None:
+    """Print the fractions."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stars", type=int, default=400, help="stars in each row")
+    count = parser.parse_args().stars
+    truths = read_truths()
+    relations = read_relations("resources/relations.yaml")["dekany2021"]
+    rows = []
+    cases = [(kind, n, noise) for kind in ("RRab", "RRc") for n in EPOCHS for noise in NOISE]
+    for kind, epochs, noise in tqdm(cases, disable=None):
+        some = truths[truths["pulsation_type"] == kind]
+        coverage = measure_coverage(*observe(some, count, epochs, noise), relations[kind])
+        rows.append({"type": kind, "epochs": epochs, "noise": noise, **coverage})
+    table = pd.DataFrame(rows)
+    print(table.to_string(index=False, float_format="%.3f"))
+    print("\nFraction of truths in the 68 % intervals (0.683 expected), all noises:")
+    print(
+        table.groupby(["type", "epochs"])[["a1", "phi31", "feh"]]
+        .mean()
+        .to_string(float_format="%.3f")
+    )
+    print(f"standard error of a row of the first table: {np.sqrt(0.683 * 0.317 / count):.3f}")
+
+
+if __name__ == "__main__":
+    main()
