@@ -70,7 +70,7 @@ def measure_coverage(
     truth = pd.DataFrame([measure_shape(values, pulsation_type) for values in coefficients])
     difference = {name: (fits[name] - truth[name]).to_numpy() for name in ("a1", "a2", "phi31")}
     difference["phi31"] = wrap_around(difference["phi31"], 0.0)
-    feh, feh_err = relation.estimate(fits)
+    _, feh_err = relation.estimate(fits)
     # The relation of the differences, free of turns of phi31.
     error = sum(
         relation.coefficients.get(name, 0.0) * values for name, values in difference.items()
