@@ -68,7 +68,7 @@ _GAIA_BANDS = {  # amplitude over G, magnitude minus G, error over G, zero point
     "RP": (0.72, -0.73, 2.6, 24.74790),
 }
 # Residuals of 2,526 curves of lc_dev_g.tar.gz (0.0086 mag at G = 17) over the errors above.
-_GAIA_NOISE_OVER_ERROR = 1.9
+_GAIA_NOISE_OVER_ERROR = 1.75
 # First and last epoch of the releases: DR2 by its 22 months, DR3 as in datalink_00.zip.
 _GAIA_SPANS = {"gaia_dr2": (1666.4, 2334.0), "gaia_dr3": (1666.4, 2704.3)}
 # DR2: 3,567 stars of g_dev_reconstructed.csv in lc_dev_g.tar.gz (0, 5, 25, 50, 75, 95,
