@@ -14,9 +14,9 @@ STARS = pd.DataFrame(
         "ra": [256.363625, 256.744500, 256.744500, 256.922375],
         "dec": [-34.564139, -34.985472, -34.985472, -34.309250],
         "period": [0.643188, 0.440602, 0.440602, NAN],
-        "meanmag_k": ["14.657", "15.538", "15.538", '""'],
-        "totamp_k": [0.171, 0.245, 0.245, NAN],
-        "snr": [78.5, 56.8, 56.8, NAN],
+        "archive_mean_mag": [14.657, 15.538, 15.538, NAN],
+        "archive_amplitude": [0.171, 0.245, 0.245, NAN],
+        "archive_snr": [78.5, 56.8, 56.8, NAN],
         "status": ["ok", "ok", "duplicate_id", "ok"],
     }
 )
@@ -74,7 +74,7 @@ def test_table_5_repeats_the_star_list_and_fills_its_gaps_from_the_fit():
 
 
 def test_table_5_of_another_star_list_takes_everything_from_the_fit():
-    stars = STARS.drop(columns=["meanmag_k", "totamp_k", "snr"])
+    stars = STARS.drop(columns=["archive_mean_mag", "archive_amplitude", "archive_snr"])
     table = table5(stars, FITS, PREDICTIONS)
     for column in ("mean_mag", "amplitude", "snr"):
         np.testing.assert_array_equal(table[column], FITS[column])

@@ -53,6 +53,17 @@ STYLE: Mapping[str, Any] = {
 
 FEH_LABEL = "[Fe/H] (dex)"
 
+BAND_LABELS: Mapping[str, str] = {
+    "V": "$V$",
+    "I": "$I$",
+    "J": "$J$",
+    "H": "$H$",
+    "Ks": r"$K_\mathrm{s}$",
+    "G": "$G$",
+    "BP": r"$G_\mathrm{BP}$",
+    "RP": r"$G_\mathrm{RP}$",
+}
+
 FEH_COLOURS: Colormap = ListedColormap(colormaps["plasma"](np.linspace(0.0, 0.92, 256)), "feh")
 """Colours of [Fe/H]: perceptually uniform, without the yellow that is lost on white."""
 
@@ -276,7 +287,11 @@ def bailey_diagram(
     period, amplitude, feh = _keep_finite(period, amplitude, feh)
     figure = new_figure(5.2, 4.0)
     axes = figure.subplots()
-    axes.set(title=title, xlabel="Period (d)", ylabel=f"Total amplitude in {band} (mag)")
+    axes.set(
+        title=title,
+        xlabel="Period (d)",
+        ylabel=f"Total amplitude in {BAND_LABELS.get(band, band)} (mag)",
+    )
     if not len(feh):
         say(axes)
         return figure
@@ -339,9 +354,9 @@ def light_curve_panel(
         axes.set_title(_describe_star(star_id, fit, feh.get(star_id, np.nan)), fontsize=7.5)
         axes.tick_params(labelsize=7.5)
         axes.tick_params(labelbottom=number + columns >= len(star_ids))
-    band = ", ".join(fits.loc[list(star_ids), "band"].drop_duplicates())
+    bands = [BAND_LABELS.get(band, band) for band in fits.loc[list(star_ids), "band"].unique()]
     figure.supxlabel("Pulsation phase", fontsize=10)
-    figure.supylabel(f"{band} (mag)", fontsize=10)
+    figure.supylabel(f"{', '.join(bands)} (mag)", fontsize=10)
     return figure
 
 
@@ -474,7 +489,7 @@ def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
         cycles["phase"][~kept],
         cycles["mag"][~kept],
         "x",
-        markersize=4,
+        markersize=1.2 * size,
         markeredgewidth=0.9,
         color=REJECTED_COLOUR,
     )
@@ -483,7 +498,7 @@ def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
         phase = np.arange(math.ceil(1.5 * len(curve)) + 1) / len(curve)
         model = np.resize(np.asarray(curve, dtype=float), len(phase)) + fit["mean_mag"]
         axes.plot(phase, model, color=MODEL_COLOUR, zorder=3)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.invert_yaxis()
 
 

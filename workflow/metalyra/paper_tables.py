@@ -42,9 +42,9 @@ TABLE_1_COLUMNS = (
 )
 
 PUBLISHED_COLUMNS: Mapping[str, str] = {
-    "mean_mag": "meanmag_k",
-    "amplitude": "totamp_k",
-    "snr": "snr",
+    "mean_mag": "archive_mean_mag",
+    "amplitude": "archive_amplitude",
+    "snr": "archive_snr",
 }
 """The columns of the inner-bulge star list that Table 5 repeats."""
 
@@ -100,8 +100,7 @@ def table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -
     rows = _join(stars, fits, predictions)
     for column, published in PUBLISHED_COLUMNS.items():
         if published in stars:
-            listed = pd.to_numeric(stars[published], errors="coerce").reset_index(drop=True)
-            rows[column] = listed.fillna(rows[column])
+            rows[column] = stars[published].reset_index(drop=True).fillna(rows[column])
     return rows[list(TABLE_5_COLUMNS)]
 
 
