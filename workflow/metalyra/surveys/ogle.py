@@ -16,7 +16,13 @@ import pandas as pd
 from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
-from metalyra.surveys.text_tables import check_columns, parse_numbers, read_star_list, read_text
+from metalyra.surveys.text_tables import (
+    STAR_COLUMNS,
+    check_columns,
+    parse_numbers,
+    read_star_list,
+    read_text,
+)
 
 EPOCH_ZERO = 2_450_000.0
 """HJD of the archive's time zero."""
@@ -98,7 +104,7 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     stars = merge_star_tables(chosen, described) if chosen else merge_star_tables(described)
     if any(path.name.endswith(".lst") for path in paths):
         stars["pulsation_type"] = stars["pulsation_type"].fillna("RRab")
-    stars = stars.reindex(columns=[*dict.fromkeys(["star_id", "ra", "dec", "period", *stars])])
+    stars = stars.reindex(columns=[*dict.fromkeys([*STAR_COLUMNS, *stars])])
     return to_sine_series(stars)
 
 
@@ -217,6 +223,8 @@ def _read_on_line_catalogue(path: Path) -> pd.DataFrame:
     names = comments[-1].lstrip("# ").split() if comments else []
     check_columns(path, names, (*_ON_LINE_COLUMNS, "RA", "DECL"))
     table = read_text(path, text, names=names, sep="\t", comment="#")
+    # The answer holds the Cepheids, too, that changed places with RR Lyrae stars.
+    table = table[table["ID"].str.fullmatch(_STAR_ID, na=False)].reset_index(drop=True)
     stars = table[[*_ON_LINE_COLUMNS]].rename(columns=_ON_LINE_COLUMNS)
     stars.insert(1, "ra", 15 * _number_or_null(table["RA"]))
     stars.insert(2, "dec", _number_or_null(table["DECL"]))
@@ -232,7 +240,7 @@ def _number_or_null(values: pd.Series) -> pd.Series:
 
 def _read_list(path: Path) -> pd.DataFrame:
     """Read a star list; ``b02950`` is the bulge star of this number."""
-    stars = read_star_list(path).dropna(axis="columns", how="all")
+    stars = read_star_list(path)
     ids = stars["star_id"].map(lambda name: _star_of(f"{name}.dat"))
     if ids.isna().any():
         name = stars["star_id"][ids.isna()].iloc[0]

@@ -14,6 +14,7 @@ from metalyra.surveys.text_tables import (
     STAR_COLUMNS,
     check_columns,
     check_identifiers,
+    fill_columns,
     is_number,
     parse_numbers,
     read_text,
@@ -43,7 +44,7 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
         table = read_text(path, read_file(path))
         check_columns(path, table.columns, ("star_id", "period"), STAR_COLUMNS)
         check_identifiers(path, table["star_id"])
-        tables.append(table.reindex(columns=[*STAR_COLUMNS]).astype("str"))
+        tables.append(fill_columns(table))
     stars = merge_star_tables(tables)
     return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
 

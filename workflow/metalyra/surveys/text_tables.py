@@ -157,8 +157,17 @@ def read_star_list(path: Path) -> pd.DataFrame:
             )
         names = list(_LIST_LAYOUTS[len(cells)])
     stars = read_text(path, "\n".join(rows), names=names, sep=separator)
+    stars = stars.apply(lambda cells: cells.str.strip())
     check_identifiers(path, stars["star_id"])
-    return stars.reindex(columns=[*STAR_COLUMNS]).astype("str")
+    return fill_columns(stars)
+
+
+def fill_columns(stars: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of text with every column that a star table has, positions as numbers."""
+    filled = stars.reindex(columns=[*STAR_COLUMNS]).astype("str")
+    for angle in ("ra", "dec"):
+        filled[angle] = pd.to_numeric(filled[angle], errors="coerce").astype(float)
+    return filled
 
 
 def read_text(path: Path, text: str | bytes, **options: object) -> pd.DataFrame:

@@ -1,0 +1,162 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.surveys import SurveyError, check_stars, survey
+from tests.test_archives import write_folder
+
+OWN = survey("own")
+
+
+def read_curves(path, ids, band="G"):
+    curves = OWN.read_light_curves([path], pd.DataFrame({"star_id": ids}), band)
+    return {curve.star_id: curve for curve in curves}
+
+
+def test_stars_need_a_name_and_a_period(tmp_path):
+    path = tmp_path / "stars.csv"
+    path.write_text("star_id, period\n007, 0.5\n4071632917964102401,text\na,0.3\na,0.3\n")
+    stars = check_stars(OWN.read_stars([path]))
+    assert stars["star_id"].tolist() == ["007", "4071632917964102401", "a", "a#2"]
+    assert stars["status"].tolist() == ["ok", "invalid_period", "ok", "duplicate_id"]
+    assert stars["pulsation_type"].tolist() == ["RRab"] * 4
+    assert stars["ra"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("star_id\na\n", "no column 'period'; it needs star_id, period and may have ra, dec"),
+        ("star_id,period,P\na,1,2\n", "unknown column 'P'"),
+        ("star_id,period\n,1\n", "row 1 has no star_id"),
+        ("", "empty"),
+        ('star_id,period\n"a,0.5\n', "not a table"),
+    ],
+)
+def test_a_wrong_star_table_is_an_error_that_names_it(tmp_path, text, message):
+    path = tmp_path / "stars.csv"
+    path.write_text(text)
+    with pytest.raises(SurveyError, match=rf"stars\.csv: .*{message}"):
+        OWN.read_stars([path])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"time,mag,mag_err\n1.5,15.0,0.1\n2.5,15.5,\n",
+        b"mag,mag_err,time\n15.0,0.1,1.5\n15.5,,2.5\n",
+        b"1.5,15.0,0.1\n2.5,15.5,nan\n",
+        b"# time mag mag_err\n1.5 15.0 0.1\r\n2.5 15.5 nan\r\n",
+        b"\xef\xbb\xbf time , mag , mag_err\n1.5 , 15.0 , 0.1\n2.5 , 15.5 , \n",
+    ],
+)
+def test_a_light_curve_is_a_csv_of_its_star(tmp_path, data):
+    table = read_curves(write_folder(tmp_path / "x", {"a.csv": data}), ["a"])["a"].table
+    assert table.columns.tolist() == ["time", "mag", "mag_err"]
+    np.testing.assert_array_equal(table, [[1.5, 15.0, 0.1], [2.5, 15.5, np.nan]])
+
+
+def test_errors_are_optional(tmp_path):
+    folder = write_folder(tmp_path / "x", {"a.csv": b"time,mag\n1,15\n", "b.csv": b"1 15\n"})
+    for curve in read_curves(folder, ["a", "b"]).values():
+        assert curve.table["mag_err"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "columns without a header; they are time, mag, mag_err"),
+        (b"15.0\n", "1 columns without a header"),
+        (b"1,2,3,4\n", "4 columns without a header"),
+        (b"time,mag,flux\n1,2,3\n", "unknown column 'flux'; it needs time, mag and may have"),
+        (b"time,flux\n1,2\n", "no column 'mag'"),
+        (b"time,mag\n", "no rows"),
+        (b"time,mag\n1,2,3\n", "the header names 2 columns, a row has 3"),
+        (b"time,mag\n1,bright\n", "'bright', which is not a number"),
+        (b"\x00\x01\x02", ""),
+    ],
+)
+def test_an_unreadable_light_curve_is_a_problem_of_its_star_only(tmp_path, data, message):
+    folder = write_folder(tmp_path / "x", {"a.csv": data, "b.csv": b"time,mag\n1,15\n"})
+    curves = read_curves(folder, ["a", "b"])
+    assert curves["a"].table is None
+    assert curves["a"].problem.startswith("a.csv: ")
+    assert message in curves["a"].problem
+    assert len(curves["b"].table) == 1
+
+
+def test_an_identifier_is_never_a_path(tmp_path):
+    write_folder(tmp_path, {"secret.csv": b"time,mag\n1,15\n", "x/a.csv": b"time,mag\n1,15\n"})
+    names = ["../secret", str(tmp_path / "secret"), "x/../../secret", "a\0", "a"]
+    assert [*read_curves(tmp_path / "x", names)] == ["a"]
+
+
+LONG = pd.DataFrame(
+    {
+        "star_id": ["a", "b", "a", "c"],
+        "time": [2.0, 1.0, 1.0, 3.0],
+        "mag": [15.0, 16.0, 15.5, 17.0],
+        "band": ["G", "G", "G", "BP"],
+    }
+)
+
+
+def write_long(path, table):
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.csv.gz"])
+def test_a_long_table_holds_all_stars(tmp_path, name):
+    path = write_long(tmp_path / name, LONG)
+    curves = read_curves(path, ["a", "b", "c"])
+    assert curves["a"].table["mag"].tolist() == [15.0, 15.5]
+    assert {*curves} == {"a", "b"}
+    assert {*read_curves(path, ["a", "c"], "BP")} == {"c"}
+
+
+def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("metalyra.surveys.own._BATCH_ROWS", 1)
+    for name in ("x.parquet", "x.csv"):
+        path = write_long(tmp_path / name, LONG)
+        parts = [*OWN.read_light_curves([path], pd.DataFrame({"star_id": ["a"]}), "G")]
+        assert [part.table["mag"].tolist() for part in parts] == [[15.0], [15.5]]
+
+
+def test_numbers_for_identifiers_are_their_digits(tmp_path):
+    path = write_long(
+        tmp_path / "x.parquet",
+        pd.DataFrame({"star_id": [4071632917964102401], "time": [1.0], "mag": [2.0]}),
+    )
+    assert {*read_curves(path, ["4071632917964102401"])} == {"4071632917964102401"}
+
+
+def test_text_among_the_numbers_is_a_problem_of_its_star_only(tmp_path):
+    path = write_long(tmp_path / "x.csv", LONG.assign(mag=["15", "faint", "15.5", ""]))
+    curves = read_curves(path, ["a", "b"])
+    assert curves["b"].table is None
+    assert "faint" in curves["b"].problem
+    assert len(curves["a"].table) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("x.csv", b"star_id,time\na,1\n", "no column 'mag'; it needs star_id, time, mag"),
+        ("x.csv", b"star_id,time,mag,flux\na,1,2,3\n", "unknown column 'flux'.*mag_err, band"),
+        ("x.csv", b"", "not a table"),
+        ("x.csv.gz", gzip.compress(b"star_id,time,mag\n" * 99)[:-9], "not a table"),
+        ("x.parquet", b"PAR1", "not a Parquet table"),
+        ("x.fits", b"", "a folder of <star_id>.csv, or one .parquet or .csv table"),
+    ],
+)
+def test_a_wrong_long_table_is_an_error_that_names_it(tmp_path, name, data, message):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(SurveyError, match=rf"{name}: .*{message}"):
+        read_curves(path, ["a"])
