@@ -16,6 +16,8 @@ _ROOT = Path(__file__).parent
 def fingerprint(*modules: str) -> str:
     """Return the fingerprint of modules of this package and of all they import from it.
 
+    A package that a module is in is not part of it, unless it is imported by its name.
+
     Parameters
     ----------
     modules
@@ -62,8 +64,6 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     own = {name.removeprefix("metalyra.") for name in names if name.startswith("metalyra.")}
-    # The package of a module is imported before it.
-    own |= {name.rpartition(".")[0] for name in own} - {""}
     return frozenset(name for name in own if _path(name) is not None)
 
 

@@ -1,0 +1,36 @@
+"""Make the development set of a model: cuts, sequences, weights, folds.
+
+Input   <results>/fits/ and folded/ of the model's sample, labels, the match between both
+Output  <results>/development/<model>.parquet   one row a star of the sample
+        <results>/development/<model>.npz       the sequences of the stars that are used
+"""
+
+
+rule develop:
+    input:
+        unpack(development_files),
+    output:
+        table="<results>/development/{model}.parquet",
+        sequences="<results>/development/{model}.npz",
+    log:
+        "<logs>/develop/{model}.log",
+    benchmark:
+        "<benchmarks>/develop/{model}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        pulsation_type=of_model("pulsation_type"),
+        cuts=of_model("cuts"),
+        sequence=of_model("sequence"),
+        weights=of_model("weights"),
+        folds=of_model("folds"),
+        seed=config["seed"],
+        library=fingerprint("development", "selection", "sequences"),
+    message:
+        "Making the development set of {wildcards.model}"
+    script:
+        "../scripts/develop.py"

@@ -1,0 +1,273 @@
+"""Draw the figures and write the tables of papers.
+
+Input   the catalogue, or what the stages before it wrote
+Output  <results>/tables/<table>.csv
+        <results>/figures/<figure>.png
+"""
+
+
+rule paper_table:
+    input:
+        unpack(product_files("tables", "table")),
+    output:
+        report(
+            "<results>/tables/{table}.csv",
+            caption="../report/paper_table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "<logs>/paper_table/{table}.log",
+    benchmark:
+        "<benchmarks>/paper_table/{table}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        product=lambda wildcards: config["tables"][wildcards.table],
+        library=fingerprint("paper_tables"),
+    message:
+        "Writing {wildcards.table}"
+    script:
+        "../scripts/paper_table.py"
+
+
+rule sky_map:
+    input:
+        unpack(product_files("sky_maps", "sky_map")),
+        regions=REGIONS,
+    output:
+        report(
+            "<results>/figures/{sky_map}.png",
+            caption="../report/sky_map.rst",
+            category="Sky maps",
+            labels={"map": "{sky_map}"},
+        ),
+    log:
+        "<logs>/sky_map/{sky_map}.log",
+    benchmark:
+        "<benchmarks>/sky_map/{sky_map}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        product=lambda wildcards: config["sky_maps"][wildcards.sky_map],
+        library=fingerprint("skymap"),
+    message:
+        "Drawing the sky map {wildcards.sky_map}"
+    script:
+        "../scripts/sky_map.py"
+
+
+rule metallicity_histogram:
+    input:
+        "<results>/catalogue/metallicities.parquet",
+    output:
+        report(
+            "<results>/figures/metallicities.png",
+            caption="../report/metallicity_histogram.rst",
+            category="Metallicities",
+            labels={"product": "distribution", "sample": "all"},
+        ),
+    log:
+        "<logs>/metallicity_histogram.log",
+    benchmark:
+        "<benchmarks>/metallicity_histogram.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        library=fingerprint("figures"),
+    message:
+        "Drawing the distribution of the metallicities"
+    script:
+        "../scripts/metallicity_histogram.py"
+
+
+rule bailey_diagram:
+    input:
+        "<results>/catalogue/metallicities.parquet",
+    output:
+        report(
+            "<results>/figures/bailey_{sample}.png",
+            caption="../report/bailey_diagram.rst",
+            category="Metallicities",
+            labels={"product": "Bailey diagram", "sample": "{sample}"},
+        ),
+    log:
+        "<logs>/bailey_diagram/{sample}.log",
+    benchmark:
+        "<benchmarks>/bailey_diagram/{sample}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        band=of_sample("band"),
+        library=fingerprint("figures"),
+    message:
+        "Drawing the Bailey diagram of {wildcards.sample}"
+    script:
+        "../scripts/bailey_diagram.py"
+
+
+rule light_curves:
+    input:
+        fits="<results>/fits/{sample}/0.parquet",
+        folded="<results>/folded/{sample}/0.parquet",
+    output:
+        report(
+            "<results>/figures/light_curves_{sample}.png",
+            caption="../report/light_curves.rst",
+            category="Light curves",
+            labels={"sample": "{sample}"},
+        ),
+    log:
+        "<logs>/light_curves/{sample}.log",
+    benchmark:
+        "<benchmarks>/light_curves/{sample}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stars=12,
+        library=fingerprint("figures"),
+    message:
+        "Drawing light curves of {wildcards.sample}"
+    script:
+        "../scripts/light_curves.py"
+
+
+rule out_of_fold:
+    input:
+        "<results>/models/{model}/out_of_fold.parquet",
+    output:
+        report(
+            "<results>/figures/out_of_fold_{model}.png",
+            caption="../report/out_of_fold.rst",
+            category="Models",
+            labels={"model": "{model}", "product": "cross-validation"},
+        ),
+    log:
+        "<logs>/out_of_fold/{model}.log",
+    benchmark:
+        "<benchmarks>/out_of_fold/{model}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        library=fingerprint("figures"),
+    message:
+        "Drawing the cross-validation of {wildcards.model}"
+    script:
+        "../scripts/out_of_fold.py"
+
+
+rule learning_curves:
+    input:
+        lambda wildcards: member_files(wildcards.model, "history", "parquet"),
+    output:
+        report(
+            "<results>/figures/learning_curves_{model}.png",
+            caption="../report/learning_curves.rst",
+            category="Models",
+            labels={"model": "{model}", "product": "training"},
+        ),
+    log:
+        "<logs>/learning_curves/{model}.log",
+    benchmark:
+        "<benchmarks>/learning_curves/{model}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        library=fingerprint("figures"),
+    message:
+        "Drawing the training of {wildcards.model}"
+    script:
+        "../scripts/learning_curves.py"
+
+
+if "simulate" in config:
+
+    rule recovery:
+        input:
+            **{
+                f"out_of_fold_{model}": f"<results>/models/{model}/out_of_fold.parquet"
+                for model in trained_models()
+            },
+            catalogue="<results>/catalogue/metallicities.parquet",
+            truth="<results>/sources/simulated/truth.csv",
+        output:
+            pairs="<results>/tables/truth.parquet",
+            table=report(
+                "<results>/tables/recovery.csv",
+                caption="../report/recovery_table.rst",
+                category="Truth",
+                labels={"sample": "all", "product": "metrics"},
+            ),
+        log:
+            "<logs>/recovery.log",
+        benchmark:
+            "<benchmarks>/recovery.tsv"
+        conda:
+            "../../envs/catalogue.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            surveys={name: sample["survey"] for name, sample in config["samples"].items()},
+            trained_on={model: config["models"][model]["sample"] for model in trained_models()},
+            library=fingerprint("catalogue"),
+        message:
+            "Comparing the catalogue with the simulated truth"
+        script:
+            "../scripts/recovery.py"
+
+    rule recovery_figure:
+        input:
+            "<results>/tables/truth.parquet",
+        output:
+            report(
+                "<results>/figures/recovery_{sample}.png",
+                caption="../report/recovery.rst",
+                category="Truth",
+                labels={"sample": "{sample}", "product": "figure"},
+            ),
+        log:
+            "<logs>/recovery_figure/{sample}.log",
+        benchmark:
+            "<benchmarks>/recovery_figure/{sample}.tsv"
+        conda:
+            "../../envs/catalogue.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            library=fingerprint("figures"),
+        message:
+            "Drawing {wildcards.sample} against the simulated truth"
+        script:
+            "../scripts/recovery_figure.py"

@@ -1,0 +1,34 @@
+"""Fit the light curves of a chunk: Fourier series, periodic Gaussian process, errors.
+
+Input   the star table and <results>/light_curves/<sample>/<chunk>.parquet
+Output  <results>/fits/<sample>/<chunk>.parquet     one row a star
+        <results>/folded/<sample>/<chunk>.parquet   one row an epoch
+"""
+
+
+rule fit:
+    input:
+        stars=lambda wildcards: star_table(wildcards.sample),
+        light_curves="<results>/light_curves/{sample}/{chunk}.parquet",
+    output:
+        fits="<results>/fits/{sample}/{chunk}.parquet",
+        folded="<results>/folded/{sample}/{chunk}.parquet",
+    log:
+        "<logs>/fit/{sample}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/fit/{sample}/{chunk}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=fit_settings,
+        chunks=of_sample("chunks"),
+        seed=config["seed"],
+        library=fingerprint("fitting"),
+    message:
+        "Fitting the light curves of {wildcards.sample}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/fit.py"

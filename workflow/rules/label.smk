@@ -1,0 +1,31 @@
+"""Label the stars of a sample with the metallicities of a relation.
+
+Input   the star table and <results>/fits/<sample>/
+Output  <results>/labels/<sample>.parquet
+"""
+
+
+rule label:
+    input:
+        stars=lambda wildcards: star_table(wildcards.sample),
+        fits=lambda wildcards: chunk_files("fits", wildcards.sample),
+        relations=RELATIONS,
+    output:
+        "<results>/labels/{sample}.parquet",
+    log:
+        "<logs>/label/{sample}.log",
+    benchmark:
+        "<benchmarks>/label/{sample}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        relation=lambda wildcards: config["labels"][wildcards.sample],
+        library=fingerprint("relations"),
+    message:
+        "Estimating metallicities of {wildcards.sample} by the relation {params.relation}"
+    script:
+        "../scripts/label.py"

@@ -1,0 +1,181 @@
+"""Where the files of a sample or a model are, for the rules that read them."""
+
+from metalyra.fingerprints import fingerprint
+
+
+def sources(paths):
+    """Return where acquired sources lie."""
+    return [f"<results>/sources/{path}" for path in paths]
+
+
+def sample_files(sample, key):
+    """Return the files of a sample that have its stars or its light curves."""
+    settings = config["samples"][sample]
+    return settings[key] if settings["survey"] == "own" else sources(settings[key])
+
+
+def folder_contents(sample):
+    """Return the light-curve files in the folders of a sample of a user's own stars."""
+    settings = config["samples"][sample]
+    folders = settings["light_curves"] if settings["survey"] == "own" else []
+    return [str(file) for folder in folders for file in sorted(Path(folder).glob("*.csv"))]
+
+
+def star_table(sample):
+    """Return the star table of a sample: with the period of its match, if it has one."""
+    stage = "matched" if "match" in config["samples"][sample] else "stars"
+    return f"<results>/{stage}/{sample}.parquet"
+
+
+def chunk_files(stage, sample):
+    """Return the files that a stage writes for a sample, one a chunk."""
+    chunks = range(config["samples"][sample]["chunks"])
+    return [f"<results>/{stage}/{sample}/{chunk}.parquet" for chunk in chunks]
+
+
+def of_sample(key):
+    """Return a function that looks up a setting of the rule's sample."""
+    return lambda wildcards: config["samples"][wildcards.sample][key]
+
+
+def of_model(key):
+    """Return a function that looks up a setting of the rule's model."""
+    return lambda wildcards: config["models"][wildcards.model][key]
+
+
+def trained_models():
+    """Return the models that this study trains."""
+    return [name for name, model in config["models"].items() if "sample" in model]
+
+
+def published_models():
+    """Return the models that were published."""
+    return [name for name, model in config["models"].items() if "published" in model]
+
+
+def members(model):
+    """Return the numbers of the networks of an ensemble."""
+    settings = config["models"][model]
+    return range(settings["members"] if "published" in settings else settings["folds"])
+
+
+def member_files(model, name="member", suffix="keras"):
+    """Return the files that each member of an ensemble has, by default its network."""
+    return [f"<results>/models/{model}/{name}_{member}.{suffix}" for member in members(model)]
+
+
+def simulated_sources():
+    """Return the sources of all samples, each once."""
+    paths = [
+        path
+        for sample in config["samples"].values()
+        for key in ("stars", "light_curves")
+        for path in sample[key]
+        if sample["survey"] != "own"
+    ]
+    return sources(dict.fromkeys(paths))
+
+
+def prediction_files(model, sample):
+    """Return what a model predicts for a sample, one file a chunk."""
+    return chunk_files(f"predictions/{model}", sample)
+
+
+def development_files(wildcards):
+    """Return the tables that the development set of a model is made of."""
+    model = config["models"][wildcards.model]
+    sample, labels = model["sample"], model["labels"]
+    return {
+        "stars": star_table(sample),
+        "fits": chunk_files("fits", sample),
+        "folded": chunk_files("folded", sample),
+        "labels": f"<results>/labels/{labels}.parquet",
+    }
+
+
+def fit_settings(wildcards):
+    """Return how the light curves of the rule's sample are fitted."""
+    sample = config["samples"][wildcards.sample]
+    return {**sample["fit"], "phases": sample["phases"]}
+
+
+def catalogued_samples():
+    """Return the samples of the catalogue: a user's own stars alone, or all."""
+    return ["own_stars"] if "output" in config else list(config["samples"])
+
+
+def catalogue_settings():
+    """Return the part of the configuration that the catalogue depends on."""
+    samples = {sample: config["samples"][sample] for sample in catalogued_samples()}
+    return {"samples": samples, **{key: config[key] for key in ("labels", "models", "predict")}}
+
+
+def predictions_of(sample):
+    """Return the models that are applied to a sample."""
+    return [entry["model"] for entry in config["predict"] if entry["sample"] == sample]
+
+
+def measured_files():
+    """Return what the catalogue is made of, each input named <stage>_<sample>."""
+    files = {}
+    for sample in catalogued_samples():
+        files[f"stars_{sample}"] = star_table(sample)
+        files[f"fits_{sample}"] = chunk_files("fits", sample)
+        if sample in config["labels"]:
+            files[f"labels_{sample}"] = f"<results>/labels/{sample}.parquet"
+        for model in predictions_of(sample):
+            files[f"predictions_{model}_{sample}"] = prediction_files(model, sample)
+    return files
+
+
+def counted_files():
+    """Return what the ledger counts besides: star lists and development sets."""
+    files = {
+        f"listed_{sample}": f"<results>/stars/{sample}.parquet" for sample in catalogued_samples()
+    }
+    for model in trained_models():
+        if config["models"][model]["sample"] in catalogued_samples():
+            files[f"development_{model}"] = f"<results>/development/{model}.parquet"
+    return files
+
+
+def product_files(group, name):
+    """Return a function that gives what a table or map of the configuration shows."""
+
+    def files(wildcards):
+        product = config[group][wildcards[name]]
+        sample, model = product["sample"], product.get("model")
+        labels = f"<results>/labels/{sample}.parquet"
+        return {
+            "stars": star_table(sample),
+            "fits": chunk_files("fits", sample),
+            "metallicities": prediction_files(model, sample) if model else [labels],
+        }
+
+    return files
+
+
+def samples_with_metallicities():
+    """Return the samples that have labels or predictions."""
+    return [name for name in config["samples"] if name in config["labels"] or predictions_of(name)]
+
+
+def final_targets():
+    """Return everything that a study makes."""
+    if "output" in config:
+        return [config["output"]]
+    estimated, trained = samples_with_metallicities(), trained_models()
+    targets = expand(
+        "<results>/catalogue/metallicities.{suffix}", suffix=["parquet", "vot", "fits", "csv"]
+    )
+    targets += ["<results>/ledger.csv", "<results>/figures/metallicities.png"]
+    targets += expand("<results>/tables/{table}.csv", table=config["tables"])
+    targets += expand("<results>/figures/{sky_map}.png", sky_map=config["sky_maps"])
+    targets += expand("<results>/figures/light_curves_{sample}.png", sample=config["samples"])
+    targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
+    targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
+    targets += expand("<results>/figures/learning_curves_{model}.png", model=trained)
+    if "simulate" in config:
+        targets.append("<results>/tables/recovery.csv")
+        targets += expand("<results>/figures/recovery_{sample}.png", sample=estimated)
+    return targets

@@ -1,0 +1,33 @@
+"""Predict the metallicities of a chunk of stars with an ensemble.
+
+Input   <results>/fits/ and folded/<sample>/<chunk>.parquet, <results>/models/<model>/
+Output  <results>/predictions/<model>/<sample>/<chunk>.parquet
+"""
+
+
+rule predict:
+    input:
+        stars=lambda wildcards: star_table(wildcards.sample),
+        fits="<results>/fits/{sample}/{chunk}.parquet",
+        folded="<results>/folded/{sample}/{chunk}.parquet",
+        card="<results>/models/{model}/card.json",
+        members=lambda wildcards: member_files(wildcards.model),
+    output:
+        "<results>/predictions/{model}/{sample}/{chunk}.parquet",
+    log:
+        "<logs>/predict/{model}/{sample}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/predict/{model}/{sample}/{chunk}.tsv"
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        pulsation_type=of_model("pulsation_type"),
+        library=fingerprint("prediction", "selection"),
+    message:
+        "Predicting {wildcards.sample} with {wildcards.model}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/predict.py"

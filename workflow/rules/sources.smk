@@ -1,0 +1,54 @@
+"""Acquire the sources of a study, or simulate them.
+
+Input   the mirror or the archives; nothing for a simulated sky
+Output  <results>/sources/<path>, in the archives' own formats
+        <results>/sources/simulated/truth.csv, the true metallicities of a simulated sky
+"""
+
+if "simulate" in config:
+
+    rule simulate:
+        output:
+            sources=simulated_sources(),
+            truth="<results>/sources/simulated/truth.csv",
+        log:
+            "<logs>/simulate.log",
+        benchmark:
+            "<benchmarks>/simulate.tsv"
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        params:
+            folder=subpath(output.truth, ancestor=2),
+            settings=config["simulate"],
+            seed=config["seed"],
+            library=fingerprint("simulate"),
+        message:
+            "Simulating the archives' files of a small sky"
+        script:
+            "../scripts/simulate.py"
+
+else:
+
+    rule acquire:
+        input:
+            registry=SOURCES,
+        output:
+            "<results>/sources/{source}",
+        log:
+            "<logs>/acquire/{source}.log",
+        benchmark:
+            "<benchmarks>/acquire/{source}.tsv"
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=240,
+        message:
+            "Acquiring {wildcards.source}"
+        script:
+            "../scripts/acquire.py"

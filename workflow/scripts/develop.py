@@ -1,0 +1,30 @@
+"""Make the development set of a model."""
+
+from job import logged
+from metalyra.development import make_development_set
+from metalyra.ledger import OK
+from metalyra.selection import select_pulsation_type
+from metalyra.sequences import make_sequences, write_sequences
+from metalyra.tables import read_table, read_tables, write_table
+
+with logged(snakemake):
+    stars = read_table(snakemake.input.stars)
+    fits = select_pulsation_type(
+        read_tables(snakemake.input.fits), stars, snakemake.params.pulsation_type
+    )
+    development = make_development_set(
+        fits,
+        read_table(snakemake.input.labels),
+        matched=stars if "reference_id" in stars else None,
+        cuts=snakemake.params.cuts,
+        folds=snakemake.params.folds,
+        weights=snakemake.params.weights,
+        seed=snakemake.params.seed,
+    )
+    write_table(development, snakemake.output.table)
+    star_ids, sequences = make_sequences(
+        fits[(development["status"] == OK).to_numpy()],
+        read_tables(snakemake.input.folded),
+        snakemake.params.sequence,
+    )
+    write_sequences(snakemake.output.sequences, star_ids, sequences)

@@ -1,0 +1,20 @@
+"""Fit the light curves of a chunk of a sample."""
+
+from job import logged
+from metalyra.chunks import select_chunk
+from metalyra.fitting import fit_stars
+from metalyra.tables import read_table, write_table
+
+with logged(snakemake):
+    fits, folded = fit_stars(
+        select_chunk(
+            read_table(snakemake.input.stars),
+            int(snakemake.wildcards.chunk),
+            snakemake.params.chunks,
+        ),
+        read_table(snakemake.input.light_curves),
+        snakemake.params.settings,
+        snakemake.params.seed,
+    )
+    write_table(fits, snakemake.output.fits)
+    write_table(folded, snakemake.output.folded)

@@ -1,0 +1,20 @@
+"""Read the stars and light curves of a sample."""
+
+from pathlib import Path
+
+from job import logged
+from metalyra.surveys import ingest, survey
+from metalyra.tables import write_table
+
+with logged(snakemake):
+    stars = ingest(
+        survey(snakemake.params.survey),
+        [Path(path) for path in snakemake.input.stars],
+        [Path(path) for path in snakemake.input.light_curves],
+        snakemake.params.band,
+        Path(snakemake.output.light_curves[0]).parent,
+        len(snakemake.output.light_curves),
+        periods_required=snakemake.params.periods_required,
+        observed_only=snakemake.params.only_with_light_curves,
+    )
+    write_table(stars, snakemake.output.stars)

@@ -1,0 +1,50 @@
+"""What every script does around its call of the library: threads, log file, errors.
+
+Must be imported before the library: TensorFlow reads its thread limits once.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# NumPy's threads are limited by Snakemake, to the threads of the rule.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+from metalyra.locking import mark_job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+
+@contextmanager
+def logged(snakemake: "Snakemake") -> Iterator[None]:
+    """Log to the rule's log file, and say in one line what has gone wrong.
+
+    The log file has the whole traceback; the terminal has the message and the name of
+    the log file.
+    """
+    study = Path("results") / snakemake.config["study"]
+    log = Path(snakemake.log[0])
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+    try:
+        with mark_job(study):
+            yield
+    except Exception as error:
+        logging.exception("the job failed")
+        wildcards = ", ".join(map(str, snakemake.wildcards))
+        job = f"{snakemake.rule} {wildcards}".strip()
+        reason = str(error) or type(error).__name__
+        print(f"\nMetaLyra, {job}: {reason}\n  (log: {log})", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,16 @@
+"""Count the stars of every stage, and fail if one is lost."""
+
+from pathlib import Path
+
+from job import logged
+from metalyra.ledger import make_ledger
+from metalyra.tables import read_table, replace_when_complete
+from stage_tables import read_stages
+
+with logged(snakemake):
+    ledger = make_ledger(
+        read_stages(snakemake.input, snakemake.params.study),
+        read_table(snakemake.input.catalogue),
+    )
+    with replace_when_complete(Path(snakemake.output[0])) as temporary:
+        ledger.to_csv(temporary, index=False)

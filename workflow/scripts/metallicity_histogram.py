@@ -1,0 +1,13 @@
+"""Draw the distributions of the metallicities of all samples."""
+
+from job import logged
+from metalyra.figures import metallicity_histogram, save_figure
+from metalyra.tables import read_table
+
+with logged(snakemake):
+    catalogue = read_table(snakemake.input[0]).dropna(subset="feh")
+    samples = {
+        f"{sample} ({stars['model'].iloc[0] or stars['relation'].iloc[0]})": stars["feh"]
+        for sample, stars in catalogue.groupby("sample", sort=False)
+    }
+    save_figure(metallicity_histogram(samples), snakemake.output[0])

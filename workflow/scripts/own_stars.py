@@ -1,0 +1,17 @@
+"""Write the metallicities of a user's own stars."""
+
+import logging
+from pathlib import Path
+
+from job import logged
+from metalyra.ledger import make_ledger
+from metalyra.tables import replace_when_complete
+from stage_tables import read_catalogue, read_stages
+
+with logged(snakemake):
+    study = snakemake.params.study
+    catalogue = read_catalogue(snakemake.input, study)
+    ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
+    logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
+    with replace_when_complete(Path(snakemake.output[0])) as temporary:
+        catalogue.drop(columns="sample").to_csv(temporary, index=False)

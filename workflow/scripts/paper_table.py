@@ -1,0 +1,14 @@
+"""Write a table of a paper."""
+
+from job import logged
+from metalyra.paper_tables import table1, table5, write_paper_table
+from metalyra.tables import read_table, read_tables
+
+with logged(snakemake):
+    make_table = table5 if "model" in snakemake.params.product else table1
+    table = make_table(
+        read_table(snakemake.input.stars),
+        read_tables(snakemake.input.fits),
+        read_tables(snakemake.input.metallicities),
+    )
+    write_paper_table(table, snakemake.output[0])

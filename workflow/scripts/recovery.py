@@ -1,0 +1,23 @@
+"""Compare the catalogue with the simulated truth."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from job import logged
+from metalyra.catalogue import compare_with_truth, pair_with_truth
+from metalyra.tables import read_table, replace_when_complete, write_table
+
+with logged(snakemake):
+    pairs = pair_with_truth(
+        read_table(snakemake.input.catalogue),
+        pd.read_csv(snakemake.input.truth, dtype={"star_id": str}),
+        snakemake.params.surveys,
+        {
+            (model, sample): read_table(snakemake.input[f"out_of_fold_{model}"])
+            for model, sample in snakemake.params.trained_on.items()
+        },
+    )
+    write_table(pairs, snakemake.output.pairs)
+    with replace_when_complete(Path(snakemake.output.table)) as temporary:
+        compare_with_truth(pairs).to_csv(temporary, index=False, float_format="%.4f")

@@ -1,0 +1,22 @@
+"""Draw the metallicities of a sample on the sky."""
+
+from job import logged
+from metalyra.figures import save_figure
+from metalyra.skymap import read_regions, sky_map
+from metalyra.tables import read_table, read_tables
+
+with logged(snakemake):
+    product = snakemake.params.product
+    regions = read_regions(snakemake.input.regions)
+    metallicities = read_tables(snakemake.input.metallicities)[["star_id", "feh"]]
+    stars = read_table(snakemake.input.stars)[["star_id", "ra", "dec"]].merge(
+        metallicities, on="star_id", validate="one_to_one"
+    )
+    figure = sky_map(
+        stars["ra"],
+        stars["dec"],
+        stars["feh"],
+        title=product["title"],
+        region=regions[product["region"]] if "region" in product else None,
+    )
+    save_figure(figure, snakemake.output[0])

@@ -1,0 +1,62 @@
+"""Read what the stages wrote, for the scripts that look at a whole study.
+
+The inputs of their rules are named <stage>_<sample>, predictions_<model>_<sample> and
+development_<model>.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from metalyra.catalogue import make_catalogue
+from metalyra.ledger import StageTable
+from metalyra.tables import read_table, read_tables
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import InputFiles
+
+
+def read_catalogue(files: "InputFiles", study: dict[str, Any]) -> pd.DataFrame:
+    """Return the catalogue of the samples of a study."""
+    samples = study["samples"]
+    return make_catalogue(
+        study,
+        {sample: read_table(files[f"stars_{sample}"]) for sample in samples},
+        {sample: read_tables(files[f"fits_{sample}"]) for sample in samples},
+        {
+            sample: read_table(files[f"labels_{sample}"])
+            for sample in samples
+            if sample in study["labels"]
+        },
+        {
+            (model, sample): read_tables(files[f"predictions_{model}_{sample}"])
+            for model, sample in _predictions(study)
+        },
+    )
+
+
+def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTable]:
+    """Give what every stage wrote."""
+    for sample in study["samples"]:
+        yield StageTable("stars", sample, read_table(files[f"listed_{sample}"]))
+        if "match" in study["samples"][sample]:
+            yield StageTable("match", sample, read_table(files[f"stars_{sample}"]))
+        yield StageTable("fit", sample, read_tables(files[f"fits_{sample}"]))
+        if sample in study["labels"]:
+            yield StageTable("label", sample, read_table(files[f"labels_{sample}"]))
+    for model, settings in study["models"].items():
+        if development := files.get(f"development_{model}"):
+            yield StageTable("develop", settings["sample"], read_table(development), model)
+    for model, sample in _predictions(study):
+        table = read_tables(files[f"predictions_{model}_{sample}"])
+        yield StageTable("predict", sample, table, model)
+
+
+def _predictions(study: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the models and samples of the predictions for the samples of a study."""
+    return [
+        (entry["model"], entry["sample"])
+        for entry in study["predict"]
+        if entry["sample"] in study["samples"]
+    ]
