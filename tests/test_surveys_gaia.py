@@ -66,7 +66,8 @@ def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", ""),
+        (b"", "no column 'source_id'; it needs source_id, band, time"),
+        (HEADER.encode() + b"x\n", ""),
         (b"\xff\xfe\x00", ""),
         (epochs().replace("band,", "colour,").encode(), "band"),
         (epochs().replace("1700.5", "text").encode(), "text"),

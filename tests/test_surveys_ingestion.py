@@ -18,6 +18,9 @@ OGLE = survey("ogle")
 IDS = [f"OGLE-BLG-RRLYR-{i:05d}" for i in range(1, 41)]
 
 
+GAIA_HEADER = b"source_id,band,time,mag,flux_over_error,rejected_by_variability\n"
+
+
 def curve(i: int) -> bytes:
     times = np.random.default_rng(i).uniform(7000, 8000, 5)
     return "".join(f"{time:.5f} {15 + i / 100:.3f} 0.010\n" for time in times).encode()
@@ -201,6 +204,34 @@ def test_columns_of_whole_numbers_stay_whole(tmp_path):
     vvv = replace(survey("vvv"), read_light_curves=read_light_curves)
     ingest(vvv, [tmp_path / "stars.lst"], [], "Ks", tmp_path / "out", 1)
     assert read_table(tmp_path / "out/0.parquet")["aperture"].dtype == int
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            ("ogle", "I", "OGLE-BLG-RRLYR-00001", "OGLE-BLG-RRLYR-00001.dat", b""),
+            ("gaia_dr3", "G", "4071632917964102400", "DR3 4071632917964102400.csv", GAIA_HEADER),
+            ("gaia_dr2", "G", "4071632917964102400", "DR2 4071632917964102400.csv", GAIA_HEADER),
+            ("vvv", "Ks", "a", "a_xmatch.dat", b""),
+            ("dg22", "Ks", "a", "a_bin.dat", b""),
+            ("own", "G", "a", "a.csv", b"time,mag\n"),
+        ]
+    ),
+    st.one_of(
+        st.binary(max_size=80), st.text("0123456789.,-ne #\n\t", max_size=80).map(str.encode)
+    ),
+)
+def test_any_bytes_are_a_light_curve_or_a_problem(tmp_path_factory, case, data):
+    name, band, star_id, file_name, header = case
+    path = light_curves(tmp_path_factory.mktemp("x"), {file_name: header + data})
+    stars = pd.DataFrame({"star_id": [star_id], "id": [star_id], "period": [0.5]})
+    for item in survey(name).read_light_curves([path], stars, band):
+        assert item.star_id == star_id
+        assert (item.table is None) == (item.problem is not None)
+        if item.table is not None:
+            assert item.table.columns.tolist() == [*survey(name).columns]
+            assert all(kind.kind in "fi" for kind in item.table.dtypes)
 
 
 def test_a_band_of_another_survey_is_refused(tmp_path, star_file):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.csv
 from astropy import units
 from astropy_healpix import HEALPix
@@ -197,33 +198,44 @@ def _light_curves(
 ) -> Iterator[LightCurve]:
     """Read the light curves of one CSV; usually there is one."""
     try:
-        epochs = _read_epochs(member, use_flags)
-    except (ValueError, KeyError) as error:
+        epochs = _read_epochs(member, band, use_flags)
+    except (ValueError, pa.ArrowException) as error:
         # The name tells only whom to blame.
         numbers = re.findall(r"\d{5,19}", member.name)
         if numbers and numbers[-1] in wanted:
             yield LightCurve(numbers[-1], None, f"{member.path}: {error}")
         return
-    in_band = epochs[(epochs["band"] == band) & epochs["time"].notna()]
-    for source_id, rows in in_band.groupby("source_id", sort=False):
+    source_ids = epochs["source_id"].to_numpy()
+    ratio = epochs["flux_over_error"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "time": epochs["time"].to_numpy(),
+            "mag": epochs["mag"].to_numpy(),
+            "mag_err": POGSON / np.where(ratio > 0, ratio, np.nan),
+        }
+    )
+    for source_id in np.unique(source_ids):
         if str(source_id) in wanted:
-            table = rows[["time", "mag"]].reset_index(drop=True)
-            ratio = rows["flux_over_error"].to_numpy()
-            table["mag_err"] = POGSON / np.where(ratio > 0, ratio, np.nan)
-            yield LightCurve(str(source_id), table)
+            yield LightCurve(str(source_id), table[source_ids == source_id])
 
 
-def _read_epochs(member: Member, use_flags: bool) -> pd.DataFrame:
-    """Read the epochs of a CSV that the flags allow."""
+def _read_epochs(member: Member, band: str, use_flags: bool) -> pa.Table:
+    """Read the epochs of a CSV in one band that have a time and pass the flags."""
     if member.data is None:
         raise ValueError(member.problem)
     columns = {**_EPOCH_COLUMNS, **({_REJECTED: pa.bool_()} if use_flags else {})}
+    header = member.data.partition(b"\n")[0].decode(errors="replace")
+    check_columns("its header", header.strip().split(","), [*columns])
     epochs = pyarrow.csv.read_csv(
         io.BytesIO(member.data),
         read_options=pyarrow.csv.ReadOptions(use_threads=False),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=columns, include_columns=[*columns]
         ),
-    ).to_pandas()
-    # A flag is null where a band was not observed; only a raised one rejects.
-    return epochs[epochs[_REJECTED] != True] if use_flags else epochs  # noqa: E712
+    )
+    epochs = epochs.filter((compute.field("band") == band) & compute.field("time").is_valid())
+    if use_flags:
+        # A null flag is of a band that was not observed; only a raised one rejects.
+        rejected = compute.coalesce(compute.field(_REJECTED), compute.scalar(False))
+        epochs = epochs.filter(~rejected)
+    return epochs
