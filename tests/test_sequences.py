@@ -1,0 +1,193 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.sequences import (
+    PADDING,
+    complete_recipe,
+    make_sequences,
+    read_sequences,
+    resample_periodic,
+    sequence_shape,
+    write_sequences,
+)
+
+DG22_KS = {"recipe": "dg22", "max_phase": 1.2, "bins": 60}
+
+
+def folded_curve(star_id: str, phase: list[float], mag: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"star_id": star_id, "phase": phase, "mag": mag, "kept": True})
+
+
+def fit_rows(*star_ids: str, period: float = 0.5) -> pd.DataFrame:
+    return pd.DataFrame({"star_id": star_ids, "period": period, "status": "ok"})
+
+
+def random_sample(stars: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(1)
+    fits = fit_rows(*(f"s{star}" for star in range(stars)))
+    fits["period"] = random.uniform(0.4, 0.8, stars)
+    curves = [
+        folded_curve(star, random.random(n), random.normal(15, 0.3, n))
+        for star, n in zip(fits["star_id"], random.integers(20, 150, stars), strict=True)
+    ]
+    return fits, pd.concat(curves, ignore_index=True)
+
+
+def test_dg22_points_are_sorted_scaled_centred_and_padded():
+    folded = folded_curve("a", [0.6, 0.2, 0.4], [15.3, 15.0, 15.6])
+    star_ids, sequences = make_sequences(fit_rows("a"), folded, {"recipe": "dg22", "steps": 5})
+    assert star_ids.tolist() == ["a"]
+    assert sequences.dtype == np.float32
+    np.testing.assert_allclose(
+        sequences[0],
+        [[0.1, -0.3], [0.2, 0.3], [0.3, 0.0], [PADDING] * 2, [PADDING] * 2],
+        atol=1e-6,
+    )
+
+
+def test_dg22_bins_hold_mean_phases_and_magnitudes_and_empty_bins_are_dropped():
+    folded = folded_curve("a", [0.01, 0.03, 0.55, 0.99], [1.0, 2.0, 4.0, 6.0])
+    recipe = {"recipe": "dg22", "bins": 10}
+    _, sequences = make_sequences(fit_rows("a", period=2.0), folded, recipe)
+    assert sequences.shape == (1, 10, 2)
+    expected = np.array([[0.02, 1.5], [0.55, 4.0], [0.99, 6.0]])
+    expected[:, 1] -= expected[:, 1].mean()
+    np.testing.assert_allclose(sequences[0, :3], expected * [2, 1], atol=1e-6)
+    assert (sequences[0, 3:] == PADDING).all()
+
+
+def test_dg22_points_beyond_phase_1_repeat_the_start_of_the_cycle():
+    folded = folded_curve("a", [0.1, 0.19, 0.2, 0.9], [1.0, 2.0, 3.0, 4.0])
+    recipe = {"recipe": "dg22", "max_phase": 1.2, "steps": 8}
+    _, sequences = make_sequences(fit_rows("a", period=1.0), folded, recipe)
+    np.testing.assert_allclose(sequences[0, :6, 0], [0.1, 0.19, 0.2, 0.9, 1.1, 1.19], atol=1e-6)
+    mag = np.array([1, 2, 3, 4, 1, 2])
+    np.testing.assert_allclose(sequences[0, :6, 1], mag - mag.mean(), atol=1e-6)
+    assert (sequences[0, 6:] == PADDING).all()
+
+
+def test_only_kept_points_of_fitted_stars_are_used():
+    folded = pd.concat(
+        [
+            folded_curve(star, [0.1, 0.2, 0.3], [1.0, 9.0, 2.0]).assign(kept=[True, False, True])
+            for star in ("a", "b")
+        ]
+    )
+    fits = fit_rows("a", "b").assign(status=["ok", "fit_failed"])
+    star_ids, sequences = make_sequences(fits, folded, {"recipe": "dg22", "steps": 4})
+    assert star_ids.tolist() == ["a"]
+    np.testing.assert_allclose(sequences[0, :2, 1], [-0.5, 0.5])
+    assert (sequences[0, 2:] == PADDING).all()
+
+
+def test_long_light_curves_are_binned_or_truncated():
+    phase = (np.arange(30) + 0.5) / 30
+    folded = folded_curve("a", phase, np.arange(30.0))
+    fits = fit_rows("a", period=1.0)
+    _, binned = make_sequences(fits, folded, {"recipe": "dg22", "steps": 10})
+    _, truncated = make_sequences(
+        fits, folded, {"recipe": "dg22", "steps": 10, "excess": "truncate"}
+    )
+    np.testing.assert_allclose(binned[0, :, 0], phase.reshape(10, 3).mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(truncated[0, :, 0], phase[:10], atol=1e-6)
+    np.testing.assert_allclose(truncated[0, :, 1], np.arange(10) - 14.5)
+
+
+@pytest.mark.parametrize(
+    "recipe", [DG22_KS, {"recipe": "dg22"}, {"recipe": "gp_curve", "points": 264}]
+)
+def test_sequences_do_not_depend_on_the_other_stars(recipe):
+    fits, folded = random_sample(40)
+    random = np.random.default_rng(2)
+    fits["curve"] = list(random.normal(size=(40, 100)))
+    for column in ("gp_noise", "n_epochs", "amplitude"):
+        fits[column] = random.uniform(0.1, 1, 40)
+    _, together = make_sequences(fits, folded, recipe)
+    order = random.permutation(40)
+    _, shuffled = make_sequences(fits.iloc[order], folded.sample(frac=1, random_state=3), recipe)
+    _, alone = make_sequences(fits.iloc[[17]], folded, recipe)
+    assert shuffled.tobytes() == together[order].tobytes()
+    assert alone.tobytes() == together[[17]].tobytes()
+
+
+def test_the_gp_curve_is_followed_by_constant_channels():
+    phase = np.arange(100) / 100
+    fits = fit_rows("a", period=0.6).assign(
+        curve=[np.sin(2 * np.pi * phase)], gp_noise=0.02, n_epochs=50, amplitude=0.7
+    )
+    _, sequences = make_sequences(fits, None, {"recipe": "gp_curve", "points": 8})
+    np.testing.assert_allclose(sequences[0, :, 0], np.sin(2 * np.pi * np.arange(8) / 8), atol=1e-6)
+    constants = np.array([0.6, np.log(0.02), np.log(50), 0.7], dtype=np.float32)
+    assert (sequences[0, :, 1:] == constants).all()
+
+
+def test_a_constant_channel_must_be_a_column():
+    fits = fit_rows("a").assign(curve=[np.zeros(100)])
+    with pytest.raises(ValueError, match="log_colour"):
+        make_sequences(fits, None, {"recipe": "gp_curve", "constants": ["log_colour"]})
+
+
+@pytest.mark.parametrize("points", [7, 40, 100, 264])
+def test_resampling_is_exact_for_band_limited_curves(points):
+    random = np.random.default_rng(4)
+    harmonics = np.arange(1, 41)
+    amplitude, offset = random.normal(size=40), random.uniform(0, 2 * np.pi, 40)
+
+    def curve(phase):
+        return (amplitude * np.sin(2 * np.pi * harmonics * phase[:, None] + offset)).sum(axis=1)
+
+    resampled = resample_periodic(curve(np.arange(100) / 100)[None], points)
+    np.testing.assert_allclose(resampled[0], curve(np.arange(points) / points), atol=1e-12)
+
+
+def test_resampling_at_the_samples_returns_them():
+    curves = np.random.default_rng(5).normal(size=(3, 100))
+    np.testing.assert_allclose(resample_periodic(curves, 50), curves[:, ::2], atol=1e-12)
+    np.testing.assert_allclose(resample_periodic(curves, 200)[:, ::2], curves, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape"),
+    [
+        (DG22_KS, (60, 2)),
+        ({"recipe": "dg22"}, (80, 2)),
+        ({"recipe": "gp_curve"}, (40, 5)),
+        ({"recipe": "gp_curve", "points": 16, "constants": []}, (16, 1)),
+    ],
+)
+def test_the_shape_follows_from_the_recipe(recipe, shape):
+    assert sequence_shape(recipe) == shape
+
+
+def test_unknown_recipes_and_settings_are_named():
+    with pytest.raises(ValueError, match="'spline'; known are dg22, gp_curve"):
+        complete_recipe({"recipe": "spline"})
+    with pytest.raises(ValueError, match="dg22: nbins; allowed are max_phase, bins"):
+        complete_recipe({"recipe": "dg22", "nbins": 60})
+    with pytest.raises(ValueError, match="'drop'; allowed are 'bin' and 'truncate'"):
+        sequence_shape({"recipe": "dg22", "excess": "drop"})
+
+
+def test_a_complete_recipe_makes_the_same_sequences():
+    fits, folded = random_sample(3)
+    _, given = make_sequences(fits, folded, DG22_KS)
+    _, completed = make_sequences(fits, folded, complete_recipe(DG22_KS))
+    assert given.tobytes() == completed.tobytes()
+
+
+def test_sequences_survive_the_disk(tmp_path):
+    fits, folded = random_sample(5)
+    star_ids, sequences = make_sequences(fits, folded, DG22_KS)
+    write_sequences(tmp_path / "a.npz", star_ids, sequences)
+    write_sequences(tmp_path / "b.npz", star_ids, sequences)
+    read_ids, read = read_sequences(tmp_path / "a.npz")
+    assert read_ids.tolist() == star_ids.tolist()
+    assert read.tobytes() == sequences.tobytes()
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_archives_with_objects_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", star_id=np.array([{}], dtype=object), sequences=np.zeros(1))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_sequences(tmp_path / "a.npz")
