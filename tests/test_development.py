@@ -1,0 +1,154 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.development import assign_folds, make_development_set
+from metalyra.weights import make_weights
+
+
+@pytest.fixture
+def fits():
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "star_id": [f"g{star}" for star in range(60)],
+            "period": random.uniform(0.4, 0.8, 60),
+            "snr": random.uniform(40, 200, 60),
+            "amplitude": random.uniform(0.3, 1.2, 60),
+            "status": "ok",
+        }
+    )
+
+
+@pytest.fixture
+def labels():
+    random = np.random.default_rng(2)
+    return pd.DataFrame(
+        {
+            "star_id": [f"i{star}" for star in range(60)],
+            "pulsation_type": "RRab",
+            "relation": "dekany2021",
+            "feh": random.normal(-1.4, 0.3, 60),
+            "feh_err": random.uniform(0.05, 0.2, 60),
+            "status": "ok",
+        }
+    )
+
+
+@pytest.fixture
+def matched():
+    # star g<k> is star i<59 - k>
+    return pd.DataFrame(
+        {
+            "star_id": [f"g{star}" for star in range(60)],
+            "reference_id": [f"i{59 - star}" for star in range(60)],
+            "status": "ok",
+        }
+    )
+
+
+def test_labels_come_through_the_match(fits, labels, matched):
+    development = make_development_set(fits, labels, matched=matched, folds=5)
+    assert development["star_id"].tolist() == fits["star_id"].tolist()
+    assert (development["status"] == "ok").all()
+    assert development["feh"].tolist() == labels["feh"][::-1].tolist()
+    assert development["fold"].value_counts().to_dict() == dict.fromkeys(range(5), 12)
+
+
+def test_without_a_match_labels_are_the_samples_own(fits, labels):
+    labels = labels.assign(star_id=fits["star_id"])
+    development = make_development_set(fits, labels, folds=5)
+    assert development["feh"].tolist() == labels["feh"].tolist()
+
+
+def test_the_first_failure_is_the_status(fits, labels, matched):
+    fits.loc[[0, 5], "status"] = "too_few_epochs"
+    matched.loc[[1, 5], ["status", "reference_id"]] = "ambiguous_match", None
+    labels.loc[59 - 2, "status"] = "fit_failed"
+    labels.loc[59 - 2, "feh"] = np.nan
+    fits.loc[3, ["snr", "amplitude"]] = 10, 2.0
+    fits.loc[4, "amplitude"] = np.nan
+    cuts = {"amplitude": [None, 1.4], "snr": [30, None]}
+    development = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5)
+    assert development["status"].tolist()[:7] == [
+        "too_few_epochs",
+        "ambiguous_match",
+        "fit_failed",
+        "cut:amplitude",
+        "cut:amplitude",
+        "too_few_epochs",
+        "ok",
+    ]
+    unused = development["status"] != "ok"
+    assert unused.sum() == 6
+    assert (development.loc[unused, "fold"] == -1).all()
+    assert development.loc[unused, "weight"].isna().all()
+    assert (development.loc[~unused, "fold"] >= 0).all()
+
+
+def test_stars_without_a_row_in_the_match_or_the_labels_have_no_match(fits, labels, matched):
+    development = make_development_set(fits, labels[:-1], matched=matched[:-1], folds=5)
+    assert development["status"].tolist() == ["no_match", *["ok"] * 58, "no_match"]
+
+
+def test_bounds_are_inclusive(fits, labels, matched):
+    labels["feh"] = np.linspace(-2.0, -1.0, 60)
+    development = make_development_set(
+        fits, labels, matched=matched, cuts={"feh": [-2.0, -1.0]}, folds=5
+    )
+    assert (development["status"] == "ok").all()
+
+
+def test_an_unknown_cut_is_named(fits, labels, matched):
+    with pytest.raises(ValueError, match=r"'colour'.*amplitude.*snr"):
+        make_development_set(fits, labels, matched=matched, cuts={"colour": [0, 1]})
+
+
+def test_weights_are_those_of_the_used_stars(fits, labels, matched):
+    settings = {"density_threshold": 0.5, "inverse_variance": True}
+    cuts = {"feh": [-1.8, None]}
+    development = make_development_set(
+        fits, labels, matched=matched, cuts=cuts, folds=5, weights=settings
+    )
+    used = development[development["status"] == "ok"]
+    assert 0 < len(used) < len(fits)
+    expected = make_weights(used["feh"].to_numpy(), used["feh_err"].to_numpy(), **settings)
+    np.testing.assert_allclose(used["weight"], expected)
+
+
+def test_the_order_of_the_rows_leaves_no_trace(fits, labels, matched):
+    options = {"folds": 7, "weights": {"density_threshold": 0.5}, "seed": 3}
+    expected = make_development_set(fits, labels, matched=matched, **options)
+    shuffled = make_development_set(
+        fits.sample(frac=1, random_state=1),
+        labels.sample(frac=1, random_state=2),
+        matched=matched.sample(frac=1, random_state=3),
+        **options,
+    )
+    pd.testing.assert_frame_equal(
+        shuffled.sort_values("star_id", ignore_index=True),
+        expected.sort_values("star_id", ignore_index=True),
+        check_exact=True,
+    )
+
+
+def test_published_folds_are_kept(fits, labels, matched):
+    published = {f"g{star}": star % 3 for star in range(50)}
+    development = make_development_set(fits, labels, matched=matched, folds=published)
+    assert development["fold"].tolist() == [star % 3 for star in range(50)] + [-1] * 10
+
+
+def test_folds_are_stratified_by_metallicity():
+    random = np.random.default_rng(4)
+    feh = random.normal(-1.4, 0.3, 203)
+    star_ids = np.array([f"s{star}" for star in range(203)])
+    folds = assign_folds(star_ids, feh, 10, seed=1)
+    ranked = folds[np.argsort(feh)]
+    for block in range(0, 200, 10):
+        assert sorted(ranked[block : block + 10]) == list(range(10))
+    assert (folds != assign_folds(star_ids, feh, 10, seed=2)).any()
+
+
+def test_folds_need_stars(fits, labels, matched):
+    with pytest.raises(ValueError, match="60 usable stars cannot be split into 31 folds"):
+        make_development_set(fits, labels, matched=matched, folds=31)

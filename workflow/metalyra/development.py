@@ -1,0 +1,145 @@
+"""The stars that a model is trained on: matched, labelled, selected, weighted, in folds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalyra.randomness import generator
+from metalyra.weights import make_weights
+
+LABELS = ("feh", "feh_err", "relation")
+"""Columns of the labels table that a development set carries."""
+
+
+def make_development_set(
+    fits: pd.DataFrame,
+    labels: pd.DataFrame,
+    *,
+    matched: pd.DataFrame | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    folds: int | Mapping[str, int] = 10,
+    weights: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return what the training needs to know of every star of a model's sample.
+
+    Parameters
+    ----------
+    fits
+        The fits table of the sample whose light curves the model reads.
+    labels
+        The labels table of the sample whose metallicities it learns.
+    matched
+        The matched table that leads from the first sample to the second, with
+        `star_id`, `reference_id` and `status`; None where both are the same.
+    cuts
+        Lowest and highest allowed value, both inclusive, None for no bound, by column of
+        `fits` or `labels`; tried in this order. A missing value fails.
+    folds
+        Number of cross-validation folds, or the (published) fold of each star by its id;
+        stars that are not in it get fold -1.
+    weights
+        Settings of `metalyra.weights.make_weights`.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `fits`, in its order: star_id, period, feh, feh_err, relation,
+        weight, fold (-1 if not used), status. The status of a star that is not used is
+        the one it came with, no_match, the one of its label, or ``cut:<column>`` of the
+        first cut that it fails.
+
+    Raises
+    ------
+    ValueError
+        If a cut names an unknown column, or the usable stars do not fill the folds.
+    """
+    table = _join(fits, labels, matched)
+    for column, (low, high) in (cuts or {}).items():
+        if column not in table:
+            raise ValueError(
+                f"the cut on {column!r} names no column of the fits or labels; known are "
+                f"{', '.join(sorted(table.columns))}"
+            )
+        values = table[column].to_numpy(dtype=float)
+        inside = ~np.isnan(values)
+        inside &= (values >= (-np.inf if low is None else low)) & (
+            values <= (np.inf if high is None else high)
+        )
+        table.loc[(table["status"] == "ok") & ~inside, "status"] = f"cut:{column}"
+
+    # In the order of their names, so that the order of the rows leaves no trace.
+    stars = table[table["status"] == "ok"].sort_values("star_id")
+    star_ids, feh = stars["star_id"].to_numpy(dtype=str), stars["feh"].to_numpy(dtype=float)
+    table[["weight", "fold"]] = np.nan, -1
+    if isinstance(folds, int):
+        table.loc[stars.index, "fold"] = assign_folds(star_ids, feh, folds, seed)
+    else:
+        table.loc[stars.index, "fold"] = [folds.get(star, -1) for star in star_ids]
+    feh_err = stars["feh_err"].to_numpy(dtype=float)
+    table.loc[stars.index, "weight"] = make_weights(feh, feh_err, **(weights or {}))
+    return table[["star_id", "period", *LABELS, "weight", "fold", "status"]]
+
+
+def assign_folds(star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return a cross-validation fold for each star, stratified by metallicity.
+
+    Of every `folds` stars that follow each other in metallicity, each goes to another
+    fold, drawn at random. The order of the rows does not matter.
+
+    Parameters
+    ----------
+    star_ids, feh : array, shape (n,)
+        Identifiers and metallicities (dex).
+    folds
+        Number of folds.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    array of int, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two folds, or fewer than two stars a fold.
+    """
+    if folds < 2 or len(star_ids) < 2 * folds:
+        raise ValueError(f"{len(star_ids)} usable stars cannot be split into {folds} folds")
+    random = generator(seed, "folds", str(folds))
+    blocks = -(-len(star_ids) // folds)
+    drawn = np.concatenate([random.permutation(folds) for _ in range(blocks)])
+    assigned = np.empty(len(star_ids), dtype=int)
+    assigned[np.lexsort((star_ids, feh))] = drawn[: len(star_ids)]
+    return assigned
+
+
+def _join(fits: pd.DataFrame, labels: pd.DataFrame, matched: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the fits with their labels beside them and the first status that is not ok."""
+    columns = [name for name in labels if name in LABELS or name not in fits]
+    labels = labels.set_index("star_id")
+    status = fits["status"].to_numpy(dtype=object)
+    if matched is None:
+        reference = fits["star_id"]
+    else:
+        match = matched.set_index("star_id").reindex(fits["star_id"])
+        status = _first_failure(status, match["status"].fillna("no_match").to_numpy(dtype=object))
+        reference = match["reference_id"]
+    label = labels.reindex(reference.to_numpy())
+    status = _first_failure(status, label["status"].fillna("no_match").to_numpy(dtype=object))
+    table = fits.reset_index(drop=True).drop(columns=[name for name in LABELS if name in fits])
+    for name in columns:
+        if name not in ("star_id", "status"):
+            table[name] = label[name].to_numpy()
+    table["status"] = status
+    return table
+
+
+def _first_failure(status: np.ndarray, following: np.ndarray) -> np.ndarray:
+    """Keep a status that is not ok; else take the one of the following stage."""
+    return np.where(status == "ok", following, status)
