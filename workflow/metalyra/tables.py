@@ -34,11 +34,13 @@ COLUMNS: Mapping[str, Column] = {
     "ra": Column("deg", "Right ascension (ICRS)", "pos.eq.ra;meta.main"),
     "dec": Column("deg", "Declination (ICRS)", "pos.eq.dec;meta.main"),
     "period": Column("d", "Pulsation period", "time.period"),
+    "period_err": Column("d", "Error of the period", "stat.error;time.period"),
     "pulsation_type": Column("", "RRab (fundamental mode) or RRc (first overtone)", "src.class"),
     "time": Column("d", "Time of observation, on the survey's own scale", "time.epoch"),
     "phase": Column("", "Pulsation phase in [0, 1), aligned", "time.phase"),
     "mag": Column("mag", "Magnitude", "phot.mag"),
     "mag_err": Column("mag", "Error of the magnitude", "stat.error;phot.mag"),
+    "zp_err": Column("mag", "Error of the photometric zero point", "stat.error;phot.mag"),
     "kept": Column("", "False for a point rejected by the fit", "meta.code.qual"),
     "n_epochs": Column("", "Number of epochs kept by the fit", "meta.number;obs"),
     "mean_mag": Column("mag", "Mean magnitude of the light-curve model", "phot.mag;stat.mean"),
@@ -74,6 +76,9 @@ COLUMNS: Mapping[str, Column] = {
 
 def describe(name: str) -> Column:
     """Return the meaning of a column; a plain one for survey columns."""
+    if name.startswith("archive_"):
+        own = describe(name.removeprefix("archive_"))
+        return Column(own.unit, f"As the archive or paper has it: {own.description}", own.ucd)
     if name in COLUMNS:
         return COLUMNS[name]
     if name.endswith("_err") and name.removesuffix("_err") in _FOURIER:
@@ -89,6 +94,7 @@ def describe(name: str) -> Column:
 _FOURIER: Mapping[str, Column] = {
     **{f"a{k}": Column("mag", f"Fourier amplitude A_{k}", "stat.fourier") for k in range(1, 10)},
     **{f"phi{k}": Column("rad", f"Fourier phase phi_{k}", "stat.fourier") for k in range(1, 10)},
+    **{f"r{k}1": Column("", f"A_{k} / A_1", "stat.fourier") for k in range(2, 10)},
     **{
         f"phi{k}1": Column("rad", f"phi_{k} - {k} phi_1 (sine series)", "stat.fourier")
         for k in range(2, 10)
