@@ -28,9 +28,10 @@ def test_nothing_half_written_is_under_the_final_name(tmp_path):
     path = tmp_path / "folder" / "file"
     with replace_when_complete(path) as temporary:
         temporary.write_text("first")
-    with pytest.raises(RuntimeError), replace_when_complete(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    unfinished = replace_when_complete(path)
+    unfinished.__enter__().write_text("half")
+    with pytest.raises(RuntimeError):
+        unfinished.__exit__(RuntimeError, RuntimeError(), None)
     assert path.read_text() == "first"
     assert list(path.parent.iterdir()) == [path]
 
