@@ -19,9 +19,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 setup: $(READY)
 
 # The stamp comes last, so that an interrupted installation is taken up again.
-$(READY): requirements.txt
+$(READY): requirements.txt workflow/snakemake.sh
 	@python="$$(.ci/find-python)" && "$$python" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@install -m 755 workflow/snakemake.sh $(SNAKEMAKE)
 	@touch $@
 
 demo: setup
@@ -47,8 +48,9 @@ format: setup
 	$(BIN)/snakefmt $(SNAKEFILES)
 
 lock: setup
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/python -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv
+	$(VENV)/uv/bin/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.txt
 
 clean:

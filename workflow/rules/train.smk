@@ -86,7 +86,7 @@ for model in published_models():
         name:
             f"publish_{model}"
         input:
-            architecture=sources([f"{config['models'][model]['published']}/model.json"]),
+            architecture=f"<results>/sources/{config['models'][model]['published']}/model.json",
             weights=sources(
                 f"{config['models'][model]['published']}/weights_{member}.h5"
                 for member in members(model)
