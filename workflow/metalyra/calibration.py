@@ -1,0 +1,750 @@
+"""Bayesian calibration of metallicity relations on spectroscopic metallicities.
+
+[Fe/H] is linear in the period and the Fourier parameters of the light curve. With
+
+    y_i ~ N(theta_0 + theta . x_s, f^2 e_i^2 + tau^2 + theta' C_s theta),    s = s(i),
+
+the latent light-curve parameters are integrated out: x_s and C_s are the parameters of
+star s with their covariance, e_i is the quoted error of spectrum i, f its scale and tau
+the intrinsic scatter of the relation. Spectra of one star share its error tau^2 +
+theta' C_s theta, so that they are not independent. The published regression (Dékány,
+Grebel & Pojmański 2021) is the special case of f = 1, tau = 0, halved C_s (its latent
+parameters met the measured ones twice, as prior and as likelihood) and every spectrum
+taken for a star of its own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize
+
+from metalyra.fourier import WINDOW_CENTRES
+from metalyra.metrics import mean_absolute_error, root_mean_squared_error
+from metalyra.randomness import generator
+from metalyra.relations import Relation
+
+Floats = NDArray[np.float64]
+
+FEATURES: Mapping[str, tuple[str, ...]] = {
+    "RRab": ("period", "a2", "phi31"),
+    "RRc": ("period", "a1", "a2", "phi31"),
+}
+"""The published light-curve parameters, by pulsation type; the period counts as exact."""
+
+SELECTION: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
+    "RRab": {"snr": (95.0, None), "phase_coverage": (0.8, None)},
+    "RRc": {"snr": (70.0, None), "phase_coverage": (0.8, None)},
+}
+"""The published selection: lowest and highest allowed value by column."""
+
+PUBLISHED_PRIOR = {"RRab": 10.0, "RRc": 5.0}
+"""Standard deviation of the published priors, centred on the weighted least squares."""
+
+_SCATTER_PRIOR = 1.0  # dex, half-normal
+_TYPICAL_SCATTER = 0.1  # dex
+_ERROR_SCALE_PRIOR = 0.5  # of its logarithm, normal
+
+# The importance sampler: t distribution with tails wider than the posterior's, proposals
+# per draw, rounds of adaptation, step of the numerical derivatives in standard deviations.
+_DEGREES_OF_FREEDOM = 5
+_OVERSAMPLING = 4
+_ADAPTATIONS = 1
+_STEP = 1e-2
+_LEAST_EFFICIENCY = 0.01
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the errors of the calibrators enter the regression.
+
+    Attributes
+    ----------
+    description
+        For the tables.
+    measurement_share
+        Factor of the variances of the light-curve parameters: 1, or 1/2 where they are
+        counted twice, or 0 where they are ignored.
+    joint_phases
+        Take the error of phi31 itself; else those of phi1 and phi3 as independent,
+        where the table has them.
+    intrinsic_scatter
+        Fit the scatter of the relation.
+    by_star
+        Spectra of one star share its scatter and its light-curve errors, and the scale
+        of the spectroscopic errors is fitted; else every spectrum counts as a star.
+    published_prior
+        Use the published prior of the coefficients; else a flat one.
+    """
+
+    description: str
+    measurement_share: float = 1.0
+    joint_phases: bool = True
+    intrinsic_scatter: bool = True
+    by_star: bool = True
+    published_prior: bool = False
+
+
+_PUBLISHED = Variant(
+    "as published: light-curve errors counted twice, no intrinsic scatter",
+    measurement_share=0.5,
+    joint_phases=False,
+    intrinsic_scatter=False,
+    by_star=False,
+    published_prior=True,
+)
+
+VARIANTS: Mapping[str, Variant] = {
+    "least_squares": Variant(
+        "weighted least squares: spectroscopic errors only",
+        measurement_share=0.0,
+        intrinsic_scatter=False,
+        by_star=False,
+    ),
+    "dekany2021": _PUBLISHED,
+    "errors_once": replace(
+        _PUBLISHED,
+        description="light-curve errors counted once, no intrinsic scatter",
+        measurement_share=1.0,
+    ),
+    "scatter": replace(
+        _PUBLISHED,
+        description="errors counted once, intrinsic scatter, spectra independent",
+        measurement_share=1.0,
+        intrinsic_scatter=True,
+    ),
+    "hierarchical": Variant("errors counted once, intrinsic scatter, spectra grouped by star"),
+}
+"""The regressions that are compared, by name."""
+
+
+class CalibrationError(ValueError):
+    """Calibrators that cannot be used; the message says why."""
+
+
+def select_calibrators(
+    calibrators: pd.DataFrame,
+    pulsation_type: str,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+) -> pd.DataFrame:
+    """Return the spectra that a relation is calibrated on.
+
+    Parameters
+    ----------
+    calibrators
+        What `metalyra.surveys.ifeh.read_calibrators` returns.
+    pulsation_type
+        RRab or RRc.
+    cuts
+        Lowest and highest allowed value, None for no bound, by column; the published
+        selection if None. A missing value fails.
+
+    Raises
+    ------
+    CalibrationError
+        If a cut names an unknown column.
+    """
+    used = calibrators["keep"] & (calibrators["pulsation_type"] == pulsation_type)
+    for column, (low, high) in (SELECTION[pulsation_type] if cuts is None else cuts).items():
+        if column not in calibrators:
+            raise CalibrationError(
+                f"the cut on {column!r} names no column of the calibrators; known are "
+                f"{', '.join(sorted(calibrators.columns))}"
+            )
+        used &= calibrators[column].between(
+            -np.inf if low is None else low, np.inf if high is None else high
+        )
+    return calibrators[used].reset_index(drop=True)
+
+
+def replace_photometry(calibrators: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """Return the calibrators with our own light-curve parameters instead of the published.
+
+    Parameters
+    ----------
+    calibrators
+        Spectra, as selected.
+    fits
+        The fits table of the stars whose light curves there are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Spectra of the stars that are fitted, with the columns of `fits`.
+    """
+    spectra = ["star_id", "name", "pulsation_type", "instrument", "source", "feh", "feh_err"]
+    fitted = fits[fits["status"] == "ok"].drop(columns="status")
+    return calibrators[spectra].merge(fitted, on="star_id", how="inner", validate="many_to_one")
+
+
+def list_photometry(calibrators: pd.DataFrame, fits: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the calibrators with each photometry there is, to be compared.
+
+    Parameters
+    ----------
+    calibrators, fits
+        See `replace_photometry`.
+
+    Returns
+    -------
+    dict
+        ``published``; ``own``, our fits of the stars whose light curves there are; and
+        ``published_same``, the published parameters of the stars of ``own``.
+    """
+    own = replace_photometry(calibrators, fits)
+    same = calibrators[calibrators["star_id"].isin(own["star_id"])]
+    return {
+        "published": calibrators,
+        "published_same": same.reset_index(drop=True),
+        "own": own,
+    }
+
+
+class Regression(NamedTuple):
+    """The calibrators as the likelihood sees them, G groups of spectra with p features.
+
+    A group is a star, or a spectrum where they count as independent. The groups' means
+    and the spectra's deviations from them are all that the likelihood depends on.
+
+    Attributes
+    ----------
+    features
+        (G, p + 1), with ones first.
+    covariances
+        (G, p + 1, p + 1), of the measured features.
+    feh
+        (G,) means of the groups' [Fe/H], weighted by 1 / e^2.
+    feh_variance
+        (G,) variances of these means, for error scale 1.
+    spectra
+        Number of spectra.
+    deviation
+        Sum of (y_i - mean)^2 / e_i^2.
+    """
+
+    features: Floats
+    covariances: Floats
+    feh: Floats
+    feh_variance: Floats
+    spectra: int
+    deviation: float
+
+
+def make_regression(
+    calibrators: pd.DataFrame, features: Sequence[str], variant: Variant
+) -> Regression:
+    """Return the regression problem of selected calibrators.
+
+    Raises
+    ------
+    CalibrationError
+        If a needed value is missing, an error is not positive, the light-curve parameters
+        of a star differ between its spectra, or the stars are too few or too alike.
+    """
+    needed = ["feh", "feh_err", *features, *(f"{f}_err" for f in features if f != "period")]
+    bad = ~np.isfinite(calibrators[needed].to_numpy(float)).all(axis=1)
+    bad |= (calibrators["feh_err"] <= 0).to_numpy()
+    if bad.any():
+        raise CalibrationError(
+            f"star {calibrators['star_id'].to_numpy()[bad][0]} lacks one of {', '.join(needed)}"
+        )
+    ids = calibrators["star_id"].to_numpy(str)
+    if len(np.unique(ids)) <= len(features) + 1:
+        raise CalibrationError(f"{len(np.unique(ids))} stars are too few for a calibration")
+    keys = ids if variant.by_star else np.arange(len(ids))
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    stars, design = calibrators.iloc[first], _design(calibrators, features)
+    if not np.array_equal(design, design[first][group]):
+        different = (design != design[first][group]).any(axis=1)
+        raise CalibrationError(
+            f"star {ids[different][0]} has several values of one of {', '.join(features)}"
+        )
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        raise CalibrationError(f"{', '.join(features)} of the stars are not independent")
+
+    feh = calibrators["feh"].to_numpy(float)
+    precision = calibrators["feh_err"].to_numpy(float) ** -2
+    total = np.bincount(group, precision)
+    mean = np.bincount(group, precision * feh) / total
+    return Regression(
+        features=design[first],
+        covariances=variant.measurement_share * _covariances(stars, features, variant.joint_phases),
+        feh=mean,
+        feh_variance=1 / total,
+        spectra=len(feh),
+        deviation=float(np.sum(precision * (feh - mean[group]) ** 2)),
+    )
+
+
+def _design(stars: pd.DataFrame, features: Sequence[str]) -> Floats:
+    """Return the features (n, p + 1) with ones first."""
+    return np.column_stack([np.ones(len(stars)), stars[list(features)].to_numpy(float)])
+
+
+def _covariances(stars: pd.DataFrame, features: Sequence[str], joint_phases: bool) -> Floats:
+    """Return the features' covariances (n, p + 1, p + 1); unknown ones count as 0."""
+    size = len(features) + 1
+    covariances = np.zeros((len(stars), size, size))
+    measured = [(row, name) for row, name in enumerate(features, start=1) if name != "period"]
+    for row, first in measured:
+        for column, second in measured:
+            name = f"cov_{min(first, second)}_{max(first, second)}"
+            if row == column:
+                covariances[:, row, row] = stars[f"{first}_err"].to_numpy(float) ** 2
+            elif name in stars:
+                covariances[:, row, column] = stars[name].to_numpy(float)
+        if first == "phi31" and not joint_phases and "phi3_err" in stars:
+            covariances[:, row, row] = (
+                stars["phi3_err"] ** 2 + 9 * stars["phi1_err"] ** 2
+            ).to_numpy()
+    return covariances
+
+
+def log_likelihood(
+    regression: Regression, coefficients: Floats, scatter: Floats, error_scale: Floats
+) -> Floats:
+    """Return the marginal log likelihood of m sets of parameters.
+
+    Parameters
+    ----------
+    regression
+        G groups of spectra.
+    coefficients : (m, p + 1)
+        Intercept first.
+    scatter, error_scale : (m,)
+        Intrinsic scatter tau (dex), and scale f of the spectroscopic errors.
+
+    Returns
+    -------
+    (m,)
+        Without the constant that does not depend on the parameters.
+    """
+    residuals = regression.feh - coefficients @ regression.features.T
+    scale = error_scale[:, None] ** 2
+    squares = (coefficients[:, :, None] * coefficients[:, None, :]).reshape(len(scatter), -1)
+    measured = squares @ regression.covariances.reshape(len(regression.feh), -1).T
+    variance = scale * regression.feh_variance + scatter[:, None] ** 2 + measured
+    within = regression.spectra - len(regression.feh)
+    return -0.5 * (
+        np.sum(np.log(variance) + residuals**2 / variance, axis=1)
+        + within * np.log(scale[:, 0])
+        + regression.deviation / scale[:, 0]
+    )
+
+
+class Posterior(NamedTuple):
+    """Draws from the posterior of a regression.
+
+    Attributes
+    ----------
+    coefficients
+        (draws, p + 1), intercept first.
+    scatter, error_scale
+        (draws,); 0 and 1 where they are not fitted.
+    efficiency
+        Effective sample size per proposal of the importance sampler.
+    """
+
+    coefficients: Floats
+    scatter: Floats
+    error_scale: Floats
+    efficiency: float
+
+
+def sample_posterior(
+    regression: Regression,
+    variant: Variant,
+    prior_width: float,
+    draws: int,
+    rng: np.random.Generator,
+) -> Posterior:
+    """Draw from the posterior by adaptive importance sampling.
+
+    The proposals are Student's t around the mode, with the curvature there (a Laplace
+    approximation with heavy tails), then around the mean of the first sample with its
+    covariance. The draws are resampled from the last round's proposals: they are
+    independent, but a few repeat.
+
+    Parameters
+    ----------
+    regression
+        The calibrators.
+    variant
+        What is fitted. The prior of the scatter is half-normal of width 1 dex, that of
+        the logarithm of the error scale is normal of width 0.5.
+    prior_width
+        Standard deviation of the published prior of the coefficients.
+    draws
+        Number of draws.
+    rng
+        Source of the draws.
+
+    Raises
+    ------
+    CalibrationError
+        If fewer than 1 % of the proposals count, or the posterior has no maximum.
+    """
+    precision = regression.features.T / regression.feh_variance
+    covariance = np.linalg.inv(precision @ regression.features)
+    least_squares = covariance @ (precision @ regression.feh)
+    root = np.linalg.cholesky(covariance)
+    size = len(least_squares)
+
+    def unpack(points: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return coefficients, scatter and error scale of points (m, d), all of order 1."""
+        others = iter(points[:, size:].T)
+        constant = np.zeros(len(points))
+        return (
+            least_squares + points[:, :size] @ root.T,
+            _TYPICAL_SCATTER * next(others) if variant.intrinsic_scatter else constant,
+            np.exp(next(others)) if variant.by_star else constant + 1,
+        )
+
+    def log_density(points: Floats) -> Floats:
+        """Return the log posterior (m,), which is even in the scatter."""
+        coefficients, scatter, error_scale = unpack(points)
+        density = log_likelihood(regression, coefficients, scatter, error_scale)
+        if variant.published_prior:
+            offsets = (coefficients - least_squares) / prior_width
+            density -= 0.5 * np.sum(offsets**2, axis=1)
+        if variant.intrinsic_scatter:
+            density -= 0.5 * (scatter / _SCATTER_PRIOR) ** 2
+        if variant.by_star:
+            density -= 0.5 * (np.log(error_scale) / _ERROR_SCALE_PRIOR) ** 2
+        return density
+
+    def log_posterior(points: Floats) -> Floats:
+        return np.where(unpack(points)[1] < 0, -np.inf, log_density(points))
+
+    start = np.zeros(size + variant.intrinsic_scatter + variant.by_star)
+    start[size : size + variant.intrinsic_scatter] = 1.0
+    centre, spread = _locate_mode(log_density, start)
+    sign = np.where((start > 0) & (centre < 0), -1.0, 1.0)
+    centre, spread = sign * centre, np.outer(sign, sign) * spread
+    for _ in range(1 + _ADAPTATIONS):
+        points, weights = _sample_importance(
+            log_posterior, centre, spread, _OVERSAMPLING * draws, rng
+        )
+        centre = weights @ points
+        spread = np.cov(points.T, aweights=weights, ddof=0)
+    efficiency = 1 / (np.sum(weights**2) * len(weights))
+    if not efficiency > _LEAST_EFFICIENCY:
+        raise CalibrationError(f"the posterior is too irregular (efficiency {efficiency:.2g})")
+    steps = (np.arange(draws) + rng.random()) / draws
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
+    return Posterior(*unpack(points[rng.permutation(chosen)]), efficiency)
+
+
+def _locate_mode(log_density: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, Floats]:
+    """Return the mode (d,) of a density, and the inverse of minus its curvature there."""
+    steps = _STEP * np.eye(len(start))
+
+    def descend(point: Floats) -> Floats:
+        """Return the gradient of minus the log density."""
+        both = log_density(np.concatenate([point - steps, point + steps])).reshape(2, -1)
+        return (both[0] - both[1]) / (2 * _STEP)
+
+    mode = optimize.minimize(
+        lambda point: -log_density(point[None])[0], start, jac=descend, method="BFGS"
+    ).x
+    curvature = np.array([descend(mode + step) - descend(mode - step) for step in steps])
+    curvature = (curvature + curvature.T) / (4 * _STEP)
+    try:
+        np.linalg.cholesky(curvature)
+    except np.linalg.LinAlgError:
+        raise CalibrationError("the posterior has no maximum: the stars are too few") from None
+    return mode, np.linalg.inv(curvature)
+
+
+def _sample_importance(
+    log_density: Callable[[Floats], Floats],
+    centre: Floats,
+    spread: Floats,
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Return proposals (count, d) and their normalised importance weights (count,)."""
+    # By Cholesky, which unlike eigenvectors changes little when `spread` changes little.
+    size = len(centre)
+    normal = rng.standard_normal((count, size))
+    standard = normal / np.sqrt(
+        rng.chisquare(_DEGREES_OF_FREEDOM, (count, 1)) / _DEGREES_OF_FREEDOM
+    )
+    points = centre + standard @ np.linalg.cholesky(spread).T
+    distance = np.sum(standard**2, axis=1) / _DEGREES_OF_FREEDOM
+    log_weights = log_density(points) + 0.5 * (_DEGREES_OF_FREEDOM + size) * np.log1p(distance)
+    weights = np.exp(log_weights - log_weights.max())
+    return points, weights / weights.sum()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrated relation of one pulsation type.
+
+    Attributes
+    ----------
+    pulsation_type
+        RRab or RRc.
+    band
+        Band of the light curves.
+    variant
+        A name of `VARIANTS`.
+    features
+        Its light-curve parameters.
+    draws
+        Posterior draws: ``intercept``, one column a feature, ``scatter`` (dex) and
+        ``error_scale``.
+    residual_scatter
+        Standard deviation (dex) of the calibrators' residuals.
+    stars, spectra
+        How many it is calibrated on.
+    efficiency
+        See `Posterior`.
+    """
+
+    pulsation_type: str
+    band: str
+    variant: str
+    features: tuple[str, ...]
+    draws: pd.DataFrame
+    residual_scatter: float
+    stars: int
+    spectra: int
+    efficiency: float
+
+    def relation(self) -> Relation:
+        """Return the relation with the posterior means, to be used like a published one."""
+        means = self.draws.mean()
+        return Relation(
+            band=self.band,
+            series="sine",
+            phi31_centre=WINDOW_CENTRES[self.pulsation_type][3],
+            intercept=float(means["intercept"]),
+            coefficients={name: float(means[name]) for name in self.features},
+            scatter=self.residual_scatter,
+        )
+
+    def predict(self, stars: pd.DataFrame) -> tuple[Floats, Floats]:
+        """Return the predicted [Fe/H] (dex) of stars and its whole error.
+
+        The error is that of the light-curve parameters, of the coefficients, and the
+        intrinsic scatter.
+
+        Parameters
+        ----------
+        stars
+            The features, their errors, and their covariances where known; n rows.
+
+        Returns
+        -------
+        feh, feh_err : (n,)
+        """
+        coefficients = self.draws[["intercept", *self.features]].to_numpy()
+        mean = coefficients.mean(axis=0)
+        design = _design(stars, self.features)
+        measured = _covariances(stars, self.features, VARIANTS[self.variant].joint_phases)
+        variance = np.einsum("i,nij,j->n", mean, measured, mean)
+        variance += np.einsum("ni,ij,nj->n", design, np.cov(coefficients.T), design)
+        variance += np.mean(self.draws["scatter"] ** 2)
+        return design @ mean, np.sqrt(variance)
+
+
+def calibrate(
+    calibrators: pd.DataFrame,
+    pulsation_type: str,
+    variant: str = "hierarchical",
+    *,
+    band: str = "I",
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Calibration:
+    """Calibrate the relation of a pulsation type.
+
+    Parameters
+    ----------
+    calibrators
+        Selected spectra: see `select_calibrators`.
+    pulsation_type
+        RRab or RRc.
+    variant
+        A name of `VARIANTS`.
+    band
+        Band of the light curves.
+    draws
+        Number of posterior draws.
+    seed
+        Seed of the study.
+
+    Raises
+    ------
+    CalibrationError
+        If the calibrators are too few or incomplete.
+    """
+    features = FEATURES[pulsation_type]
+    regression = make_regression(calibrators, features, VARIANTS[variant])
+    posterior = sample_posterior(
+        regression,
+        VARIANTS[variant],
+        PUBLISHED_PRIOR[pulsation_type],
+        draws,
+        generator(seed, "calibrate", f"{pulsation_type}/{variant}"),
+    )
+    table = pd.DataFrame(posterior.coefficients, columns=["intercept", *features])
+    table["scatter"], table["error_scale"] = posterior.scatter, posterior.error_scale
+    fitted = _design(calibrators, features) @ posterior.coefficients.mean(axis=0)
+    return Calibration(
+        pulsation_type,
+        band,
+        variant,
+        features,
+        table,
+        residual_scatter=float(np.std(calibrators["feh"] - fitted)),
+        stars=calibrators["star_id"].nunique(),
+        spectra=len(calibrators),
+        efficiency=posterior.efficiency,
+    )
+
+
+def summarise(calibration: Calibration, published: Relation) -> pd.DataFrame:
+    """Return the posterior of a calibration beside a published relation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``pulsation_type, variant, parameter, mean, sd, published, deviation, stars,
+        spectra``, one row a parameter; `deviation` is (published - mean) / sd.
+    """
+    means, deviations = calibration.draws.mean(), calibration.draws.std()
+    known = {"intercept": published.intercept, **published.coefficients}
+    table = pd.DataFrame({"parameter": means.index, "mean": means.array, "sd": deviations.array})
+    table["published"] = table["parameter"].map(known).astype(float)
+    fitted = table["sd"] > 0
+    table["deviation"] = ((table["published"] - table["mean"]) / table["sd"]).where(fitted)
+    table.insert(0, "pulsation_type", calibration.pulsation_type)
+    table.insert(1, "variant", calibration.variant)
+    return table[fitted].assign(stars=calibration.stars, spectra=calibration.spectra)
+
+
+def draw_star_folds(star_ids: NDArray[np.str_], folds: int, rng: np.random.Generator) -> NDArray:
+    """Return a random fold (0 to folds - 1) for each row; the rows of a star share it.
+
+    Raises
+    ------
+    CalibrationError
+        If there are fewer stars than folds.
+    """
+    names, star = np.unique(star_ids, return_inverse=True)
+    if not 2 <= folds <= len(names):
+        raise CalibrationError(f"{len(names)} stars cannot be split into {folds} folds")
+    return (rng.permutation(len(names)) % folds)[star]
+
+
+def cross_validate(
+    calibrators: pd.DataFrame,
+    pulsation_type: str,
+    variant: str,
+    *,
+    folds: int = 10,
+    repeats: int = 5,
+    draws: int = 1_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Predict every calibrator from the other stars.
+
+    Parameters
+    ----------
+    calibrators, pulsation_type, variant, draws, seed
+        See `calibrate`.
+    folds
+        Parts that the stars are split into; the same for every variant.
+    repeats
+        Number of such splits.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``repeat, star_id, feh, feh_err, predicted, predicted_err``: the spectra,
+        `repeats` times.
+    """
+    star_ids = calibrators["star_id"].to_numpy(str)
+    tables = []
+    for repeat in range(repeats):
+        rng = generator(seed, "calibrate/folds", f"{pulsation_type}/{repeat}")
+        fold = draw_star_folds(star_ids, folds, rng)
+        table = calibrators[["star_id", "feh", "feh_err"]].assign(
+            repeat=repeat, predicted=np.nan, predicted_err=np.nan
+        )
+        for left_out in range(folds):
+            test = fold == left_out
+            calibration = calibrate(
+                calibrators[~test], pulsation_type, variant, draws=draws, seed=seed
+            )
+            table.loc[test, ["predicted", "predicted_err"]] = np.column_stack(
+                calibration.predict(calibrators[test])
+            )
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def evaluate_cross_validation(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the accuracy of cross-validated predictions, by spectrum and by star.
+
+    A star's [Fe/H] is the mean of its spectra, weighted by 1 / e^2.
+
+    Parameters
+    ----------
+    predictions
+        What `cross_validate` returns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows spectrum and star: ``unit, count, mae, rmse, bias`` (predicted - true, dex)
+        and ``reduced_error``, the rms of the residuals in units of their predicted errors
+        (1 if these are right).
+    """
+    precision = predictions["feh_err"] ** -2
+    weighted = predictions.assign(precision=precision, feh=predictions["feh"] * precision)
+    stars = weighted.groupby(["repeat", "star_id"], as_index=False).agg(
+        {"feh": "sum", "precision": "sum", "predicted": "first", "predicted_err": "first"}
+    )
+    stars["feh"] /= stars["precision"]
+    stars["feh_err"] = stars["precision"] ** -0.5
+    rows = []
+    for unit, table in (("spectrum", predictions), ("star", stars)):
+        true, predicted = table["feh"].to_numpy(), table["predicted"].to_numpy()
+        error = np.hypot(table["feh_err"], table["predicted_err"]).to_numpy()
+        rows.append(
+            {
+                "unit": unit,
+                "count": len(table) // table["repeat"].nunique(),
+                "mae": mean_absolute_error(true, predicted),
+                "rmse": root_mean_squared_error(true, predicted),
+                "bias": float(np.mean(predicted - true)),
+                "reduced_error": float(np.sqrt(np.mean(((predicted - true) / error) ** 2))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_relations(calibrations: Sequence[Calibration], source: str) -> dict[str, Any]:
+    """Return the entry of calibrated relations in a file of relations.
+
+    Parameters
+    ----------
+    calibrations
+        One for each pulsation type.
+    source
+        What they were calibrated on.
+
+    Returns
+    -------
+    dict
+        What `metalyra.relations.read_relations` reads, once it is under a name.
+    """
+    return {"source": source} | {
+        calibration.pulsation_type: asdict(calibration.relation()) for calibration in calibrations
+    }
