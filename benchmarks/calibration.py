@@ -1,0 +1,99 @@
+"""The calibration of the I-band relations on the real calibrators, as tables.
+
+    python -m benchmarks.calibration [--figures FOLDER]
+
+Coefficients of every variant from the published light-curve parameters and from our own
+fits, their accuracy in cross-validation, the selection of features, and the corner figures.
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.published_columns import PUBLISHED
+from benchmarks.real_light_curves import CALIBRATOR_TABLES, find_mirror, read_asas
+from metalyra.calibration import (
+    FEATURES,
+    VARIANTS,
+    calibrate,
+    cross_validate,
+    evaluate_cross_validation,
+    list_photometry,
+    select_calibrators,
+    summarise,
+)
+from metalyra.corner import corner
+from metalyra.feature_selection import SEARCHES, select_features
+from metalyra.figures import save_figure
+from metalyra.fitting import fit_stars
+from metalyra.relations import Relation, read_relations
+from metalyra.surveys.ifeh import read_calibrators
+
+SEED = 42
+RELATIONS = Path(__file__).parents[1] / "resources" / "relations.yaml"
+
+
+def tabulate_coefficients(
+    calibrators: pd.DataFrame, fits: pd.DataFrame, kind: str, published: Relation
+) -> pd.DataFrame:
+    """Return mean(sd) of every parameter, one row a variant and photometry."""
+    rows = []
+    for photometry, table in list_photometry(calibrators, fits).items():
+        for variant in VARIANTS:
+            calibration = calibrate(table, kind, variant, seed=SEED)
+            summary = summarise(calibration, published)
+            row = {"photometry": photometry, "variant": variant}
+            row |= {"stars": calibration.stars, "spectra": calibration.spectra}
+            for parameter, mean, sd in summary[["parameter", "mean", "sd"]].itertuples(index=False):
+                row[parameter] = f"{mean:.3f}({sd:.3f})"
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def print_table(title: str, table: pd.DataFrame) -> None:
+    print(f"\n{title}\n{table.to_string(index=False, float_format='%.3f')}")
+
+
+def main() -> None:
+    """Print the tables and draw the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--figures", type=Path, help="folder that gets the corner figures")
+    figures = parser.parse_args().figures
+    mirror = find_mirror()
+    spectra = read_calibrators([mirror / name for name in CALIBRATOR_TABLES])
+    stars, light_curves, _ = read_asas(mirror)
+    fits, _ = fit_stars(stars, light_curves, PUBLISHED, SEED)
+    published = read_relations(RELATIONS)["dekany2021"]
+
+    for kind in FEATURES:
+        calibrators = select_calibrators(spectra, kind)
+        coefficients = tabulate_coefficients(calibrators, fits, kind, published[kind])
+        print_table(f"{kind}: coefficients", coefficients)
+
+        accuracy = pd.concat(
+            evaluate_cross_validation(cross_validate(calibrators, kind, variant, seed=SEED)).assign(
+                variant=variant
+            )
+            for variant in VARIANTS
+        )
+        print_table(f"{kind}: accuracy, cross-validated by star", accuracy)
+
+        for search, by_star in product(SEARCHES, (True, False)):
+            path = select_features(calibrators, kind, search=search, by_star=by_star, seed=SEED)
+            folds = "stars" if by_star else "spectra"
+            print_table(f"{kind}: {search} selection of features, folds of {folds}", path)
+
+        if figures:
+            draws = {
+                variant: calibrate(calibrators, kind, variant, seed=SEED).draws
+                for variant in ("dekany2021", "hierarchical")
+            }
+            marks = {"intercept": published[kind].intercept, **published[kind].coefficients}
+            title = f"{kind}, {calibrators['star_id'].nunique()} stars"
+            save_figure(corner(draws, marks, title), figures / f"corner_{kind}.png")
+
+
+if __name__ == "__main__":
+    main()
