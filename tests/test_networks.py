@@ -82,12 +82,12 @@ def test_scaling_standardises_inputs_and_output():
 
 
 def test_a_constant_channel_is_only_centred():
-    sequences = np.full((3, 4, 1), 7.0, dtype=np.float32)
+    sequences = np.full((3, 4, 1), 0.7, dtype=np.float32)
     network = build_network({"kind": "bilstm", "units": [2]}, 4, 1)
-    set_scaling(network, sequences, np.array([-1.0, -1.0, -1.0]), np.ones(3))
+    set_scaling(network, sequences, np.array([-1.3, -1.3, -1.3]), np.ones(3))
     factor, offset = network.get_layer("input_scaling").get_weights()
     assert factor == 1
-    assert offset == -7
+    assert offset == pytest.approx(-0.7)
     assert np.isfinite(network.predict_on_batch(sequences)).all()
 
 

@@ -9,12 +9,21 @@ know about it. Keras is only imported when a network is built.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from metalyra.networks.convolutional import convolutional
+from metalyra.networks.recurrent import bilstm
 from metalyra.sequences import PADDING
 from metalyra.settings import complete_settings
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
+
+KINDS: Mapping[str, Callable[..., "keras.KerasTensor"]] = {
+    "bilstm": bilstm,
+    "convolutional": convolutional,
+}
+"""Bodies of networks by kind; their hyper-parameters are the functions' keyword arguments."""
 
 
 def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,10 +35,10 @@ def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
         If the kind or a hyper-parameter is unknown.
     """
     hyperparameters = dict(config)
-    kind, kinds = hyperparameters.pop("kind", None), _kinds()
-    if kind not in kinds:
-        raise ValueError(f"unknown kind of network {kind!r}; known are {', '.join(kinds)}")
-    return {"kind": kind, **complete_settings(kinds[kind], hyperparameters, f"a {kind} network")}
+    kind = hyperparameters.pop("kind", None)
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of network {kind!r}; known are {', '.join(KINDS)}")
+    return {"kind": kind, **complete_settings(KINDS[kind], hyperparameters, f"a {kind} network")}
 
 
 def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "keras.Model":
@@ -38,8 +47,7 @@ def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "kera
     Parameters
     ----------
     config
-        The kind of the network under `kind`, and its hyper-parameters: the keyword
-        arguments of the function of that name in this package.
+        The kind of the network under `kind`, and its hyper-parameters: see `KINDS`.
     steps, channels
         Shape of a sequence. Steps where all channels are padding are masked.
 
@@ -58,7 +66,7 @@ def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "kera
     from metalyra.networks.layers import FixedScaling, PaddingMask
 
     hyperparameters = complete_network(config)
-    body = _kinds()[hyperparameters.pop("kind")]
+    body = KINDS[hyperparameters.pop("kind")]
     inputs = keras.Input((steps, channels), name="sequences")
     mask = PaddingMask(name="mask")(inputs)
     scaled = FixedScaling(name="input_scaling")(inputs)
@@ -68,7 +76,7 @@ def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "kera
 
 
 def set_scaling(
-    network: "keras.Model", sequences: "np.ndarray", feh: "np.ndarray", weights: "np.ndarray"
+    network: "keras.Model", sequences: np.ndarray, feh: np.ndarray, weights: np.ndarray
 ) -> None:
     """Standardise the inputs and the output of a network by its training set.
 
@@ -83,20 +91,13 @@ def set_scaling(
     weights : array, shape (n,)
         Weights of the stars in the mean and standard deviation of `feh`.
     """
-    import numpy as np
-
     points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
     mean, deviation = points.mean(axis=0), points.std(axis=0)
-    deviation[deviation == 0] = 1
+    deviation[np.ptp(points, axis=0) == 0] = 1
     network.get_layer("input_scaling").set_weights([1 / deviation, -mean / deviation])
     mean_feh = np.average(feh, weights=weights)
-    deviation_feh = np.sqrt(np.average((feh - mean_feh) ** 2, weights=weights)) or 1.0
+    variance_feh = np.average((feh - mean_feh) ** 2, weights=weights)
+    deviation_feh = np.sqrt(variance_feh) if np.ptp(feh) > 0 else 1.0
     network.get_layer("output_scaling").set_weights(
         [np.array([deviation_feh]), np.array([mean_feh])]
     )
-
-
-def _kinds() -> dict[str, Callable[..., Any]]:
-    from metalyra.networks import convolutional, recurrent
-
-    return {"bilstm": recurrent.bilstm, "convolutional": convolutional.convolutional}

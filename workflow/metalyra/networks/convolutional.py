@@ -1,16 +1,15 @@
 """Convolutional networks, which read a light curve as a closed curve."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
-from keras import layers
-
-from metalyra.networks.layers import CircularPadding
+if TYPE_CHECKING:
+    import keras
 
 
 def convolutional(
-    sequences: keras.KerasTensor,
-    mask: keras.KerasTensor,
+    sequences: "keras.KerasTensor",
+    mask: "keras.KerasTensor",
     *,
     filters: Sequence[int] = (32, 64, 64),
     kernel_size: int = 5,
@@ -18,7 +17,7 @@ def convolutional(
     hidden: int = 64,
     activation: str = "gelu",
     dropout: float = 0.2,
-) -> keras.KerasTensor:
+) -> "keras.KerasTensor":
     """Stack convolutions on the phase circle, and a dense layer on top.
 
     Meant for curves at equal phases over one cycle: the last phase is next to the first.
@@ -48,6 +47,10 @@ def convolutional(
     keras.KerasTensor
         Shape (n, hidden).
     """
+    from keras import layers
+
+    from metalyra.networks.layers import CircularPadding
+
     curve = sequences
     for number, width in enumerate(filters, start=1):
         closed = CircularPadding(kernel_size // 2, name=f"closure{number}")(curve)

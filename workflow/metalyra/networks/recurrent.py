@@ -1,19 +1,20 @@
 """Recurrent networks, which read a light curve point by point."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
-from keras import layers
+if TYPE_CHECKING:
+    import keras
 
 
 def bilstm(
-    sequences: keras.KerasTensor,
-    mask: keras.KerasTensor,
+    sequences: "keras.KerasTensor",
+    mask: "keras.KerasTensor",
     *,
     units: Sequence[int] = (32, 32),
     recurrent_l1: float = 3e-6,
     dropout: float = 0.1,
-) -> keras.KerasTensor:
+) -> "keras.KerasTensor":
     """Stack bidirectional LSTM layers (Dékány & Grebel 2022, Fig. 5 and Table 2).
 
     Parameters
@@ -34,12 +35,14 @@ def bilstm(
     keras.KerasTensor
         The last states of both directions, shape (n, 2 * units[-1]).
     """
+    from keras import layers, regularizers
+
     hidden = sequences
     for number, width in enumerate(units, start=1):
         lstm = layers.LSTM(
             width,
             return_sequences=number < len(units),
-            recurrent_regularizer=keras.regularizers.L1(recurrent_l1),
+            recurrent_regularizer=regularizers.L1(recurrent_l1),
             name=f"lstm{number}",
         )
         hidden = layers.Bidirectional(lstm, name=f"bilstm{number}")(hidden, mask=mask)
