@@ -160,8 +160,8 @@ def fit_network(
     }
     network.compile(optimizer=optimizers[optimizer](), loss=losses[loss]())
 
-    # Not network.fit: its cost of an epoch is many times that of a small training set,
-    # and its shuffling would depend on the backend.
+    # Not network.fit, which takes three times as long for an epoch of some hundred stars,
+    # and whose order of the stars depends on the backend.
     history: list[tuple[float, float]] = []
     best, best_epoch, best_weights = math.inf, 0, network.get_weights()
     while len(history) < epochs and len(history) - best_epoch < (patience or epochs):
