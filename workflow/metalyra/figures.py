@@ -322,14 +322,15 @@ def light_curve_panel(
     """Draw the folded light curves of chosen stars with their fits.
 
     Points that the fit rejected are crosses; the curve is the mean of the Gaussian
-    process. One and a half cycles are shown, magnitudes increase downwards.
+    process, the band its standard error. One and a half cycles are shown, magnitudes
+    increase downwards.
 
     Parameters
     ----------
     star_ids
         The stars to draw, in this order.
     fits
-        Their fits: star_id, band, period, n_epochs, mean_mag, curve, status.
+        Their fits: star_id, band, period, n_epochs, mean_mag, curve, curve_err, status.
     folded
         Their folded light curves: star_id, phase, mag, kept and, where known, mag_err.
     metallicities
@@ -498,6 +499,17 @@ def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
         phase = np.arange(math.ceil(1.5 * len(curve)) + 1) / len(curve)
         model = np.resize(np.asarray(curve, dtype=float), len(phase)) + fit["mean_mag"]
         axes.plot(phase, model, color=MODEL_COLOUR, zorder=3)
+        if isinstance(fit.get("curve_err"), (np.ndarray, list)):
+            error = np.resize(np.asarray(fit["curve_err"], dtype=float), len(phase))
+            axes.fill_between(
+                phase,
+                model - error,
+                model + error,
+                color=MODEL_COLOUR,
+                alpha=0.3,
+                linewidth=0,
+                zorder=2.5,
+            )
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.invert_yaxis()
 

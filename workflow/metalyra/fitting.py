@@ -131,11 +131,12 @@ class FitSettings:
 
 
 class CleanCurve(NamedTuple):
-    """The usable epochs of one star in one aperture, in time order."""
+    """The usable epochs of one star in one aperture, in time order; `phase` if it came so."""
 
     time: Floats
     mag: Floats
     mag_err: Floats
+    phase: Floats | None = None
 
 
 class FoldedCurve(NamedTuple):
@@ -161,7 +162,9 @@ class LightCurveError(Exception):
     """A light curve that cannot be fitted; the argument is the star's status."""
 
 
-def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
+def clean_curve(
+    light_curve: pd.DataFrame, min_epochs: int, published_phases: bool = False
+) -> CleanCurve:
     """Return the usable epochs: finite, and each once.
 
     Parameters
@@ -171,19 +174,24 @@ def clean_curve(light_curve: pd.DataFrame, min_epochs: int) -> CleanCurve:
         zero-point error ``zp_err`` is added to the error where the survey has one.
     min_epochs
         Least number of usable epochs.
+    published_phases
+        The points were folded and cleaned by others: take their column ``phase``, and
+        keep what looks repeated.
 
     Raises
     ------
     LightCurveError
         ``too_few_epochs`` or ``constant_magnitude``.
     """
-    values = light_curve[["time", "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
+    columns = ["time", "mag", "mag_err", *(["phase"] if published_phases else [])]
+    values = light_curve[columns].to_numpy(dtype=float, copy=True)
     if "zp_err" in light_curve:
         values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
     values = values[np.isfinite(values[:, :2]).all(axis=1)]
-    _, first = np.unique(values[:, :2], axis=0, return_index=True)
-    values = values[np.sort(first)]
-    values = values[np.argsort(values[:, 0], kind="stable")]
+    values = values[np.lexsort((values[:, 1], values[:, 0]))]
+    if not published_phases:
+        repeated = (np.diff(values[:, :2], axis=0) == 0).all(axis=1)
+        values = values[np.concatenate([[True], ~repeated])[: len(values)]]
     if len(values) < min_epochs:
         raise LightCurveError("too_few_epochs")
     if np.ptp(values[:, 1]) == 0:
@@ -207,8 +215,7 @@ def fold_curve(
         ``fit_failed``.
     """
     regression = settings.regression_of(pulsation_type)
-    given_phases = settings.phases == "published"
-    epoch = 0.0 if given_phases else float(curve.time[0])
+    epoch = float(curve.time[0]) if curve.phase is None else 0.0
     time = curve.time - epoch
     try:
         fit = fit_robustly(time, curve.mag, period, regression, rng)
@@ -216,8 +223,10 @@ def fold_curve(
         raise LightCurveError("fit_failed") from error
     if fit.sigma == 0 or np.count_nonzero(fit.kept) < settings.min_epochs:
         raise LightCurveError("fit_failed" if fit.sigma == 0 else "too_few_epochs")
+    if curve.phase is not None:
+        return FoldedCurve(curve, aperture, epoch, fit, curve.phase % 1.0, 0.0)
     _, phases = amplitudes_and_phases(fit.coefficients)
-    shift = 0.0 if given_phases else float(phases[0] / (2 * np.pi))
+    shift = float(phases[0] / (2 * np.pi))
     return FoldedCurve(curve, aperture, epoch, fit, (time / fit.period + shift) % 1.0, shift)
 
 
@@ -250,7 +259,7 @@ def fold_best_aperture(
     folded, problems = [], []
     for aperture, rows in apertures:
         try:
-            curve = clean_curve(rows, settings.min_epochs)
+            curve = clean_curve(rows, settings.min_epochs, settings.phases == "published")
             folded.append(fold_curve(curve, int(aperture), period, pulsation_type, settings, rng))
         except LightCurveError as problem:
             problems.append(problem)
@@ -367,7 +376,8 @@ def describe_star(
         drawn = draw_published(folded, posterior, star, settings.draws, rng)
     else:
         drawn = draw_coefficients(posterior, star, settings.draws, rng)
-    errors = measure_errors(shape, measure_shape(rotate(drawn, turn), pulsation_type))
+    drawn = rotate(drawn, turn)
+    errors = measure_errors(shape, measure_shape(drawn, pulsation_type))
 
     kept = folded.fit.kept
     mag = folded.curve.mag[kept]
@@ -396,6 +406,7 @@ def describe_star(
         "gp_log_likelihood": float(posterior.best.log_likelihood[star]),
         "gp_converged": bool(posterior.converged[star]),
         "curve": (grid @ aligned - aligned[0]).tolist(),
+        "curve_err": (drawn @ grid.T).std(axis=0).tolist(),
         "status": "ok",
     }
     return row, turn
@@ -521,7 +532,7 @@ def _fits_columns() -> list[str]:
         *("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"),
         *("phase_coverage", "phase_coverage_2p", "snr", "sigma", "minmax", "cost", "fourier_order"),
         *("epoch", "phase_shift", "aperture", "gp_length_scale", "gp_amplitude", "gp_noise"),
-        *("gp_log_likelihood", "gp_converged", "curve", "status"),
+        *("gp_log_likelihood", "gp_converged", "curve", "curve_err", "status"),
     ]
 
 
@@ -542,7 +553,7 @@ def _fits_table(
             table[name] = table[name].fillna(0).astype(np.int64)
         elif name == "gp_converged":
             table[name] = table[name].fillna(False).astype(bool)
-        elif name not in ("curve", "status"):
+        elif name not in ("curve", "curve_err", "status"):
             table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
 

@@ -61,6 +61,7 @@ COLUMNS: Mapping[str, Column] = {
     "gp_log_likelihood": Column("", "Log marginal likelihood of the GP", "stat.likelihood"),
     "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
     "curve": Column("mag", "GP mean minus mean magnitude at 100 equal phases", "phot.mag"),
+    "curve_err": Column("mag", "Error of the GP mean at those phases", "stat.error;phot.mag"),
     "relation": Column("", "Metallicity relation of the label", "meta.note"),
     "model": Column("", "Ensemble that predicted the metallicity", "meta.note"),
     "feh": Column("", "Metallicity [Fe/H] (dex)", "phys.abund.Fe"),
