@@ -1,4 +1,7 @@
 import copy
+import dataclasses
+import inspect
+import json
 import re
 from pathlib import Path
 
@@ -6,6 +9,14 @@ import pytest
 import yaml
 
 from metalyra.configuration import ConfigurationError, band_of_model, read_yaml, resolve_config
+from metalyra.ensembles import fit_network
+from metalyra.fitting import FitSettings
+from metalyra.fourier import RegressionSettings
+from metalyra.gp import KERNELS
+from metalyra.networks import KINDS
+from metalyra.sequences import RECIPES
+from metalyra.surveys import SURVEYS
+from metalyra.weights import make_weights
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
@@ -16,7 +27,9 @@ OWN = {"stars": "s.csv", "lightcurves": "curves", "model": "dg22_g", "output": "
 
 
 def load(name: str, **keys) -> dict:
-    return {**yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()), **keys}
+    study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    # What the file repeats by an alias must not change together.
+    return {**json.loads(json.dumps(study)), **keys}
 
 
 def resolve(config: dict) -> dict:
@@ -95,7 +108,10 @@ def test_every_default_of_the_schema_is_filled_in():
         ("samples.vvv_ks", {"survey": "vvv"}, r"^samples\.vvv_ks: the key band, stars, light_cur"),
         ("predict.0", {"model": "demo_g"}, r"^predict\[0\]: the key sample is missing"),
         ("models.demo_g.cuts.snr", [30], r"^models\.demo_g\.cuts\.snr: \[30\] is too short"),
-        ("models.demo_g.sequence", {}, r"^models\.demo_g\.sequence: the key recipe is missing"),
+        ("models.demo_g.sequence.bins", 3, r"^models\.demo_g\.sequence: the key 'bins' is unkn"),
+        ("models.demo_g.network.unit", 3, r"^models\.demo_g\.network: the key 'unit' is unknown"),
+        ("models.demo_g.network.kind", "cnn", r"^models\.demo_g\.network\.kind: 'cnn' is unknown"),
+        ("models.demo_g.training.epoch", 3, r"^models\.demo_g\.training: .*did you mean epochs\?"),
     ],
 )
 def test_a_key_that_breaks_the_schema_is_named(path, value, message):
@@ -169,3 +185,50 @@ def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
 def test_a_study_without_samples_says_how_own_stars_are_given():
     [problem] = problems_of(load("apply"))
     assert "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks>" in problem
+
+
+def properties_of(definition: str, choice: str, value: str) -> set[str]:
+    """Return the keys that the schema allows beside a choice."""
+    for rule in SCHEMA["$defs"][definition]["allOf"]:
+        if rule["if"]["properties"][choice]["const"] == value:
+            return set(rule["then"]["properties"]) - {choice}
+    raise AssertionError(f"no settings for {choice} {value}")
+
+
+def settings_of(function) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize(
+    ("definition", "choice", "functions"),
+    [("network", "kind", KINDS), ("sequence", "recipe", RECIPES)],
+)
+def test_the_schema_knows_the_librarys_networks_and_recipes(definition, choice, functions):
+    assert set(SCHEMA["$defs"][definition]["properties"][choice]["enum"]) == set(functions)
+    for name, function in functions.items():
+        assert properties_of(definition, choice, name) == settings_of(function)
+
+
+def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
+    assert set(SCHEMA["$defs"]["training"]["properties"]) == settings_of(fit_network)
+    weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
+    assert set(weights) == settings_of(make_weights)
+
+
+def test_the_schema_has_the_fits_settings_with_their_defaults():
+    general = {field.name: field.default for field in dataclasses.fields(FitSettings)}
+    regression = {field.name: field.default for field in dataclasses.fields(RegressionSettings)}
+    known = {**general, **regression}
+    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
+        if key != "rrc":
+            assert part["default"] == known.pop(key), key
+    # The first-overtone stars' settings are the group rrc; the phases are the sample's.
+    assert set(known) == {"regression", "rrc_regression", "phases"}
+    rrc = SCHEMA["properties"]["fit"]["properties"]["rrc"]
+    assert set(rrc["properties"]) == set(regression) - {"published"}
+    assert set(SCHEMA["properties"]["fit"]["properties"]["kernel"]["enum"]) == set(KERNELS)
+
+
+def test_the_schema_knows_the_surveys():
+    assert set(SCHEMA["$defs"]["sample"]["properties"]["survey"]["enum"]) == set(SURVEYS)
