@@ -60,6 +60,7 @@ wildcard_constraints:
     model="|".join(config["models"]) or "-",
     table="|".join(config["tables"]) or "-",
     sky_map="|".join(config["sky_maps"]) or "-",
+    calibration="|".join(config["calibrate"]) or "-",
     chunk=r"\d+",
     member=r"\d+",
 
@@ -69,6 +70,7 @@ include: "workflow/rules/sources.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/match.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/label.smk"
 include: "workflow/rules/develop.smk"
 include: "workflow/rules/train.smk"

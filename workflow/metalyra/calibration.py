@@ -44,6 +44,9 @@ SELECTION: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
 PUBLISHED_PRIOR = {"RRab": 10.0, "RRc": 5.0}
 """Standard deviation of the published priors, centred on the weighted least squares."""
 
+PUBLISHED_VARIANT = "dekany2021"
+"""The variant that the published relation was made by."""
+
 _SCATTER_PRIOR = 1.0  # dex, half-normal
 _TYPICAL_SCATTER = 0.1  # dex
 _ERROR_SCALE_PRIOR = 0.5  # of its logarithm, normal
@@ -730,6 +733,55 @@ def evaluate_cross_validation(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def compare_coefficients(
+    calibrators: Mapping[str, pd.DataFrame], published: Relation, *, draws: int, seed: int
+) -> pd.DataFrame:
+    """Return the coefficients of every variant with each photometry, one row a parameter.
+
+    Parameters
+    ----------
+    calibrators
+        Selected spectra of one pulsation type, by photometry: see `list_photometry`.
+    published
+        The relation to be compared with.
+    draws, seed
+        See `calibrate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``photometry`` and the columns of `summarise`.
+    """
+    tables = []
+    for photometry, spectra in calibrators.items():
+        pulsation_type = str(spectra["pulsation_type"].iloc[0])
+        for variant in VARIANTS:
+            calibration = calibrate(spectra, pulsation_type, variant, draws=draws, seed=seed)
+            summary = summarise(calibration, published)
+            summary.insert(0, "photometry", photometry)
+            tables.append(summary)
+    return pd.concat(tables, ignore_index=True)
+
+
+def compare_accuracy(calibrators: pd.DataFrame, pulsation_type: str, *, seed: int) -> pd.DataFrame:
+    """Return the cross-validated accuracy of every variant.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``pulsation_type, variant`` and the columns of `evaluate_cross_validation`.
+    """
+    tables = []
+    for variant in VARIANTS:
+        accuracy = evaluate_cross_validation(
+            cross_validate(calibrators, pulsation_type, variant, seed=seed)
+        )
+        accuracy.insert(0, "pulsation_type", pulsation_type)
+        accuracy.insert(1, "variant", variant)
+        tables.append(accuracy)
+    return pd.concat(tables, ignore_index=True)
+
+
 def describe_relations(calibrations: Sequence[Calibration], source: str) -> dict[str, Any]:
     """Return the entry of calibrated relations in a file of relations.
 
@@ -748,3 +800,72 @@ def describe_relations(calibrations: Sequence[Calibration], source: str) -> dict
     return {"source": source} | {
         calibration.pulsation_type: asdict(calibration.relation()) for calibration in calibrations
     }
+
+
+class Products(NamedTuple):
+    """What a calibration leaves.
+
+    Attributes
+    ----------
+    relations
+        Entry of a file of relations: see `describe_relations`.
+    draws
+        Posterior draws of the relation and, for comparison, of the published regression:
+        ``pulsation_type, variant`` and one column a parameter.
+    coefficients, accuracy
+        See `compare_coefficients` and `compare_accuracy`.
+    """
+
+    relations: dict[str, Any]
+    draws: pd.DataFrame
+    coefficients: pd.DataFrame
+    accuracy: pd.DataFrame
+
+
+def calibrate_relation(
+    spectra: pd.DataFrame,
+    fits: pd.DataFrame,
+    published: Mapping[str, Relation],
+    *,
+    variant: str,
+    photometry: str,
+    draws: int,
+    seed: int,
+) -> Products:
+    """Calibrate a relation for both pulsation types, and show it beside all other ways.
+
+    Parameters
+    ----------
+    spectra
+        What `metalyra.surveys.ifeh.read_calibrators` returns.
+    fits
+        Our fits of the same stars.
+    published
+        The published relation, by pulsation type.
+    variant
+        A name of `VARIANTS`, that of the relation.
+    photometry
+        'published' or 'own': the light-curve parameters of the relation.
+    draws, seed
+        See `calibrate`.
+    """
+    calibrations, posteriors, coefficients, accuracy = [], [], [], []
+    for kind in FEATURES:
+        selected = select_calibrators(spectra, kind)
+        sources = list_photometry(selected, fits)
+        calibrations.append(calibrate(sources[photometry], kind, variant, draws=draws, seed=seed))
+        for name in dict.fromkeys((PUBLISHED_VARIANT, variant)):
+            posterior = calibrate(sources[photometry], kind, name, draws=draws, seed=seed).draws
+            posterior.insert(0, "pulsation_type", kind)
+            posterior.insert(1, "variant", name)
+            posteriors.append(posterior)
+        coefficients.append(compare_coefficients(sources, published[kind], draws=draws, seed=seed))
+        accuracy.append(compare_accuracy(selected, kind, seed=seed))
+    stars = ", ".join(f"{entry.stars} {entry.pulsation_type}" for entry in calibrations)
+    source = f"calibrated here on {stars} ({photometry} photometry, {variant})"
+    return Products(
+        describe_relations(calibrations, source),
+        pd.concat(posteriors, ignore_index=True),
+        pd.concat(coefficients, ignore_index=True),
+        pd.concat(accuracy, ignore_index=True),
+    )

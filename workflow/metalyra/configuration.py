@@ -207,7 +207,8 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     }
     config["predict"] = [{"model": config["model"], "sample": OWN_SAMPLE}]
     # What the study makes of its other samples is not asked for now.
-    config["tables"] = config["sky_maps"] = {}
+    config["tables"] = config["sky_maps"] = config["calibrate"] = {}
+    config["archive_comparisons"] = []
 
 
 def _cross_check(config: Config, relations: Collection[str]) -> Iterator[str]:
@@ -215,11 +216,18 @@ def _cross_check(config: Config, relations: Collection[str]) -> Iterator[str]:
     samples, labels, models = config["samples"], config["labels"], config["models"]
     for name, sample in samples.items():
         yield from _check_sample(f"samples.{name}", name, sample, samples)
+    calibrated = config["calibrate"]
+    for name, calibration in calibrated.items():
+        yield from _check_calibration(f"calibrate.{name}", name, calibration, config, relations)
+    relations = [*relations, *calibrated]
     for name, relation in labels.items():
         if name not in samples:
             yield _unknown("labels: the sample", name, samples)
         if relation not in relations:
             yield _unknown(f"labels.{name}: the relation", relation, relations)
+    for name in config["archive_comparisons"]:
+        if name not in samples:
+            yield _unknown("archive_comparisons: the sample", name, samples)
     for name, model in models.items():
         if model.get("relation") not in (None, *relations):
             yield _unknown(f"models.{name}.relation:", model["relation"], relations)
@@ -242,6 +250,19 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
         others = [other for other in samples if other != name and "match" not in samples[other]]
         if reference not in others:
             yield _unknown(f"{key}.match.reference:", reference, others)
+
+
+def _check_calibration(
+    key: str, name: str, calibration: Config, config: Config, relations: Collection[str]
+) -> Iterator[str]:
+    if name in relations:
+        yield f"{key}: the name {name} is that of a published relation; choose another"
+    if calibration["compare_with"] not in relations:
+        yield _unknown(f"{key}.compare_with:", calibration["compare_with"], relations)
+    if calibration["sample"] not in config["samples"]:
+        yield _unknown(f"{key}.sample:", calibration["sample"], config["samples"])
+    for source in calibration["spectra"]:
+        yield from _check_source(key, source)
 
 
 def _check_source(key: str, source: str) -> Iterator[str]:

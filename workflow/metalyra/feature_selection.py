@@ -12,7 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metalyra.calibration import CalibrationError, draw_star_folds
+from metalyra.calibration import (
+    FEATURES,
+    CalibrationError,
+    draw_star_folds,
+    select_calibrators,
+)
 from metalyra.randomness import generator
 
 Floats = NDArray[np.float64]
@@ -129,3 +134,29 @@ def _prediction_errors(
             coefficients = np.linalg.lstsq(design[~test], feh[~test])[0]
             errors[test] += np.abs(design[test] @ coefficients - feh[test])
     return errors / len(splits)
+
+
+def compare_searches(spectra: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the paths of all searches for both pulsation types.
+
+    Parameters
+    ----------
+    spectra
+        What `metalyra.surveys.ifeh.read_calibrators` returns.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``pulsation_type, search`` and the columns of `select_features`.
+    """
+    paths = []
+    for kind in FEATURES:
+        selected = select_calibrators(spectra, kind)
+        for search in SEARCHES:
+            path = select_features(selected, kind, search=search, seed=seed)
+            path.insert(0, "pulsation_type", kind)
+            path.insert(1, "search", search)
+            paths.append(path)
+    return pd.concat(paths, ignore_index=True)

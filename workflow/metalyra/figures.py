@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import gaussian_kde
 
+from metalyra.fourier import wrap_around
 from metalyra.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from metalyra.randomness import generator
 from metalyra.tables import replace_when_complete
@@ -309,6 +310,84 @@ def add_metallicity_bar(figure: Figure, axes: Axes, scale: Normalize, **settings
     bar.locator = MaxNLocator(6, steps=[1, 2, 5, 10])
     bar.minorlocator = MultipleLocator(0.1)
     bar.update_ticks()
+
+
+def choose_light_curves(
+    fits: pd.DataFrame, chosen: Sequence[str] = (), first: int = 0, worst: int = 0
+) -> list[str]:
+    """Return the stars whose light curves a person should look at, each once.
+
+    Parameters
+    ----------
+    fits
+        Fits of a sample: star_id, snr, status.
+    chosen
+        Stars asked for.
+    first
+        So many more stars of the table, in its order.
+    worst
+        So many more fitted stars, of the lowest S/N.
+
+    Raises
+    ------
+    ValueError
+        If a chosen star is not in the table.
+    """
+    if missing := sorted(set(chosen) - set(fits["star_id"])):
+        raise ValueError(f"no star {', '.join(missing)} in the sample")
+    fitted = fits[fits["status"] == "ok"]
+    lowest = fitted.sort_values(["snr", "star_id"])["star_id"]
+    stars = [*chosen, *fitted["star_id"].head(first), *lowest.head(worst)]
+    return list(dict.fromkeys(stars))
+
+
+@styled
+def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str = "phi31") -> Figure:
+    """Draw our Fourier phases minus the archive's against the number of epochs.
+
+    Parameters
+    ----------
+    fits
+        Fits of a sample: star_id, n_epochs, the parameter and its error, status.
+    stars
+        Its stars: star_id, pulsation_type and ``archive_<parameter>`` (rad, sine series).
+    parameter
+        A Fourier phase difference.
+    """
+    figure = new_figure(5.2, 3.6)
+    axes = figure.subplots()
+    columns = ["star_id", "pulsation_type", f"archive_{parameter}"]
+    both = fits[fits["status"] == "ok"].merge(stars[columns], on="star_id")
+    both = both[both[f"archive_{parameter}"].notna()]
+    if both.empty:
+        say(axes)
+        return figure
+    difference = wrap_around(both[parameter] - both[f"archive_{parameter}"], 0.0)
+    for kind, colour in zip(("RRab", "RRc"), (DATA_COLOUR, REJECTED_COLOUR), strict=True):
+        rows = (both["pulsation_type"] == kind).to_numpy()
+        if not rows.any():
+            continue
+        values = difference[rows]
+        median = float(np.median(values))
+        scatter = 1.4826 * float(np.median(np.abs(values - median)))
+        label = f"{kind}: {rows.sum()} stars, median {median:+.3f}, scatter {scatter:.3f} rad"
+        axes.errorbar(
+            both["n_epochs"][rows],
+            values,
+            both[f"{parameter}_err"][rows],
+            fmt="o",
+            markersize=2.5,
+            elinewidth=0.4,
+            alpha=0.6,
+            color=colour,
+            label=label,
+        )
+    axes.axhline(0.0, color=MODEL_COLOUR, linewidth=1)
+    axes.set_ylim(-1.5, 1.5)
+    axes.set_xlabel("Number of epochs")
+    axes.set_ylabel(rf"$\Delta\phi_{{{parameter.removeprefix('phi')}}}$, ours $-$ archive (rad)")
+    axes.legend(fontsize=7, loc="upper right", frameon=False)
+    return figure
 
 
 @styled

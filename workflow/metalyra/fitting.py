@@ -131,7 +131,11 @@ class FitSettings:
 
 
 class CleanCurve(NamedTuple):
-    """The usable epochs of one star in one aperture, in time order; `phase` if it came so."""
+    """The usable epochs of one star in one aperture, in time order.
+
+    A light curve that came folded has its published `phase`, which stands for the time
+    in units of the period.
+    """
 
     time: Floats
     mag: Floats
@@ -147,15 +151,18 @@ class FoldedCurve(NamedTuple):
 
     curve: CleanCurve
     aperture: int
+    period: float
     epoch: float
     fit: RobustFit
     phase: Floats
     phase_shift: float
 
-    @property
-    def phase_of_two_periods(self) -> Floats:
-        """Phases (n,) of the light curve folded with twice its period."""
-        return ((self.curve.time - self.epoch) / (2 * self.fit.period)) % 1.0
+    def measure_coverage_of_two_periods(self) -> float:
+        """Return the phase coverage at twice the period; NaN if the times are unknown."""
+        if self.curve.phase is not None:
+            return np.nan
+        phase = (self.curve.time - self.epoch) / (2 * self.fit.period)
+        return measure_phase_coverage(phase[self.fit.kept])
 
 
 class LightCurveError(Exception):
@@ -183,8 +190,8 @@ def clean_curve(
     LightCurveError
         ``too_few_epochs`` or ``constant_magnitude``.
     """
-    columns = ["time", "mag", "mag_err", *(["phase"] if published_phases else [])]
-    values = light_curve[columns].to_numpy(dtype=float, copy=True)
+    time = "phase" if published_phases else "time"
+    values = light_curve[[time, "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
     if "zp_err" in light_curve:
         values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
     values = values[np.isfinite(values[:, :2]).all(axis=1)]
@@ -196,7 +203,8 @@ def clean_curve(
         raise LightCurveError("too_few_epochs")
     if np.ptp(values[:, 1]) == 0:
         raise LightCurveError("constant_magnitude")
-    return CleanCurve(*np.ascontiguousarray(values.T))
+    curve = CleanCurve(*np.ascontiguousarray(values.T))
+    return curve._replace(phase=curve.time) if published_phases else curve
 
 
 def fold_curve(
@@ -215,19 +223,21 @@ def fold_curve(
         ``fit_failed``.
     """
     regression = settings.regression_of(pulsation_type)
-    epoch = float(curve.time[0]) if curve.phase is None else 0.0
+    folded_already = curve.phase is not None
+    epoch = 0.0 if folded_already else float(curve.time[0])
     time = curve.time - epoch
     try:
-        fit = fit_robustly(time, curve.mag, period, regression, rng)
+        fit = fit_robustly(time, curve.mag, 1.0 if folded_already else period, regression, rng)
     except np.linalg.LinAlgError as error:
         raise LightCurveError("fit_failed") from error
     if fit.sigma == 0 or np.count_nonzero(fit.kept) < settings.min_epochs:
         raise LightCurveError("fit_failed" if fit.sigma == 0 else "too_few_epochs")
-    if curve.phase is not None:
-        return FoldedCurve(curve, aperture, epoch, fit, curve.phase % 1.0, 0.0)
+    if folded_already:
+        return FoldedCurve(curve, aperture, period, epoch, fit, curve.phase % 1.0, 0.0)
     _, phases = amplitudes_and_phases(fit.coefficients)
     shift = float(phases[0] / (2 * np.pi))
-    return FoldedCurve(curve, aperture, epoch, fit, (time / fit.period + shift) % 1.0, shift)
+    phase = (time / fit.period + shift) % 1.0
+    return FoldedCurve(curve, aperture, fit.period, epoch, fit, phase, shift)
 
 
 def measure_direct_snr(folded: FoldedCurve) -> float:
@@ -386,12 +396,12 @@ def describe_star(
     grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, aligned.size // 2)
     count = int(np.count_nonzero(kept))
     row = {
-        "period": folded.fit.period,
+        "period": folded.period,
         "n_epochs": count,
         **shape,
         **errors,
         "phase_coverage": measure_phase_coverage(folded.phase[kept]),
-        "phase_coverage_2p": measure_phase_coverage(folded.phase_of_two_periods[kept]),
+        "phase_coverage_2p": folded.measure_coverage_of_two_periods(),
         "snr": shape["amplitude"] * np.sqrt(count) / sigma,
         "sigma": sigma,
         "minmax": float(np.ptp(mag)),

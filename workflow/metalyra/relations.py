@@ -94,17 +94,18 @@ class Relation:
         return wrap_around(values - np.pi * (self.series == "cosine"), self.phi31_centre)
 
 
-def read_relations(path: Path) -> dict[str, dict[str, Relation]]:
-    """Read the relations: by name, then by pulsation type."""
-    sections = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    return {
-        name: {
-            pulsation_type: Relation(**entry)
-            for pulsation_type, entry in section.items()
-            if pulsation_type != "source"
-        }
-        for name, section in sections.items()
-    }
+def read_relations(*paths: Path | str) -> dict[str, dict[str, Relation]]:
+    """Read the relations of one or more files: by name, then by pulsation type."""
+    relations = {}
+    for path in paths:
+        sections = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        for name, section in sections.items():
+            relations[name] = {
+                pulsation_type: Relation(**entry)
+                for pulsation_type, entry in section.items()
+                if pulsation_type != "source"
+            }
+    return relations
 
 
 def estimate_metallicity(

@@ -148,3 +148,17 @@ def read_tables(paths: list[Path | str]) -> pd.DataFrame:
     """Read the chunks of a table as one, sorted by star so that chunking leaves no trace."""
     table = pd.concat([read_table(path) for path in paths], ignore_index=True)
     return table.sort_values("star_id", kind="stable", ignore_index=True)
+
+
+def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:
+    """Read the rows of some stars from the chunks of a table."""
+    chosen = [("star_id", "in", star_ids)] if star_ids else [("star_id", "==", "")]
+    return pd.concat(
+        [pq.read_table(path, filters=chosen).to_pandas() for path in paths], ignore_index=True
+    )
+
+
+def write_csv(table: pd.DataFrame, path: Path | str, decimals: int = 4) -> None:
+    """Write a table for people as CSV, complete or not at all."""
+    with replace_when_complete(Path(path)) as temporary:
+        table.to_csv(temporary, index=False, float_format=f"%.{decimals}f")

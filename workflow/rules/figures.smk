@@ -124,8 +124,8 @@ rule bailey_diagram:
 
 rule light_curves:
     input:
-        fits="<results>/fits/{sample}/0.parquet",
-        folded="<results>/folded/{sample}/0.parquet",
+        fits=lambda wildcards: chunk_files("fits", wildcards.sample),
+        folded=lambda wildcards: chunk_files("folded", wildcards.sample),
     output:
         report(
             "<results>/figures/light_curves_{sample}.png",
@@ -144,12 +144,41 @@ rule light_curves:
         mem_mb=4000,
         runtime=30,
     params:
-        stars=12,
+        show=of_sample("show"),
         library=fingerprint("figures"),
     message:
         "Drawing light curves of {wildcards.sample}"
     script:
         "../scripts/light_curves.py"
+
+
+rule archive_comparison:
+    input:
+        stars=lambda wildcards: star_table(wildcards.sample),
+        fits=lambda wildcards: chunk_files("fits", wildcards.sample),
+    output:
+        report(
+            "<results>/figures/archive_{sample}.png",
+            caption="../report/archive_comparison.rst",
+            category="Light curves",
+            labels={"sample": "{sample}", "product": "against the archive"},
+        ),
+    log:
+        "<logs>/archive_comparison/{sample}.log",
+    benchmark:
+        "<benchmarks>/archive_comparison/{sample}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        library=fingerprint("figures"),
+    message:
+        "Comparing the Fourier phases of {wildcards.sample} with the archive's"
+    script:
+        "../scripts/archive_comparison.py"
 
 
 rule out_of_fold:

@@ -33,7 +33,7 @@ for sample, settings in config["samples"].items():
             survey=settings["survey"],
             band=settings["band"],
             only_with_light_curves=settings["only_with_light_curves"],
-            periods_required="match" not in settings,
+            periods_required="match" not in settings and settings["phases"] == "measured",
             # The releases of one archive are read by one module.
             library=fingerprint(
                 "surveys.ingestion", f"surveys.{settings['survey'].partition('_')[0]}"

@@ -9,7 +9,7 @@ rule label:
     input:
         stars=lambda wildcards: star_table(wildcards.sample),
         fits=lambda wildcards: chunk_files("fits", wildcards.sample),
-        relations=RELATIONS,
+        relations=lambda wildcards: relation_files(config["labels"][wildcards.sample]),
     output:
         "<results>/labels/{sample}.parquet",
     log:

@@ -33,6 +33,15 @@ def chunk_files(stage, sample):
     return [f"<results>/{stage}/{sample}/{chunk}.parquet" for chunk in chunks]
 
 
+def relation_files(relation):
+    """Return the files that have a relation: the published ones and, if need be, our own."""
+    calibrated = relation in config["calibrate"]
+    return [
+        RELATIONS,
+        *([f"<results>/calibration/{relation}/relations.yaml"] if calibrated else []),
+    ]
+
+
 def of_sample(key):
     """Return a function that looks up a setting of the rule's sample."""
     return lambda wildcards: config["samples"][wildcards.sample][key]
@@ -175,6 +184,14 @@ def final_targets():
     targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
     targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
     targets += expand("<results>/figures/learning_curves_{model}.png", model=trained)
+    targets += expand(
+        "<results>/figures/archive_{sample}.png", sample=config["archive_comparisons"]
+    )
+    targets += expand(
+        "<results>/figures/calibration_{calibration}_{type}.png",
+        calibration=config["calibrate"],
+        type=["RRab", "RRc"],
+    )
     if "simulate" in config:
         targets.append("<results>/tables/recovery.csv")
         targets += expand("<results>/figures/recovery_{sample}.png", sample=estimated)

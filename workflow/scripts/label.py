@@ -10,6 +10,6 @@ with logged(snakemake):
         read_tables(snakemake.input.fits),
         read_table(snakemake.input.stars),
         relation,
-        read_relations(snakemake.input.relations)[relation],
+        read_relations(*snakemake.input.relations)[relation],
     )
     write_table(labels, snakemake.output[0], {"relation": relation})

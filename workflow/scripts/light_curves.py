@@ -1,12 +1,12 @@
-"""Draw some light curves of a sample with their fits."""
+"""Draw light curves of a sample with their fits."""
 
 from job import logged
-from metalyra.figures import light_curve_panel, save_figure
-from metalyra.ledger import OK
-from metalyra.tables import read_table
+from metalyra.figures import choose_light_curves, light_curve_panel, save_figure
+from metalyra.tables import read_rows, read_tables
 
 with logged(snakemake):
-    fits = read_table(snakemake.input.fits)
-    shown = fits.loc[fits["status"] == OK, "star_id"].head(snakemake.params.stars).to_list()
-    figure = light_curve_panel(shown, fits, read_table(snakemake.input.folded))
-    save_figure(figure, snakemake.output[0])
+    fits = read_tables(snakemake.input.fits)
+    show = snakemake.params.show
+    shown = choose_light_curves(fits, show["stars"], show["first"], show["worst"])
+    folded = read_rows(snakemake.input.folded, shown)
+    save_figure(light_curve_panel(shown, fits, folded), snakemake.output[0])

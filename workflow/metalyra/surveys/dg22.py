@@ -1,8 +1,9 @@
 """The data release of Dekany & Grebel (2022): light curves folded and aligned in phase.
 
-Star files: `inner_bulge_new_rrab.dat`, and tables of a development set as CSV (``id,
-period[, FeH][, fold]``). Light curves: archives or folders of `<id>_bin.dat`, phase and
-magnitude, whose phases from 1 on repeat the first ones.
+Star files: `inner_bulge_new_rrab.dat`, tables of a development set as CSV (``id,
+period[, FeH][, fold]``), and archives of light curves of Gaia stars, for their names.
+Light curves: archives or folders of `<id>_bin.dat`, phase and magnitude, whose phases from
+1 on repeat the first ones.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metalyra.archives import Member, read_file, stream_members
+from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.gaia import locate_source
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
@@ -41,8 +42,8 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths
-        ``inner_bulge_new_rrab.dat``, where the star's name is the column `Name`, or CSV
-        tables ``id, period[, FeH][, fold]`` of Gaia stars.
+        ``inner_bulge_new_rrab.dat``, where the star's name is the column `Name`; CSV
+        tables ``id, period[, FeH][, fold]`` of Gaia stars; archives of Gaia light curves.
 
     Returns
     -------
@@ -55,12 +56,7 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     SurveyError
         If a column is missing or, in a CSV, unknown.
     """
-    return merge_star_tables(
-        [
-            _read_development(path) if path.suffix == ".csv" else _read_inner_bulge(path)
-            for path in paths
-        ]
-    )
+    return merge_star_tables([_read_star_file(path) for path in paths])
 
 
 def read_light_curves(
@@ -96,6 +92,29 @@ DG22 = Survey(
     read_stars=read_stars,
     read_light_curves=read_light_curves,
 )
+
+
+def _read_star_file(path: Path) -> pd.DataFrame:
+    if is_collection(path):
+        return _list_gaia_stars(path)
+    return _read_development(path) if path.suffix == ".csv" else _read_inner_bulge(path)
+
+
+def _list_gaia_stars(path: Path) -> pd.DataFrame:
+    """Name the Gaia stars that an archive has light curves of; their periods are unknown."""
+    matches = (_FILE_NAME.fullmatch(member.name) for member in stream_members(path))
+    names = pd.Series([match["id"] for match in matches if match is not None], dtype="str")
+    ra, dec = locate_source(names)
+    return pd.DataFrame(
+        {
+            "star_id": names,
+            "ra": ra,
+            "dec": dec,
+            "period": np.nan,
+            "pulsation_type": "RRab",
+            "id": names,
+        }
+    )
 
 
 def _read_inner_bulge(path: Path) -> pd.DataFrame:

@@ -2,15 +2,17 @@
 
 Star files: the tables ``CHR_X_phot_single.dat`` and ``LIT_hires_feh_[12]_X_phot.dat`` of
 high-resolution spectroscopic [Fe/H], one row a spectrum, with the light-curve parameters
-of the star. Light curves: an archive or folder of the ASAS curves, ``<id>.lc``.
+of the star, and archives of light curves, for the names of the stars in them. Light
+curves: an archive or folder of the ASAS curves, ``<id>.lc``.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from metalyra.archives import Member, read_file, stream_members
+from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import STAR_COLUMNS, check_columns, parse_numbers, read_text
@@ -100,20 +102,24 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths
-        What `read_calibrators` takes.
+        What `read_calibrators` takes, and archives or folders of light curves.
 
     Returns
     -------
     pandas.DataFrame
         `star_id`, `ra`, `dec` (deg), `period` (d), `pulsation_type`, `name`, `photometry`;
-        only stars whose photometry is asas have light curves here.
+        only stars whose photometry is asas have light curves here. A star that only an
+        archive names has no period.
     """
     columns = [*STAR_COLUMNS, "name", "photometry"]
+    archives = [path for path in paths if is_collection(path)]
+    paths = [path for path in paths if path not in archives]
     # Rows with photometry come first, for they have the period.
     calibrators = read_calibrators(paths)[columns].sort_values(
         "photometry", key=pd.Series.isna, kind="stable"
     )
-    return merge_star_tables([calibrators.drop_duplicates("star_id")])
+    tables = [calibrators.drop_duplicates("star_id"), *map(_list_stars, archives)]
+    return merge_star_tables(tables)
 
 
 def read_light_curves(
@@ -147,6 +153,20 @@ IFEH = Survey(
     read_stars=read_stars,
     read_light_curves=read_light_curves,
 )
+
+
+def _list_stars(archive: Path) -> pd.DataFrame:
+    """Name the stars that an archive has light curves of; the tables know their types."""
+    names = [member.name for member in stream_members(archive) if member.name.endswith(_SUFFIX)]
+    return pd.DataFrame(
+        {
+            "star_id": [name.removesuffix(_SUFFIX) for name in names],
+            "ra": np.nan,
+            "dec": np.nan,
+            "period": np.nan,
+            "pulsation_type": "unknown",
+        }
+    )
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -1,0 +1,87 @@
+"""Calibrate a metallicity relation on spectroscopic metallicities.
+
+Input   tables of spectroscopic [Fe/H], and our fits of the same stars
+Output  <results>/calibration/<name>/relations.yaml     the relation, for `labels`
+        <results>/calibration/<name>/*.csv, .parquet    coefficients, accuracy, features, draws
+        <results>/figures/calibration_<name>_<type>.png posterior of the coefficients
+"""
+
+
+rule calibrate:
+    input:
+        spectra=lambda wildcards: sources(config["calibrate"][wildcards.calibration]["spectra"]),
+        fits=lambda wildcards: chunk_files(
+            "fits", config["calibrate"][wildcards.calibration]["sample"]
+        ),
+        relations=RELATIONS,
+    output:
+        relations="<results>/calibration/{calibration}/relations.yaml",
+        draws="<results>/calibration/{calibration}/draws.parquet",
+        coefficients=report(
+            "<results>/calibration/{calibration}/coefficients.csv",
+            caption="../report/calibration_coefficients.rst",
+            category="Calibration",
+            labels={"relation": "{calibration}", "product": "coefficients"},
+        ),
+        accuracy=report(
+            "<results>/calibration/{calibration}/accuracy.csv",
+            caption="../report/calibration_accuracy.rst",
+            category="Calibration",
+            labels={"relation": "{calibration}", "product": "accuracy"},
+        ),
+        features=report(
+            "<results>/calibration/{calibration}/features.csv",
+            caption="../report/calibration_features.rst",
+            category="Calibration",
+            labels={"relation": "{calibration}", "product": "features"},
+        ),
+    log:
+        "<logs>/calibrate/{calibration}.log",
+    benchmark:
+        "<benchmarks>/calibrate/{calibration}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: config["calibrate"][wildcards.calibration],
+        seed=config["seed"],
+        library=fingerprint("calibration", "feature_selection", "surveys.ifeh"),
+    message:
+        "Calibrating the relation {wildcards.calibration}"
+    script:
+        "../scripts/calibrate.py"
+
+
+rule calibration_figure:
+    input:
+        draws="<results>/calibration/{calibration}/draws.parquet",
+        relations=RELATIONS,
+    output:
+        report(
+            "<results>/figures/calibration_{calibration}_{type}.png",
+            caption="../report/calibration_figure.rst",
+            category="Calibration",
+            labels={"relation": "{calibration}", "product": "posterior, {type}"},
+        ),
+    log:
+        "<logs>/calibration_figure/{calibration}_{type}.log",
+    benchmark:
+        "<benchmarks>/calibration_figure/{calibration}_{type}.tsv"
+    wildcard_constraints:
+        type="RRab|RRc",
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        compare_with=lambda wildcards: config["calibrate"][wildcards.calibration]["compare_with"],
+        library=fingerprint("corner", "relations"),
+    message:
+        "Drawing the posterior of {wildcards.calibration}, {wildcards.type}"
+    script:
+        "../scripts/calibration_figure.py"
