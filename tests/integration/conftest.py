@@ -1,0 +1,72 @@
+"""Runs of the workflow in copies of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Project:
+    """A copy of the project as a fresh clone has it, with its own results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        files = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for name in filter(None, files.split("\0")):
+            source, copy = ROOT / name, folder / name
+            if source.is_symlink() or source.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, copy, follow_symlinks=False)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        """Start Snakemake with these arguments."""
+        return subprocess.Popen(
+            [sys.executable, "workflow/command_line.py", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run Snakemake and return what it says; fail if it fails."""
+        status, output = self.attempt(*arguments, **environment)
+        assert status == 0, output
+        return output
+
+    def attempt(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run Snakemake and return its exit status and what it says."""
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate(timeout=1200)
+        return process.returncode, output
+
+    def path(self, name: str) -> Path:
+        """Return a file of the project."""
+        return self.folder / name
+
+
+@pytest.fixture(scope="session")
+def new_project(tmp_path_factory) -> Callable[[], Project]:
+    """Make copies of the project."""
+    return lambda: Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def demo(new_project) -> Project:
+    """The demo study, run once."""
+    project = new_project()
+    project.run("--cores", "all")
+    return project

@@ -1,0 +1,144 @@
+"""The demo study: what it makes, and how right it is."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from astropy.table import Table
+
+from metalyra.tables import read_table
+
+LARGEST_MEDIAN_ERROR = 0.15
+SAMPLES = {"ogle_i": "ogle", "gaia_dr2_g": "gaia_dr2", "vvv_ks": "vvv", "gaia_dr3_g": "gaia_dr3"}
+MODELS = {"demo_g": "gaia_dr2_g", "demo_ks": "vvv_ks"}
+
+
+@pytest.fixture(scope="module")
+def results(demo):
+    return demo.path("results/demo")
+
+
+@pytest.fixture(scope="module")
+def truth(results):
+    return pd.read_csv(results / "sources/simulated/truth.csv", dtype={"star_id": str})
+
+
+@pytest.fixture(scope="module")
+def catalogue(results):
+    return read_table(results / "catalogue/metallicities.parquet")
+
+
+def test_the_sky_is_as_large_as_promised(truth):
+    sound = truth[truth["defect"] == ""]
+    rrab = sound[sound["pulsation_type"] == "RRab"]
+    in_all = rrab[rrab["survey"].isin(["ogle", "gaia_dr2", "vvv"])].groupby("star").size() == 3
+    rrc = sound[(sound["survey"] == "gaia_dr3") & (sound["pulsation_type"] == "RRc")]
+    assert in_all.sum() >= 400
+    assert len(rrc) >= 150
+
+
+@pytest.mark.parametrize(("model", "sample"), MODELS.items())
+def test_the_networks_recover_the_true_metallicities(results, truth, model, sample):
+    unseen = read_table(results / f"models/{model}/out_of_fold.parquet")
+    true = truth[truth["survey"] == SAMPLES[sample]].set_index("star_id")["feh_true"]
+    error = (unseen["feh_predicted"] - unseen["star_id"].map(true)).abs()
+    assert len(error) > 300
+    assert error.median() < LARGEST_MEDIAN_ERROR
+    # A network that knows nothing predicts the mean.
+    assert error.median() < 0.5 * (true - true.mean()).abs().median()
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_catalogue_recovers_the_true_metallicities(catalogue, truth, sample):
+    measured = catalogue[(catalogue["sample"] == sample) & (catalogue["status"] == "ok")]
+    true = truth[truth["survey"] == SAMPLES[sample]].set_index("star_id")["feh_true"]
+    error = measured["feh"] - measured["star_id"].map(true)
+    assert error.notna().all()
+    assert error.abs().median() < LARGEST_MEDIAN_ERROR
+    assert abs(error.median()) < LARGEST_MEDIAN_ERROR / 3
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_broken_stars_have_their_status(results, truth, sample):
+    expected = truth[truth["survey"] == SAMPLES[sample]].set_index("star_id")["expected_status"]
+    model = next((model for model, name in MODELS.items() if name == sample), None)
+    last = f"development/{model}" if model else f"labels/{sample}"
+    status = read_table(results / f"{last}.parquet").set_index("star_id")["status"]
+    assert set(status.index) == set(expected.index)
+    broken = expected[expected != "ok"]
+    assert broken.nunique() > 4
+    assert (status[broken.index] == broken).all()
+    others = status[expected.index[expected == "ok"]]
+    assert (others.eq("ok") | others.str.startswith("cut:")).all()
+    assert others.eq("ok").mean() > 0.8
+
+
+def test_the_ledger_adds_up_at_every_stage(results):
+    ledger = pd.read_csv(results / "ledger.csv")
+    for _, rows in ledger.groupby(["stage", "sample", "model"]):
+        assert rows["stars"].sum() == rows["given"].iloc[0]
+    for sample, rows in ledger.groupby("sample"):
+        stars = read_table(results / f"stars/{sample}.parquet")
+        assert set(rows["given"]) == {len(stars)}
+    assert set(ledger["sample"]) == set(SAMPLES)
+
+
+def test_every_star_is_in_the_catalogue_with_a_value_or_a_reason(results, catalogue):
+    for sample in SAMPLES:
+        stars = read_table(results / f"stars/{sample}.parquet")
+        assert (catalogue["sample"] == sample).sum() == len(stars)
+    assert (np.isfinite(catalogue["feh"]) == (catalogue["status"] == "ok")).all()
+
+
+@pytest.mark.parametrize("suffix", ["vot", "fits", "csv"])
+def test_the_catalogue_is_the_same_in_every_format(results, catalogue, suffix):
+    path = results / f"catalogue/metallicities.{suffix}"
+    if suffix == "csv":
+        other = pd.read_csv(path, keep_default_na=False, dtype={"star_id": str})["feh"]
+        other = pd.to_numeric(other, errors="coerce")
+    else:
+        other = Table.read(path)["feh"].filled(np.nan).astype(float)
+    np.testing.assert_array_equal(np.asarray(other), catalogue["feh"].to_numpy())
+
+
+def test_every_model_has_a_card_and_histories(results):
+    for model in MODELS:
+        folder = results / f"models/{model}"
+        card = json.loads((folder / "card.json").read_text())
+        assert card["relation"] == "dekany2021"
+        for member in card["members"]:
+            assert len(read_table(folder / f"history_{member}.parquet")) > 0
+
+
+def test_figures_are_drawn(results):
+    figures = {path.name for path in (results / "figures").glob("*.png")}
+    study = yaml.safe_load((results.parents[1] / "config/config.yaml").read_text())
+    for name in study["sky_maps"]:
+        assert f"{name}.png" in figures
+    assert {f"recovery_{sample}.png" for sample in SAMPLES} <= figures
+
+
+def test_a_second_run_does_nothing_and_says_so(demo):
+    output = demo.run("--cores", "all")
+    assert "Nothing to be done" in output
+
+
+def test_the_report_is_made(demo):
+    demo.run("--cores", "all", "--report", "results/demo/report.html")
+    report = demo.path("results/demo/report.html").read_text()
+    for category in ("Catalogue", "Sky maps", "Models", "Truth", "Light curves", "Metallicities"):
+        assert category in report
+
+
+def test_a_dry_run_of_the_demo_takes_less_than_five_seconds(new_project):
+    project = new_project()
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        output = project.run("--dry-run")
+        seconds.append(time.perf_counter() - start)
+    assert "simulate" in output
+    assert min(seconds) < 5

@@ -1,0 +1,179 @@
+"""What others script against: paper tables, own stars, messages."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.tables import read_table
+
+TABLE5 = "results/dg22/tables/table5.csv"
+TABLE5_COLUMNS = [
+    *("star_id", "ra", "dec", "feh", "feh_std", "mean_mag", "n_epochs", "period", "amplitude"),
+    *("phase_coverage", "snr"),
+]
+# The first rows of Table 5 of Dékány & Grebel (2022): ID, [Fe/H] and its spread.
+PUBLISHED = {
+    7: (-1.27, 0.07),
+    27: (-0.40, 0.05),
+    36: (-1.48, 0.05),
+    64: (-1.81, 0.12),
+    108: (-1.30, 0.02),
+}
+
+
+@pytest.fixture(scope="module")
+def project(new_project):
+    return new_project()
+
+
+def test_table_5_of_the_paper_is_made_from_the_published_networks(project, mirror):
+    output = project.run(
+        *("--cores", "all", "--configfile", "config/dg22.yaml", TABLE5), METALYRA_MIRROR=str(mirror)
+    )
+    assert "ogle" not in output  # nothing of the study's other sample is needed
+    table = pd.read_csv(project.path(TABLE5))
+    assert list(table) == TABLE5_COLUMNS
+    stars = (mirror / "dekany_grebel_2022/inner_bulge_new_rrab.dat").read_text().splitlines()
+    listed = [int(line.split()[1]) for line in stars if not line.startswith("#")]
+    assert table["star_id"].to_list() == listed
+    assert table.notna().all(axis=None)
+    for star_id, (feh, spread) in PUBLISHED.items():
+        row = table[table["star_id"] == star_id].iloc[0]
+        assert abs(row["feh"] - feh) <= 0.0051  # printed with two decimals
+        assert abs(row["feh_std"] - spread) <= 0.0051
+
+
+@pytest.fixture(scope="module")
+def own_stars(demo, tmp_path_factory):
+    """Some stars of the demo as a user would bring them, and broken ones."""
+    folder = tmp_path_factory.mktemp("own")
+    curves = folder / "curves"
+    curves.mkdir()
+    results = demo.path("results/demo")
+    matched = read_table(results / "matched/gaia_dr2_g.parquet")
+    points = read_table(results / "light_curves/gaia_dr2_g/0.parquet")
+    points = points[["star_id", "time", "mag", "mag_err"]]
+    sound = matched[(matched["status"] == "ok") & matched["star_id"].isin(points["star_id"])]
+    stars = sound[["star_id", "ra", "dec", "period"]].head(3).astype({"period": object})
+    sample = points[points["star_id"] == stars["star_id"].iloc[0]].drop(columns="star_id")
+    broken = {
+        "absent": (0.5, None, "no_light_curve"),
+        "short": (0.5, sample.head(19), "too_few_epochs"),
+        "repeated": (0.5, pd.concat([sample.head(19)] * 2), "too_few_epochs"),
+        "constant": (0.5, sample.assign(mag=15.0), "constant_magnitude"),
+        "unknown": (0.5, sample.assign(mag=np.nan), "too_few_epochs"),
+        "infinite": (0.5, sample.assign(mag=np.inf), "too_few_epochs"),
+        "zero": (0, sample, "invalid_period"),
+        "negative": (-0.5, sample, "invalid_period"),
+        "text": ("about 0.5", sample, "invalid_period"),
+        "missing": (None, sample, "invalid_period"),
+        "other_column": (0.5, sample.assign(airmass=1.0), "unreadable_light_curve"),
+        "garbage": (0.5, b"\x00\xff<html>", "unreadable_light_curve"),
+    }
+    for star_id in stars["star_id"]:
+        own = points[points["star_id"] == star_id].drop(columns="star_id")
+        own.to_csv(curves / f"{star_id}.csv", index=False)
+    expected = ["ok"] * len(stars)
+    for star_id, (period, curve, status) in broken.items():
+        if isinstance(curve, bytes):
+            (curves / f"{star_id}.csv").write_bytes(curve)
+        elif curve is not None:
+            curve.to_csv(curves / f"{star_id}.csv", index=False)
+        stars.loc[len(stars) + 1000] = [star_id, 10.0, -10.0, period]
+        expected.append(status)
+    stars.loc[5000] = stars.iloc[0]
+    expected.append("duplicate_id")
+    stars.to_csv(folder / "stars.csv", index=False)
+    return folder, stars["star_id"].to_list(), expected
+
+
+def apply(project, mirror, folder, output, **changes):
+    keys = {"stars": folder / "stars.csv", "lightcurves": folder / "curves", "model": "dg22_g"}
+    config = [f"{key}={value}" for key, value in {**keys, "output": output, **changes}.items()]
+    return project.attempt(
+        *("--cores", "all", "--configfile", "config/apply.yaml", "--config", *config),
+        METALYRA_MIRROR=str(mirror),
+    )
+
+
+def test_own_stars_get_a_value_or_a_reason(project, mirror, own_stars):
+    folder, star_ids, expected = own_stars
+    output = folder / "feh.csv"
+    status, text = apply(project, mirror, folder, output)
+    assert status == 0, text
+    table = pd.read_csv(output)
+    assert table["star_id"].to_list() == star_ids
+    assert table["status"].to_list() == expected
+    assert (table["feh"].notna() == (table["status"] == "ok")).all()
+    assert table["feh"].dropna().between(-3, 0.5).all()
+
+
+def test_own_light_curves_may_be_one_long_table(project, mirror, own_stars):
+    folder, star_ids, expected = own_stars
+    parts = []
+    for star_id, status in zip(star_ids, expected, strict=True):
+        if status == "ok":
+            parts.append(pd.read_csv(folder / f"curves/{star_id}.csv").assign(star_id=star_id))
+    pd.concat(parts).to_parquet(folder / "curves.parquet")
+    output = folder / "from_table.csv"
+    status, text = apply(project, mirror, folder, output, lightcurves=folder / "curves.parquet")
+    assert status == 0, text
+    table = pd.read_csv(output)
+    from_folder = pd.read_csv(folder / "feh.csv")
+    valued = from_folder["status"] == "ok"
+    assert table.loc[valued, "feh"].to_list() == from_folder.loc[valued, "feh"].to_list()
+
+
+def test_an_unknown_column_of_the_star_list_is_named(project, mirror, own_stars):
+    folder, _, _ = own_stars
+    stars = pd.read_csv(folder / "stars.csv").rename(columns={"period": "perid"})
+    stars.to_csv(folder / "renamed.csv", index=False)
+    status, text = apply(project, mirror, folder, folder / "none.csv", stars=folder / "renamed.csv")
+    assert status != 0
+    assert "renamed.csv" in text
+    assert "period" in text
+    assert "results/apply/logs/ingest/own_stars.log" in text
+    assert not (folder / "none.csv").exists()
+
+
+def test_an_unknown_model_is_named_before_anything_runs(project, mirror, own_stars):
+    folder, _, _ = own_stars
+    status, text = apply(project, mirror, folder, folder / "none.csv", model="dg22_k")
+    assert status != 0
+    assert "'dg22_k' is unknown; did you mean dg22_ks? allowed: dg22_g, dg22_ks" in text
+    assert "Traceback" not in text
+
+
+def test_an_unknown_key_is_named_before_anything_runs(project):
+    status, text = project.attempt("--cores", "1", "--config", "sede=3")
+    assert status != 0
+    assert "the key 'sede' is unknown; did you mean seed?" in text
+    assert "Traceback" not in text
+
+
+def test_a_source_that_is_nowhere_is_named_with_where_to_put_it(new_project, tmp_path):
+    source = "dekany_grebel_2022/inner_bulge_new_rrab.dat"
+    status, text = new_project().attempt(
+        *("--cores", "1", "--configfile", "config/dg22.yaml", f"results/dg22/sources/{source}"),
+        METALYRA_MIRROR=str(tmp_path),
+        METALYRA_OFFLINE="1",
+    )
+    assert status != 0
+    assert f"source '{source}' is missing" in text
+    assert str(tmp_path) in text
+
+
+def test_a_damaged_source_is_refused(new_project, tmp_path):
+    source = "dekany_grebel_2022/inner_bulge_new_rrab.dat"
+    damaged = tmp_path / source
+    damaged.parent.mkdir()
+    damaged.write_text("not the star list\n")
+    project = new_project()
+    status, text = project.attempt(
+        *("--cores", "1", "--configfile", "config/dg22.yaml", f"results/dg22/sources/{source}"),
+        METALYRA_MIRROR=str(tmp_path),
+        METALYRA_OFFLINE="1",
+    )
+    assert status != 0
+    assert source in text
+    assert not project.path(f"results/dg22/sources/{source}").exists()
