@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metalyra.networks.attention import attention_gru, transformer
 from metalyra.networks.convolutional import convolutional
-from metalyra.networks.recurrent import bilstm
+from metalyra.networks.hybrid import conv_gru, conv_lstm
+from metalyra.networks.recurrent import bigru, bilstm, gru, lstm
+from metalyra.networks.residual import fcn, inception_time, resnet
+from metalyra.networks.two_branch import joined_convolutional, principal_components
 from metalyra.sequences import PADDING
 from metalyra.settings import complete_settings
 
@@ -20,8 +24,20 @@ if TYPE_CHECKING:
     import keras
 
 KINDS: Mapping[str, Callable[..., "keras.KerasTensor"]] = {
+    "attention_gru": attention_gru,
+    "bigru": bigru,
     "bilstm": bilstm,
+    "conv_gru": conv_gru,
+    "conv_lstm": conv_lstm,
     "convolutional": convolutional,
+    "fcn": fcn,
+    "gru": gru,
+    "inception_time": inception_time,
+    "joined_convolutional": joined_convolutional,
+    "lstm": lstm,
+    "principal_components": principal_components,
+    "resnet": resnet,
+    "transformer": transformer,
 }
 """Bodies of networks by kind; their hyper-parameters are the functions' keyword arguments."""
 
@@ -80,6 +96,8 @@ def set_scaling(
 ) -> None:
     """Standardise the inputs and the output of a network by its training set.
 
+    Principal components, where the network has them, are found in the same set.
+
     Parameters
     ----------
     network
@@ -91,6 +109,10 @@ def set_scaling(
     weights : array, shape (n,)
         Weights of the stars in the mean and standard deviation of `feh`.
     """
+    import keras
+
+    from metalyra.networks.layers import PrincipalComponents
+
     points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
     mean, deviation = points.mean(axis=0), points.std(axis=0)
     deviation[np.ptp(points, axis=0) == 0] = 1
@@ -101,3 +123,7 @@ def set_scaling(
     network.get_layer("output_scaling").set_weights(
         [np.array([deviation_feh]), np.array([mean_feh])]
     )
+    for layer in network.layers:
+        if isinstance(layer, PrincipalComponents):
+            curves = keras.Model(network.input, layer.input).predict_on_batch(sequences)
+            layer.adapt(np.asarray(curves))
