@@ -3,15 +3,13 @@
 from job import logged
 from metalyra.development import make_development_set
 from metalyra.ledger import OK
-from metalyra.selection import select_pulsation_type
+from metalyra.selection import select_stars
 from metalyra.sequences import make_sequences, write_sequences
 from metalyra.tables import read_table, read_tables, write_table
 
 with logged(snakemake):
     stars = read_table(snakemake.input.stars)
-    fits = select_pulsation_type(
-        read_tables(snakemake.input.fits), stars, snakemake.params.pulsation_type
-    )
+    fits = select_stars(read_tables(snakemake.input.fits), stars, snakemake.params.pulsation_type)
     development = make_development_set(
         fits,
         read_table(snakemake.input.labels),

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from job import logged
 from metalyra.prediction import predict_metallicities, read_card
-from metalyra.selection import select_pulsation_type
+from metalyra.selection import select_stars
 from metalyra.sequences import make_sequences
 from metalyra.tables import read_table, write_table
 
 with logged(snakemake):
     model = Path(snakemake.input.card).parent
     card = read_card(model)
-    fits = select_pulsation_type(
+    fits = select_stars(
         read_table(snakemake.input.fits),
         read_table(snakemake.input.stars),
         snakemake.params.pulsation_type,

@@ -19,7 +19,7 @@ import pyarrow.csv
 from astropy import units
 from astropy_healpix import HEALPix
 
-from metalyra.archives import Member, read_file, stream_members
+from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
 from metalyra.surveys.text_tables import check_columns, read_text
@@ -83,6 +83,7 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
         p1_o, best_classification`` and any others of the archive, ``ra`` and ``dec`` among
         them if it was joined with `gaia_source`), or catalogued periods (``source_id,
         ogle_id, ogle_period, ogle_type``). What an earlier file says of a star goes.
+        Archives or folders of light curves name stars without a period.
 
     Returns
     -------
@@ -130,6 +131,8 @@ def read_light_curves(
                 yield from _light_curves(member, wanted, band, use_flags)
 
 
+_FILE_NAME = re.compile(r"(\d{10,20})\.csv$")
+
 _GAIA = {"bands": ("G", "BP", "RP"), "columns": MAGNITUDES, "read_stars": read_stars}
 
 GAIA_DR3 = Survey(
@@ -150,6 +153,8 @@ GAIA_DR2 = Survey(
 
 def _read_star_file(path: Path) -> pd.DataFrame:
     """Read one star file, of either kind."""
+    if is_collection(path):
+        return _list_stars(path)
     table = read_text(path, read_file(path))
     if "ogle_period" in table:
         check_columns(path, table.columns, _PERIOD_COLUMNS)
@@ -173,6 +178,21 @@ def _read_star_file(path: Path) -> pd.DataFrame:
             "source_id is a whole number"
         )
     return stars
+
+
+def _list_stars(path: Path) -> pd.DataFrame:
+    """Name the stars that an archive has files of; their periods and types are unknown."""
+    matches = (_FILE_NAME.search(member.name) for member in stream_members(path))
+    names = pd.Series([match[1] for match in matches if match is not None], dtype="str")
+    return pd.DataFrame(
+        {
+            "star_id": names,
+            "ra": np.nan,
+            "dec": np.nan,
+            "period": np.nan,
+            "pulsation_type": "unknown",
+        }
+    )
 
 
 def _read_rr_lyrae(table: pd.DataFrame) -> pd.DataFrame:
