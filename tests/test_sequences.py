@@ -1,14 +1,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.interpolate import make_smoothing_spline
 
 from metalyra.sequences import (
+    MONTI_2024,
+    MONTI_2025,
     PADDING,
     complete_recipe,
     make_sequences,
     read_sequences,
     resample_periodic,
     sequence_shape,
+    smooth_periodic,
     write_sequences,
 )
 
@@ -95,7 +99,14 @@ def test_long_light_curves_are_binned_or_truncated():
 
 
 @pytest.mark.parametrize(
-    "recipe", [DG22_KS, {"recipe": "dg22"}, {"recipe": "gp_curve", "points": 264}]
+    "recipe",
+    [
+        DG22_KS,
+        {"recipe": "dg22"},
+        {"recipe": "gp_curve", "points": 264},
+        {"recipe": "spline", "points": 50, "smoothing": 1e-5},
+        {"recipe": "spline", "points": 50, "magnitude": "standardised"},
+    ],
 )
 def test_sequences_do_not_depend_on_the_other_stars(recipe):
     fits, folded = random_sample(40)
@@ -147,12 +158,105 @@ def test_resampling_at_the_samples_returns_them():
     np.testing.assert_allclose(resample_periodic(curves, 200)[:, ::2], curves, atol=1e-12)
 
 
+def sawtooth(phase: np.ndarray) -> np.ndarray:
+    """Return a light curve like an RRab star's (mag), brightest near phase 0."""
+    harmonics = np.arange(1, 5)
+    waves = np.cos(2 * np.pi * harmonics * phase[:, None] + 0.4 * (harmonics - 1))
+    return 15 - 0.4 * waves @ (1 / harmonics**1.5)
+
+
+def noisy_sawtooth(points: int, noise: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(6)
+    phase = random.random(points)
+    mag = sawtooth(phase) + random.normal(0, noise, points)
+    return fit_rows("a", period=0.6), folded_curve("a", phase, mag)
+
+
+def test_the_spline_smooths_the_noise():
+    fits, folded = noisy_sawtooth(120, 0.05)
+    _, sequences = make_sequences(fits, folded, {"recipe": "spline", "magnitude": "plain"})
+    grid = np.arange(264) / 264
+    assert np.std(sequences[0, :, 1] - sawtooth(grid)) < 0.6 * 0.05
+    np.testing.assert_allclose(sequences[0, :, 0], grid * 0.6, atol=1e-6)
+
+
+def test_the_spline_closes_at_the_end_of_the_cycle():
+    _, folded = noisy_sawtooth(60, 0.02)
+    ends = smooth_periodic(
+        folded["phase"].to_numpy(), folded["mag"].to_numpy(), np.array([0, 1e-9, 1 - 1e-9])
+    )
+    assert ends[2] == pytest.approx(ends[0], abs=0.01)
+    open_ended = make_smoothing_spline(*np.sort(folded[["phase", "mag"]].to_numpy(), axis=0).T)
+    assert abs(open_ended(1.0) - open_ended(0.0)) > 0.1
+
+
+def test_a_spline_can_be_as_smooth_as_a_line():
+    _, folded = noisy_sawtooth(60, 0.02)
+    grid = np.arange(50) / 50
+    smooth, rough = (
+        smooth_periodic(folded["phase"].to_numpy(), folded["mag"].to_numpy(), grid, smoothing)
+        for smoothing in (1e3, 1e-7)
+    )
+    assert np.abs(np.diff(smooth, 2)).max() < 1e-4
+    assert np.std(rough - sawtooth(grid)) < 0.03
+
+
+def test_magnitudes_of_the_spline_are_plain_centred_or_standardised():
+    fits, folded = noisy_sawtooth(80, 0.02)
+    plain, centred, standardised = (
+        make_sequences(fits, folded, {"recipe": "spline", "magnitude": magnitude})[1][0, :, 1]
+        for magnitude in ("plain", "centred", "standardised")
+    )
+    np.testing.assert_allclose(centred, plain - folded["mag"].mean(), atol=1e-5)
+    np.testing.assert_allclose(standardised, (plain - plain.mean()) / plain.std(), atol=1e-4)
+
+
+def test_points_of_almost_one_phase_count_as_one():
+    _, folded = noisy_sawtooth(40, 0.02)
+    phase, mag = folded["phase"].to_numpy(), folded["mag"].to_numpy()
+    grid = np.arange(100) / 100
+    once = smooth_periodic(phase, mag, grid, 1e-5)
+    close = smooth_periodic(np.append(phase, phase[:1] + 1e-9), np.append(mag, mag[:1]), grid, 1e-5)
+    np.testing.assert_allclose(close, once, atol=0.02)
+
+
+def test_a_light_curve_of_two_phases_is_named():
+    folded = folded_curve("b", [0.1, 0.1, 0.6], [15.0, 15.1, 15.4])
+    with pytest.raises(ValueError, match="star b: points at 2 phases do not make a curve"):
+        make_sequences(fit_rows("b"), folded, {"recipe": "spline"})
+
+
+def test_magnitudes_of_an_unknown_kind_are_named():
+    with pytest.raises(ValueError, match="'flux'; allowed are 'plain', 'centred' and"):
+        sequence_shape({"recipe": "spline", "magnitude": "flux"})
+
+
+def test_the_raw_catalogue_is_folded_centred_and_padded():
+    fits, folded = noisy_sawtooth(60, 0.02)
+    _, sequences = make_sequences(fits, folded, MONTI_2024["Raw catalog"])
+    points = folded.sort_values("phase")
+    np.testing.assert_allclose(sequences[0, :60, 0], points["phase"] * 0.6, atol=1e-6)
+    np.testing.assert_allclose(
+        sequences[0, :60, 1], points["mag"] - points["mag"].mean(), atol=1e-5
+    )
+    assert (sequences[0, 60:] == PADDING).all()
+
+
+@pytest.mark.parametrize("recipe", [*MONTI_2024.values(), *MONTI_2025.values()])
+def test_the_recipes_of_the_papers_have_known_settings(recipe):
+    assert complete_recipe(recipe) | dict(recipe) == complete_recipe(recipe)
+
+
 @pytest.mark.parametrize(
     ("recipe", "shape"),
     [
         (DG22_KS, (60, 2)),
         ({"recipe": "dg22"}, (80, 2)),
         ({"recipe": "gp_curve"}, (40, 5)),
+        ({"recipe": "spline"}, (264, 2)),
+        (MONTI_2024["Raw catalog"], (264, 2)),
+        (MONTI_2025["RRab"], (264, 2)),
+        (MONTI_2025["RRc"], (265, 2)),
         ({"recipe": "gp_curve", "points": 16, "constants": []}, (16, 1)),
     ],
 )
@@ -161,8 +265,8 @@ def test_the_shape_follows_from_the_recipe(recipe, shape):
 
 
 def test_unknown_recipes_and_settings_are_named():
-    with pytest.raises(ValueError, match="'spline'; known are dg22, gp_curve"):
-        complete_recipe({"recipe": "spline"})
+    with pytest.raises(ValueError, match="'lasso'; known are dg22, gp_curve, spline"):
+        complete_recipe({"recipe": "lasso"})
     with pytest.raises(ValueError, match="dg22: nbins; allowed are max_phase, bins"):
         complete_recipe({"recipe": "dg22", "nbins": 60})
     with pytest.raises(ValueError, match="'drop'; allowed are 'bin' and 'truncate'"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import make_smoothing_spline
 
 from metalyra.settings import complete_settings
 from metalyra.tables import replace_when_complete
@@ -100,7 +101,8 @@ def folded_sequences(
     fits, folded
         As for `make_sequences`.
     max_phase
-        Phase where the sequences end, 1 to 2 (published: 1.2 for Ks, 1.0 for G).
+        Phase where the sequences end, 1 to 2 (published: 1.2 for Ks, 1.0 for G and by
+        Monti et al. 2024 for their raw catalogue).
     bins
         Number of equal phase bins whose mean phases and magnitudes replace the points
         (published: 60 for Ks); empty bins are dropped. By default, points are not binned.
@@ -183,11 +185,134 @@ def curve_sequences(
     return sequences
 
 
+def spline_sequences(
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    *,
+    points: int = 264,
+    magnitude: str = "centred",
+    smoothing: float | None = None,
+) -> np.ndarray:
+    """Return phase times period and magnitude of a smoothing spline at equal phases.
+
+    The recipe of Monti et al. (2024, Sec. 3; 2025, Sec. 2.3), for light curves whose
+    phase 0 is at maximum light.
+
+    Parameters
+    ----------
+    fits, folded
+        As for `make_sequences`.
+    points
+        Number of phases, from 0 (published: 264 for RRab and 265 for RRc stars).
+    magnitude
+        "plain"; "centred": minus the mean of the light curve's points; or
+        "standardised": the resampled curve has mean 0 and standard deviation 1.
+    smoothing
+        See `smooth_periodic`; by default chosen for each star, as published.
+
+    Returns
+    -------
+    array, shape (n, points, 2)
+        Phase times period (d); magnitude (mag, or standard deviations).
+
+    Raises
+    ------
+    ValueError
+        If `magnitude` is unknown, or a light curve has too few points.
+    """
+    if magnitude not in ("plain", "centred", "standardised"):
+        raise ValueError(
+            f"magnitude is {magnitude!r}; allowed are 'plain', 'centred' and 'standardised'"
+        )
+    grid = np.arange(points) / points
+    sequences = np.empty((len(fits), points, 2))
+    sequences[:, :, 0] = fits["period"].to_numpy(dtype=float)[:, None] * grid
+    star, phase, mag = _kept_points(fits, folded)
+    order = np.lexsort((mag, phase, star))
+    ends = np.searchsorted(star[order], np.arange(1, len(fits)))
+    for row, own in enumerate(np.split(order, ends)[: len(fits)]):
+        try:
+            curve = smooth_periodic(phase[own], mag[own], grid, smoothing)
+        except ValueError as error:
+            raise ValueError(f"star {fits['star_id'].iloc[row]}: {error}") from error
+        if magnitude == "centred":
+            curve -= mag[own].mean()
+        elif magnitude == "standardised":
+            curve = (curve - curve.mean()) / curve.std()
+        sequences[row, :, 1] = curve
+    return sequences
+
+
 RECIPES: Mapping[str, Callable[..., np.ndarray]] = {
     "dg22": folded_sequences,
     "gp_curve": curve_sequences,
+    "spline": spline_sequences,
 }
 """Recipes by name; their settings are the functions' keyword arguments."""
+
+MONTI_2024: Mapping[str, Mapping[str, Any]] = {
+    "Raw catalog": {"recipe": "dg22", "steps": 264},
+    "Pre-processed catalog without mean magnitude": {"recipe": "spline", "magnitude": "plain"},
+    "Pre-processed catalog": {"recipe": "spline"},
+}
+"""Recipes of the catalogues of Monti et al. (2024), Table A1, aligned by maximum light."""
+
+MONTI_2025: Mapping[str, Mapping[str, Any]] = {
+    "RRab": {"recipe": "spline", "magnitude": "standardised", "points": 264},
+    "RRc": {"recipe": "spline", "magnitude": "standardised", "points": 265},
+}
+"""Recipes of Monti et al. (2025) by pulsation type, aligned by maximum light."""
+
+
+def smooth_periodic(
+    phase: np.ndarray, mag: np.ndarray, grid: np.ndarray, smoothing: float | None = None
+) -> np.ndarray:
+    """Return the smoothing spline of a folded light curve.
+
+    The spline minimises the sum of the squared residuals plus `smoothing` times the
+    integral of the squared second derivative (Monti et al. 2024, Eq. 2). SciPy's
+    `UnivariateSpline`, which Monti et al. (2025) name, lets the residuals of n points sum
+    up to n mag^2 by default: that is one cubic for the whole cycle.
+
+    Parameters
+    ----------
+    phase, mag : array, shape (n,)
+        Points of one cycle, phases in [0, 1); the quarters of a cycle before and after
+        repeat them, so that the curve closes.
+    grid : array, shape (m,)
+        Phases in [0, 1) to evaluate the spline at.
+    smoothing
+        Weight of the curvature, where phases are in cycles; by default the minimum of
+        the generalised cross-validation.
+
+    Returns
+    -------
+    array, shape (m,)
+
+    Raises
+    ------
+    ValueError
+        If there are points at fewer than three phases.
+    """
+    # A spline cannot tell points of one phase apart, and not well those of almost one.
+    position, member, counts = np.unique(
+        np.round(phase, _PHASE_DIGITS) % 1, return_inverse=True, return_counts=True
+    )
+    if len(position) < 3:
+        raise ValueError(f"points at {len(position)} phases do not make a curve")
+    means = np.bincount(member, mag) / counts
+    cycles = np.concatenate([position - 1, position, position + 1])
+    used = (cycles > -0.25) & (cycles < 1.25)
+    # Too few points near the ends of the cycle: its neighbours are used as a whole.
+    if np.count_nonzero(used) < 5:
+        used[:] = True
+    spline = make_smoothing_spline(
+        cycles[used], np.tile(means, 3)[used], w=np.tile(counts, 3)[used], lam=smoothing
+    )
+    return spline(grid)
+
+
+_PHASE_DIGITS = 5
 
 
 def resample_periodic(curves: np.ndarray, points: int) -> np.ndarray:
