@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
-from metalyra.weights import density_weights, inverse_variance_weights, make_weights
+from metalyra.weights import (
+    dense_weights,
+    density_weights,
+    inverse_variance_weights,
+    make_weights,
+)
 
 
 @pytest.fixture
@@ -47,3 +52,56 @@ def test_errors_may_be_missing_where_they_are_not_used(feh):
     missing = np.full(len(feh), np.nan)
     weights = make_weights(feh, missing, density_threshold=0.5)
     np.testing.assert_allclose(weights, density_weights(feh, 0.5))
+
+
+def test_weights_sum_to_the_number_of_stars(feh):
+    feh_err = np.random.default_rng(2).uniform(0.05, 0.2, len(feh))
+    for settings in ({}, {"density_threshold": 0}, {"density_alpha": 0.9}):
+        weights = make_weights(feh, feh_err, inverse_variance=True, **settings)
+        assert weights.sum() == pytest.approx(len(feh))
+        assert weights.min() > 0
+
+
+def test_without_a_threshold_weights_are_inverse_densities(feh):
+    weights = make_weights(feh, feh, density_threshold=0)
+    np.testing.assert_allclose(np.ptp(weights * gaussian_kde(feh)(feh)), 0, atol=1e-12)
+
+
+def test_weights_can_be_scaled_to_a_range(feh):
+    number, ranged = (
+        make_weights(feh, feh, density_threshold=0.5, scaling=scaling)
+        for scaling in ("number", "range")
+    )
+    assert (ranged.min(), ranged.max()) == (0.01, pytest.approx(1))
+    np.testing.assert_allclose(
+        (ranged - 0.01) / 0.99, (number - number.min()) / np.ptp(number), atol=1e-12
+    )
+    assert (make_weights(feh, feh, scaling="range") == 1).all()
+
+
+def test_dense_weights_fall_from_the_rarest_to_the_commonest(feh):
+    density = gaussian_kde(feh)(feh)
+    weights = dense_weights(feh, 0.5)
+    assert (np.diff(weights[np.argsort(density)]) <= 0).all()
+    assert weights.max() / weights.min() == pytest.approx(2)
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_the_strength_of_dense_weights(feh):
+    np.testing.assert_allclose(dense_weights(feh, 0), 1)
+    full, double = dense_weights(feh, 1), dense_weights(feh, 2)
+    assert np.count_nonzero(full == full.min()) == 1
+    assert np.mean(double == double.min()) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"density_alpha": -1}, "alpha of the density weights is -1"),
+        ({"density_alpha": 1, "density_threshold": 0.5}, "exclude each other"),
+        ({"scaling": "unit"}, "'unit'; allowed are number, range"),
+    ],
+)
+def test_settings_that_make_no_weights_are_named(feh, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_weights(feh, feh, **settings)
