@@ -1,0 +1,70 @@
+"""Every command of the README does what it says."""
+
+import re
+import shlex
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+
+from tests.integration.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    command
+    for block in re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    for command in block.replace("\\\n", " ").strip().splitlines()
+]
+EXECUTED = {"make", "source"}
+"""Commands that are run by other tests, or by the reader's shell."""
+
+
+def run(project, command: str, *more: str, mirror) -> str:
+    program, *arguments = shlex.split(command)
+    assert program == "snakemake"
+    return project.run(*arguments, *more, METALYRA_MIRROR=str(mirror))
+
+
+def test_there_are_commands():
+    assert {shlex.split(command)[0] for command in COMMANDS} == {"snakemake", *EXECUTED}
+    assert len(COMMANDS) >= 9
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
+def test_make_knows_its_targets(command):
+    subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_report_is_made(demo, mirror):
+    command = next(command for command in COMMANDS if "--report" in command)
+    run(demo, command, mirror=mirror)
+    assert "metallicities.csv" in demo.path("results/demo/report.html").read_text()
+
+
+def test_own_stars_get_metallicities(demo, mirror):
+    command = next(command for command in COMMANDS if "config/apply.yaml" in command)
+    curves = demo.path("curves")
+    curves.mkdir()
+    points = pd.read_parquet(demo.path("results/demo/light_curves/gaia_dr2_g/0.parquet"))
+    stars = pd.read_parquet(demo.path("results/demo/matched/gaia_dr2_g.parquet"))
+    stars = stars[stars["star_id"].isin(points["star_id"]) & (stars["status"] == "ok")].head(2)
+    stars[["star_id", "period"]].to_csv(demo.path("stars.csv"), index=False)
+    for star_id, rows in points[points["star_id"].isin(stars["star_id"])].groupby("star_id"):
+        rows[["time", "mag", "mag_err"]].to_csv(curves / f"{star_id}.csv", index=False)
+    run(demo, command, mirror=mirror)
+    table = pd.read_csv(demo.path("metallicities.csv"), dtype={"star_id": str})
+    assert table["star_id"].to_list() == stars["star_id"].to_list()
+    assert (table["status"] == "ok").all()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [line for line in COMMANDS if re.search("config/(dg22|dekany21|monti25).yaml", line)],
+)
+def test_the_studies_can_be_planned(new_project, mirror, command):
+    """A dry run of what takes long, or needs a cluster or conda."""
+    if "--sdm conda" in command and shutil.which("conda") is None:
+        pytest.skip("conda is not installed here")
+    output = run(new_project(), command, "--dry-run", mirror=mirror)
+    assert "acquire" in output or "conda" in output
