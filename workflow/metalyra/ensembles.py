@@ -71,7 +71,7 @@ def train_member(
         empty, or a setting is unknown.
     """
     settings = complete_training(training)
-    _make_deterministic(derive_seed(seed, "train", f"member {fold}"))
+    make_deterministic(derive_seed(seed, "train", f"member {fold}"))
     stars = development[development["fold"] >= 0].sort_values("star_id")
     row = pd.Index(star_ids).get_indexer(stars["star_id"])
     if (row < 0).any():
@@ -100,7 +100,7 @@ def train_member(
 def fit_network(
     network: "keras.Model",
     training: "Arrays",
-    validation: "Arrays",
+    validation: "Arrays | None",
     random: np.random.Generator,
     *,
     epochs: int = 80,
@@ -114,12 +114,15 @@ def fit_network(
 ) -> pd.DataFrame:
     """Fit a network, and leave it with the weights of its best epoch.
 
+    Without stars to validate it, it keeps those of the last.
+
     Parameters
     ----------
     network
         Of `metalyra.networks.build_network`; changed.
     training, validation
-        Sequences (n, steps, channels), [Fe/H] (n,) in dex and weights (n,) of each.
+        Sequences (n, steps, channels), [Fe/H] (n,) in dex and weights (n,) of each;
+        None to train without validation.
     random
         Draws the order of the stars in each epoch.
     epochs
@@ -143,10 +146,17 @@ def fit_network(
     Returns
     -------
     DataFrame
-        epoch (from 1), loss and val_loss.
+        epoch (from 1), loss and val_loss (NaN without validation).
+
+    Raises
+    ------
+    ValueError
+        If the training shall stop early but nothing validates it.
     """
     import keras
 
+    if validation is None and patience is not None:
+        raise ValueError("patience needs stars that validate the network")
     batches = math.ceil(len(training[0]) / batch_size)
     if schedule == "cosine":
         learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * batches)
@@ -169,10 +179,12 @@ def fit_network(
         for batch in np.array_split(random.permutation(len(training[0])), batches):
             training_loss = network.train_on_batch(*(array[batch] for array in training))
         network.reset_metrics()
-        history.append((float(training_loss), float(network.test_on_batch(*validation))))
+        loss_now = math.nan if validation is None else network.test_on_batch(*validation)
+        history.append((float(training_loss), float(loss_now)))
         if history[-1][1] < best:
             best, best_epoch, best_weights = history[-1][1], len(history), network.get_weights()
-    network.set_weights(best_weights)
+    if validation is not None:
+        network.set_weights(best_weights)
     table = pd.DataFrame(history, columns=["loss", "val_loss"])
     table.insert(0, "epoch", np.arange(1, len(table) + 1))
     return table
@@ -272,7 +284,7 @@ def make_card(
         "members": [int(member) for member in members],
         "provenance": dict(provenance),
         "metrics": None if out_of_fold is None else measure_folds(out_of_fold),
-        "versions": _versions(),
+        "versions": _network_versions(),
     }
 
 
@@ -343,7 +355,7 @@ def _only_finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _make_deterministic(seed: int) -> None:
+def make_deterministic(seed: int) -> None:
     """Seed all generators, and let the backend compute in a fixed order."""
     import keras
 
@@ -354,8 +366,12 @@ def _make_deterministic(seed: int) -> None:
         tensorflow.config.experimental.enable_op_determinism()
 
 
-def _versions() -> dict[str, str]:
+def library_versions(*libraries: str) -> dict[str, str]:
+    """Return the versions of MetaLyra and of the libraries that a model depends on."""
+    return {"metalyra": metalyra.__version__} | {name: version(name) for name in libraries}
+
+
+def _network_versions() -> dict[str, str]:
     import keras
 
-    libraries = ("keras", keras.backend.backend(), "numpy")
-    return {"metalyra": metalyra.__version__} | {name: version(name) for name in libraries}
+    return library_versions("keras", keras.backend.backend(), "numpy")
