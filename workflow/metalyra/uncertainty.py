@@ -1,0 +1,86 @@
+"""How far a predicted metallicity may be off, learnt from stars that were held out."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Floats = NDArray[np.float64]
+
+LEVELS = (0.68, 0.95)
+"""Shares of the stars that the intervals shall hold."""
+
+
+class Calibration(NamedTuple):
+    """From a star's own spread to intervals around its prediction.
+
+    Attributes
+    ----------
+    floor
+        Error (dex) of a star whose spread is 0.
+    factor
+        Error per spread, added in quadrature.
+    quantiles
+        Half widths of the intervals of `LEVELS`, in units of the error.
+    """
+
+    floor: float
+    factor: float
+    quantiles: tuple[float, ...]
+
+
+def calibrate(residuals: Floats, spread: Floats) -> Calibration:
+    """Learn the errors of predictions from those of held-out stars.
+
+    The variance ``floor^2 + (factor spread)^2`` is the most likely one of Gaussian
+    residuals. The half widths of the intervals are then the conformal quantiles of the
+    residuals in units of their errors (Lei et al. 2018, with the locally weighted
+    residuals of their Sec. 5.2), which hold whatever the distribution is.
+
+    Parameters
+    ----------
+    residuals : array, shape (n,)
+        Predicted minus true metallicities (dex) of stars that were not trained on.
+    spread : array, shape (n,)
+        A guess of the error of each, not negative, in any one unit.
+
+    Raises
+    ------
+    ValueError
+        If there are too few stars for the widest interval.
+    """
+    if len(residuals) < (needed := int(np.ceil(max(LEVELS) / (1 - max(LEVELS))))):
+        raise ValueError(f"{len(residuals)} held-out stars are too few; {needed} are needed")
+    typical = float(np.sqrt(np.mean(spread**2))) or 1.0
+    relative, scale = spread / typical, float(np.sqrt(np.mean(residuals**2)))
+
+    def cost(logs: Floats) -> float:
+        variance = np.exp(2 * logs[0]) + np.exp(2 * logs[1]) * relative**2
+        return float(np.mean(np.log(variance) + residuals**2 / variance))
+
+    best = minimize(cost, np.log([scale, scale]), method="Nelder-Mead", tol=1e-8).x
+    floor, factor = float(np.exp(best[0])), float(np.exp(best[1])) / typical
+    in_errors = np.sort(np.abs(residuals) / np.hypot(floor, factor * spread))
+    ranks = [int(np.ceil(level * (len(residuals) + 1))) - 1 for level in LEVELS]
+    return Calibration(floor, factor, tuple(float(in_errors[rank]) for rank in ranks))
+
+
+def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, Floats]:
+    """Return the standard error (dex) of each star, and half widths of its intervals.
+
+    Returns
+    -------
+    errors : array, shape (n,)
+        Half widths of the 68 % intervals: the standard errors, if they were Gaussian.
+    half_widths : array, shape (n, number of levels)
+    """
+    errors = np.hypot(calibration.floor, calibration.factor * spread)
+    half_widths = errors[:, None] * np.array(calibration.quantiles)
+    return half_widths[:, 0], half_widths
+
+
+def measure_coverage(residuals: Floats, half_widths: Floats) -> dict[str, float]:
+    """Return the share of the stars that the interval of each level holds."""
+    shares = (np.abs(residuals)[:, None] <= half_widths).mean(axis=0)
+    return {f"{level:g}": float(share) for level, share in zip(LEVELS, shares, strict=True)}
