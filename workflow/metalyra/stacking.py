@@ -1,0 +1,491 @@
+"""Stacks: ensembles of several kinds of regressors, with weights learnt out of fold.
+
+A member of a stack is trained without one cross-validation fold: the population that its
+light curves come from (`metalyra.population`), and regressors of several kinds on the
+shapes that it infers (`metalyra.regressors`). Published networks may join in: each
+predicts the fold that it has not seen, and new stars get the mean of them all. The
+weights of the kinds are those that combine the out-of-fold predictions best; a star's
+metallicity is the mean of the members'.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.ensembles import library_versions, measure_folds
+from metalyra.ledger import OK
+from metalyra.population import (
+    Curves,
+    Population,
+    Shapes,
+    collect_curves,
+    describe_shapes,
+    fit_population,
+    infer_shapes,
+)
+from metalyra.prediction import predict_metallicities, read_card
+from metalyra.randomness import derive_seed
+from metalyra.regressors import FORMS, Regressor, complete_regressor, fit_regressor
+from metalyra.sequences import make_sequences
+from metalyra.settings import complete_settings
+from metalyra.tables import replace_when_complete
+from metalyra.uncertainty import (
+    LEVELS,
+    Calibration,
+    calibrate,
+    estimate_errors,
+    measure_coverage,
+)
+
+Floats = NDArray[np.float64]
+
+PUBLISHED = "published"
+"""Name of the published networks among the regressors, and of their folder."""
+
+DOMAIN = ("period", "amplitude", "n_epochs", "snr")
+"""Columns of the fits table that tell whether a star is like those of the training."""
+
+
+class StackMember(NamedTuple):
+    """What one member has learnt: its population, and regressors by name.
+
+    `slopes` (2 J,) tell how [Fe/H] changes with the coefficients, for the spread that the
+    noise of a light curve leaves.
+    """
+
+    population: Population
+    regressors: Mapping[str, Regressor]
+    slopes: Floats
+
+
+class Combination(NamedTuple):
+    """Weights of the regressors, not negative, and a constant term (dex)."""
+
+    weights: Floats
+    offset: float
+
+    def __call__(self, predictions: Floats) -> Floats:
+        """Combine the predictions (n, regressors) of each star."""
+        # Not a matrix product, whose last bits may depend on the number of stars.
+        return self.offset + (predictions * self.weights).sum(axis=1)
+
+
+def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a stack with all its settings.
+
+    Parameters
+    ----------
+    config
+        Settings of `metalyra.population.fit_population` under `population`;
+        configurations of `metalyra.regressors.fit_regressor` by name under `regressors`;
+        under `noise_floor`, optionally, the error (dex) of [Fe/H] that does not come from
+        the noise of a light curve: stars are then weighted by the inverse of their
+        variance; under `published`, optionally, the name of a published model that joins
+        in.
+
+    Raises
+    ------
+    ValueError
+        If a setting is unknown, or there is no regressor.
+    """
+    allowed = ("population", "regressors", "noise_floor", PUBLISHED)
+    if unknown := ", ".join(sorted(set(config) - set(allowed))):
+        raise ValueError(
+            f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
+        )
+    regressors = dict(config.get("regressors") or {})
+    if not regressors or PUBLISHED in regressors:
+        raise ValueError(f"a stack needs regressors, none of them named {PUBLISHED!r}")
+    return {
+        "population": complete_settings(
+            fit_population, config.get("population") or {}, "the population of a stack"
+        ),
+        "regressors": {name: complete_regressor(entry) for name, entry in regressors.items()},
+        "noise_floor": config.get("noise_floor"),
+        PUBLISHED: config.get(PUBLISHED),
+    }
+
+
+def train_stack_member(
+    development: pd.DataFrame,
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    fold: int,
+    stack: Mapping[str, Any],
+    seed: int,
+) -> tuple[StackMember, pd.DataFrame]:
+    """Train the member of a stack that sees neither labels nor light curves of one fold.
+
+    Parameters
+    ----------
+    development
+        Of `metalyra.development.make_development_set`; stars of fold -1 are left out.
+    fits, folded
+        Tables of all its stars.
+    fold
+        The fold that is held out.
+    stack
+        Of `complete_stack`.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    member : StackMember
+    out_of_fold : DataFrame
+        star_id, fold, feh, feh_err, spread, and the prediction of each regressor, for
+        the stars of the fold.
+
+    Raises
+    ------
+    ValueError
+        If a star has no fit, or the fold or all others are empty.
+    """
+    settings = complete_stack(stack)
+    stars = development[development["fold"] >= 0].sort_values("star_id")
+    fits = _fits_of(stars, fits)
+    curves = _pad_together(fits, folded)
+    held_out = (stars["fold"] == fold).to_numpy()
+    if held_out.all() or not held_out.any():
+        raise ValueError(f"fold {fold} leaves no stars to {'train' if held_out.all() else 'test'}")
+    known = ~held_out
+    population = fit_population(curves.take(np.flatnonzero(known)), **settings["population"])
+    shapes = infer_shapes(population, curves)
+    inputs, feh = describe_shapes(shapes, curves.period), stars["feh"].to_numpy(dtype=float)
+    linear = fit_regressor(
+        {"kind": "ridge"},
+        np.column_stack([shapes.coefficients, curves.period])[known],
+        feh[known],
+    )
+    weights = stars["weight"].to_numpy(dtype=float)[known]
+    if settings["noise_floor"] is not None:
+        spread = measure_spread(shapes, linear.slopes[:-1])[known]
+        weights = weights / (settings["noise_floor"] ** 2 + spread**2)
+    regressors = {
+        name: fit_regressor(
+            config,
+            inputs[known],
+            feh[known],
+            weights / weights.mean(),
+            derive_seed(seed, "train", f"{name} {fold}"),
+        )
+        for name, config in settings["regressors"].items()
+    }
+    member = StackMember(population, regressors, linear.slopes[:-1])
+    out_of_fold = stars.loc[held_out, ["star_id", "fold", "feh", "feh_err"]].reset_index(drop=True)
+    predicted, spread = predict_with_member(member, fits[held_out], folded)
+    return member, out_of_fold.assign(
+        spread=spread, **dict(zip(regressors, predicted.T, strict=True))
+    )
+
+
+def predict_with_member(
+    member: StackMember, fits: pd.DataFrame, folded: pd.DataFrame
+) -> tuple[Floats, Floats]:
+    """Predict [Fe/H] with each regressor of one member.
+
+    Returns
+    -------
+    predicted : array, shape (n, regressors)
+        Of the stars of status ok, in the order of `fits` (dex).
+    spread : array, shape (n,)
+        What the noise of the light curve adds to the error of [Fe/H] (dex).
+    """
+    stars = int((fits["status"] == OK).sum())
+    predicted, spread = np.empty((stars, len(member.regressors))), np.empty(stars)
+    for rows, curves in collect_curves(fits, folded):
+        shapes = infer_shapes(member.population, curves)
+        inputs = describe_shapes(shapes, curves.period)
+        for column, regressor in enumerate(member.regressors.values()):
+            predicted[rows, column] = regressor.predict(inputs)
+        spread[rows] = measure_spread(shapes, member.slopes)
+    return predicted, spread
+
+
+def measure_spread(shapes: Shapes, slopes: Floats) -> Floats:
+    """Return the error (dex) of [Fe/H] (n,) that the errors of the coefficients lead to."""
+    turned = np.matmul(shapes.covariances, slopes[:, None])[:, :, 0]
+    return np.sqrt((turned * slopes).sum(axis=1))
+
+
+def predict_published(
+    directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict the stars of status ok with the networks of a published model."""
+    recipe = read_card(directory)["sequence"]
+    return predict_metallicities(directory, *make_sequences(fits, folded, recipe))
+
+
+def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Add to each star the prediction of the published network that has not seen its fold.
+
+    Raises
+    ------
+    ValueError
+        If there is no network for a fold, or no prediction for a star.
+    """
+    row = pd.Index(predictions["star_id"]).get_indexer(out_of_fold["star_id"])
+    columns = [f"member_{fold}" for fold in out_of_fold["fold"]]
+    if (row < 0).any() or not set(columns) <= set(predictions):
+        raise ValueError("the published networks do not predict every star of every fold")
+    values = predictions.to_numpy()[row, [predictions.columns.get_loc(name) for name in columns]]
+    return out_of_fold.assign(**{PUBLISHED: values.astype(float)})
+
+
+def combine(feh: Floats, predictions: Floats) -> Combination:
+    """Return the weights that bring the predictions (n, regressors) closest to [Fe/H] (n,).
+
+    Least squares with weights that are not negative (Breiman 1996).
+    """
+    from scipy.optimize import nnls
+
+    centre, mean = predictions.mean(axis=0), feh.mean()
+    weights, _ = nnls(predictions - centre, feh - mean)
+    return Combination(weights, float(mean - centre @ weights))
+
+
+def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the predictions of a stack for stars that its weights have not seen.
+
+    For each fold, weights and calibration are learnt on all others.
+
+    Parameters
+    ----------
+    out_of_fold
+        star_id, fold, feh, feh_err, spread, and a column for each regressor.
+    names
+        Regressors to combine.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with feh_predicted and feh_error, and the half widths of the
+        intervals of `metalyra.uncertainty.LEVELS`.
+    """
+    result = out_of_fold.copy()
+    widths = [half_width_name(level) for level in LEVELS]
+    result[["feh_predicted", "feh_error", *widths]] = np.nan
+    feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
+    spread = result["spread"].to_numpy(dtype=float)
+    predictions = result[list(names)].to_numpy(dtype=float)
+    for held_out in (fold == number for number in np.unique(fold)):
+        combination = combine(feh[~held_out], predictions[~held_out])
+        predicted = combination(predictions)
+        calibration = calibrate((predicted - feh)[~held_out], spread[~held_out])
+        errors, half_widths = estimate_errors(calibration, spread[held_out])
+        values = np.column_stack([predicted[held_out], errors, half_widths])
+        result.loc[held_out, ["feh_predicted", "feh_error", *widths]] = values
+    return result
+
+
+def half_width_name(level: float) -> str:
+    """Return the name of the column that holds the half widths of an interval."""
+    return f"feh_half_width_{100 * level:.0f}"
+
+
+def make_stack_card(
+    out_of_fold: pd.DataFrame,
+    development: pd.DataFrame,
+    fits: pd.DataFrame,
+    *,
+    name: str,
+    band: str,
+    relation: str,
+    stack: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Return what a user of a stack needs to know, as plain data.
+
+    Parameters
+    ----------
+    out_of_fold
+        Of all members: see `train_stack_member`, and `add_published`.
+    development, fits
+        That the stack was trained on.
+    name, band, relation
+        Of the model, its light curves, and the labels it has learnt.
+    stack
+        Of `complete_stack`.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    dict
+        As that of `metalyra.ensembles.make_card`, with `stack` and what it has learnt in
+        place of network and sequence. The metrics are those of `evaluate_stack`.
+    """
+    settings = complete_stack(stack)
+    names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]
+    evaluated = evaluate_stack(out_of_fold, names)
+    feh = out_of_fold["feh"].to_numpy(dtype=float)
+    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float))
+    residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
+    calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
+    stars = development[development["fold"] >= 0].sort_values("star_id")
+    ranges = _fits_of(stars, fits)[list(DOMAIN)].agg(["min", "max"])
+    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
+    for column in ("feh", "weight", "fold"):
+        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
+    half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy()
+    return {
+        "name": name,
+        "kind": "stack",
+        "band": band,
+        "relation": relation,
+        "stack": settings,
+        "members": sorted(int(fold) for fold in out_of_fold["fold"].unique()),
+        "combination": {
+            "weights": dict(zip(names, combination.weights.tolist(), strict=True)),
+            "offset": combination.offset,
+        },
+        "calibration": calibration._asdict() | {"quantiles": list(calibration.quantiles)},
+        "domain": {column: ranges[column].tolist() for column in DOMAIN},
+        "provenance": {
+            "kind": "trained",
+            "seed": seed,
+            "n_stars": len(stars),
+            "training_set_sha256": digest.hexdigest(),
+        },
+        "metrics": measure_folds(evaluated)
+        | {"coverage": measure_coverage(residuals, half_widths)}
+        | {
+            "regressors": {
+                column: measure_folds(evaluated.assign(feh_predicted=evaluated[column]))["union"]
+                for column in names
+            }
+        },
+        "versions": library_versions("scikit-learn", "scipy", "numpy"),
+    }
+
+
+def predict_with_stack(
+    model_directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict [Fe/H] with a stack.
+
+    Parameters
+    ----------
+    model_directory
+        With card.json, member_<k>.npz and, where published networks are part of the
+        stack, their folder.
+    fits, folded
+        Tables of the stars; only those of status ok are predicted.
+
+    Returns
+    -------
+    DataFrame
+        star_id; feh, the mean of the members (dex); feh_std, their standard deviation
+        with ddof 0; feh_error, the calibrated standard error (dex) with respect to the
+        labels' relation, and half widths of the calibrated intervals; out_of_domain, the
+        columns of `DOMAIN` in which a star is outside the training set, separated by
+        commas; member_<k>. A star's values are the same to the last bit whatever other
+        stars are in the call.
+    """
+    directory = Path(model_directory)
+    card = read_card(directory)
+    stars = fits[fits["status"] == OK].reset_index(drop=True)
+    weights = card["combination"]["weights"]
+    combination = Combination(np.array(list(weights.values())), card["combination"]["offset"])
+    published = []
+    if card["stack"][PUBLISHED]:
+        published = [predict_published(directory / PUBLISHED, stars, folded)["feh"].to_numpy()]
+    predicted, spreads = [], []
+    for number in card["members"]:
+        member = read_stack_member(directory / f"member_{number}.npz")
+        values, spread = predict_with_member(member, stars, folded)
+        predicted.append(combination(np.column_stack([values, *published])))
+        spreads.append(spread)
+    members = np.stack(predicted, axis=1)
+    calibration = card["calibration"] | {"quantiles": tuple(card["calibration"]["quantiles"])}
+    errors, half_widths = estimate_errors(
+        Calibration(**calibration), np.stack(spreads, axis=1).mean(axis=1)
+    )
+    return pd.DataFrame(
+        {
+            "star_id": stars["star_id"].to_numpy(dtype=str),
+            "feh": members.mean(axis=1),
+            "feh_std": members.std(axis=1),
+            "feh_error": errors,
+            **{half_width_name(level): half_widths[:, k] for k, level in enumerate(LEVELS)},
+            "out_of_domain": find_out_of_domain(stars, card["domain"]),
+            **{f"member_{number}": members[:, k] for k, number in enumerate(card["members"])},
+        }
+    )
+
+
+def find_out_of_domain(fits: pd.DataFrame, domain: Mapping[str, Sequence[float]]) -> list[str]:
+    """Name the columns in which each star is outside given ranges, separated by commas."""
+    outside = {
+        column: ~fits[column].between(low, high).to_numpy()
+        for column, (low, high) in domain.items()
+    }
+    return [
+        ",".join(column for column, flags in outside.items() if flags[star])
+        for star in range(len(fits))
+    ]
+
+
+def write_stack_member(member: StackMember, path: Path | str) -> None:
+    """Write a member as one NumPy archive of plain arrays, complete or not at all."""
+    arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
+    for name, regressor in member.regressors.items():
+        for key, array in regressor._asdict().items():
+            arrays[f"regressors/{name}/{type(regressor).__name__}/{key}"] = array
+    with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez(file, slopes=member.slopes, **arrays, allow_pickle=False)
+
+
+def read_stack_member(path: Path | str) -> StackMember:
+    """Read a member; arrays only, no objects."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    parts: dict[tuple[str, str], dict[str, NDArray]] = {}
+    for name, array in arrays.items():
+        if name.startswith("regressors/"):
+            _, regressor, form, key = name.split("/")
+            parts.setdefault((regressor, form), {})[key] = array
+    population = Population(*(arrays[f"population/{key}"] for key in Population._fields))
+    regressors = {name: FORMS[form](**entries) for (name, form), entries in parts.items()}
+    return StackMember(population, regressors, arrays["slopes"])
+
+
+def copy_published(source: Path | str, model_directory: Path | str) -> None:
+    """Copy the card and networks of a published model into the folder of a stack."""
+    source, destination = Path(source), Path(model_directory) / PUBLISHED
+    destination.mkdir(parents=True, exist_ok=True)
+    for member in read_card(source)["members"]:
+        shutil.copyfile(source / f"member_{member}.keras", destination / f"member_{member}.keras")
+    shutil.copyfile(source / "card.json", destination / "card.json")
+
+
+def _fits_of(stars: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """Return the fits of the stars of a development set, in its order."""
+    row = pd.Index(fits["star_id"]).get_indexer(stars["star_id"])
+    if (row < 0).any() or (fits["status"].to_numpy()[row] != OK).any():
+        raise ValueError("a star of the development set has no fit")
+    return fits.iloc[row].reset_index(drop=True)
+
+
+def _pad_together(fits: pd.DataFrame, folded: pd.DataFrame) -> Curves:
+    """Return the light curves of all stars, padded to the longest."""
+    groups = list(collect_curves(fits, folded))
+    length = max(curves.phase.shape[1] for _, curves in groups)
+    padded = [
+        Curves(
+            *(
+                np.pad(values, ((0, 0), (0, length - values.shape[1])))
+                for values in (curves.phase, curves.mag, curves.used)
+            ),
+            curves.period,
+        )
+        for _, curves in groups
+    ]
+    order = np.argsort(np.concatenate([rows for rows, _ in groups]))
+    return Curves(*(np.concatenate(parts)[order] for parts in zip(*padded, strict=True)))
