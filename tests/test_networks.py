@@ -17,7 +17,7 @@ SMALL = {
     "attention_gru": {"units": [4, 4, 3], "heads": 2, "key_width": 3},
     "bigru": {"units": [4, 3], "dropout": 0.1},
     "bilstm": {"units": [4, 4]},
-    "conv_gru": {"filters": [4, 5, 4], "units": [3, 2]},
+    "conv_gru": {"filters": [4, 5, 4], "pool": 3, "units": [3, 2]},
     "conv_lstm": {"filters": [4, 5, 4], "units": [3, 2]},
     "convolutional": {"filters": [4, 8], "hidden": 8},
     "fcn": {"filters": [4, 5, 4]},

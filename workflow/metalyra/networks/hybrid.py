@@ -101,6 +101,8 @@ def _pool_features(
     from metalyra.networks.layers import FillPadding, PooledMask
 
     features = stack_convolutions(sequences, mask, filters=filters, kernel_sizes=kernel_sizes)
-    features = FillPadding(name="clear_pool")(features, mask)  # ReLU leaves nothing below 0
-    features = layers.MaxPooling1D(pool, padding="same", name="pool")(features)
+    # Zeros are never the maximum: ReLU leaves nothing below them.
+    features = FillPadding(name="clear_pool")(features, mask)
+    features = layers.ZeroPadding1D((0, -sequences.shape[1] % pool), name="fill_pool")(features)
+    features = layers.MaxPooling1D(pool, name="pool")(features)
     return features, PooledMask(pool, name="pooled_mask")(mask)

@@ -29,7 +29,7 @@ class PooledMask(keras.layers.Layer):
     Parameters
     ----------
     pool
-        Steps pooled into one, as by `MaxPooling1D` with padding "same".
+        Neighbouring steps pooled into one; those that miss at the end are added.
     """
 
     def __init__(self, pool: int, **options: Any) -> None:
@@ -38,8 +38,9 @@ class PooledMask(keras.layers.Layer):
 
     def call(self, measured: keras.KerasTensor) -> keras.KerasTensor:
         """Return the mask, shape (n, steps / pool rounded up), of a mask (n, steps)."""
-        indicator = ops.expand_dims(ops.cast(measured, "float32"), -1)
-        return ops.max_pool(indicator, self.pool, padding="same")[..., 0] > 0
+        steps = measured.shape[1]
+        filled = ops.pad(measured, ((0, 0), (0, -steps % self.pool)))
+        return ops.any(ops.reshape(filled, (-1, -(-steps // self.pool), self.pool)), axis=-1)
 
     def compute_output_spec(self, measured: keras.KerasTensor) -> keras.KerasTensor:
         """Tell shape and type of the mask."""
