@@ -190,7 +190,7 @@ def test_a_study_without_samples_says_how_own_stars_are_given():
 def properties_of(definition: str, choice: str, value: str) -> set[str]:
     """Return the keys that the schema allows beside a choice."""
     for rule in SCHEMA["$defs"][definition]["allOf"]:
-        if rule["if"]["properties"][choice]["const"] == value:
+        if value in rule["if"]["properties"][choice]["enum"]:
             return set(rule["then"]["properties"]) - {choice}
     raise AssertionError(f"no settings for {choice} {value}")
 
