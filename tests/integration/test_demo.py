@@ -32,7 +32,7 @@ def catalogue(results):
 
 
 def test_the_sky_is_as_large_as_promised(truth):
-    sound = truth[truth["defect"] == ""]
+    sound = truth[truth["defect"].isna()]
     rrab = sound[sound["pulsation_type"] == "RRab"]
     in_all = rrab[rrab["survey"].isin(["ogle", "gaia_dr2", "vvv"])].groupby("star").size() == 3
     rrc = sound[(sound["survey"] == "gaia_dr3") & (sound["pulsation_type"] == "RRc")]
@@ -63,7 +63,8 @@ def test_the_catalogue_recovers_the_true_metallicities(catalogue, truth, sample)
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_broken_stars_have_their_status(results, truth, sample):
-    expected = truth[truth["survey"] == SAMPLES[sample]].set_index("star_id")["expected_status"]
+    simulated = truth[truth["survey"] == SAMPLES[sample]].set_index("star_id")
+    expected = simulated["expected_status"]
     model = next((model for model, name in MODELS.items() if name == sample), None)
     last = f"development/{model}" if model else f"labels/{sample}"
     status = read_table(results / f"{last}.parquet").set_index("star_id")["status"]
@@ -71,9 +72,13 @@ def test_broken_stars_have_their_status(results, truth, sample):
     broken = expected[expected != "ok"]
     assert broken.nunique() > 4
     assert (status[broken.index] == broken).all()
-    others = status[expected.index[expected == "ok"]]
-    assert (others.eq("ok") | others.str.startswith("cut:")).all()
-    assert others.eq("ok").mean() > 0.8
+    # A sound star may fail a selection cut; without an OGLE star it has no label to learn.
+    labelled = simulated["star"].isin(truth.loc[truth["survey"] == "ogle", "star"])
+    sound = status[expected.index[(expected == "ok") & (labelled | (model is None))]]
+    assert (sound.eq("ok") | sound.str.startswith("cut:")).all()
+    assert sound.eq("ok").mean() > 0.8
+    if model:
+        assert (status[expected.index[(expected == "ok") & ~labelled]] == "no_match").all()
 
 
 def test_the_ledger_adds_up_at_every_stage(results):

@@ -114,7 +114,7 @@ def test_own_light_curves_may_be_one_long_table(project, mirror, own_stars):
     for star_id, status in zip(star_ids, expected, strict=True):
         if status == "ok":
             parts.append(pd.read_csv(folder / f"curves/{star_id}.csv").assign(star_id=star_id))
-    pd.concat(parts).to_parquet(folder / "curves.parquet")
+    pd.concat(parts, ignore_index=True).to_parquet(folder / "curves.parquet")
     output = folder / "from_table.csv"
     status, text = apply(project, mirror, folder, output, lightcurves=folder / "curves.parquet")
     assert status == 0, text
