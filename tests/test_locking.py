@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from metalyra import locking
 from metalyra.locking import JOBS_LOCK, StudyLockedError, lock_study, mark_job
 
 LIBRARY = str(Path(__file__).parent.parent / "workflow")
@@ -35,6 +36,15 @@ def hold(kind: str, folder: Path) -> subprocess.Popen:
     )
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+@pytest.fixture(autouse=True)
+def released():
+    """Release what a test has locked: a run would do so by its end."""
+    yield
+    for lock in locking._held.values():
+        lock.close()
+    locking._held.clear()
 
 
 @pytest.fixture
