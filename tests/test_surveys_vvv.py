@@ -112,3 +112,60 @@ def test_the_real_example_of_lcfit(mirror):
     table = read_curves([path], ["b12700"])["b12700"].table
     assert len(table) == len(APERTURES) * len(path.read_text().splitlines())
     assert table.iloc[1].tolist() == [55298.80825, 14.408, 0.033, 2.0, 0.015]
+
+
+def make_zero_points(path, observations, chips, corrections, errors):
+    """Write a table in the published layout, with fields that are not read."""
+    fields = [("field", "S4"), ("obsid", "S15"), ("chip", "i4"), ("Nstar", "i4")]
+    fields += [(f"{name}{k}", "f4") for name in ("ap", "sig", "zperr") for k in APERTURES]
+    table = np.zeros(len(observations), dtype=fields)
+    table["obsid"], table["chip"] = observations, chips
+    for k in APERTURES:
+        table[f"ap{k}"], table[f"zperr{k}"] = corrections[:, k - 1], errors[:, k - 1]
+    np.save(path, table)
+
+
+def test_zero_points_are_corrected_by_observation_and_chip(mirror, tmp_path):
+    """The three stars' corrections, taken from them as a table, give their corrected files."""
+    folder = mirror / "vvv_zero_points/test_data"
+    rows, corrections, errors = [], [], []
+    for star_id in REAL:
+        raw = read_curves([folder / f"{star_id}_xmatch.dat"], [star_id])[star_id].table
+        corrected = read_curves([folder / f"{star_id}.dat~"], [star_id])[star_id].table
+        corrections.append((raw["mag"] - corrected["mag"]).to_numpy().reshape(-1, 5))
+        errors.append(corrected["zp_err"].to_numpy().reshape(-1, 5))
+        lines = (folder / f"{star_id}_xmatch.dat").read_text().splitlines()
+        times = {float(line.split()[6]): line.split() for line in lines if " Ks " in line}
+        rows += [times[time] for time in raw["time"][::5]]
+    order = np.random.default_rng(1).permutation(len(rows))[5:]
+    table = tmp_path / "zpcorrtable.npy"
+    make_zero_points(
+        table,
+        [rows[i][0] for i in order],
+        [int(rows[i][3]) for i in order],
+        np.concatenate(corrections)[order],
+        np.concatenate(errors)[order],
+    )
+    paths = [table, *(folder / f"{star_id}_xmatch.dat" for star_id in REAL)]
+    kept = 0
+    for star_id, curve in read_curves(paths, REAL).items():
+        expected = read_curves([folder / f"{star_id}.dat~"], [star_id])[star_id].table
+        expected = expected[expected["time"].isin(curve.table["time"])]
+        assert_allclose(curve.table[expected.columns], expected, atol=1e-6)
+        kept += len(curve.table) // 5
+    # Epochs without a correction are dropped.
+    assert kept == len(rows) - 5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"not a table", "no table of zero-point corrections"), (None, "ap1, ap2")],
+)
+def test_a_strange_table_of_zero_points_is_refused(tmp_path, content, message):
+    path = tmp_path / "zpcorrtable.npy"
+    if content is None:
+        np.save(path, np.zeros(3, dtype=[("obsid", "S15"), ("chip", "i4")]))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_curves([path], ["a"])

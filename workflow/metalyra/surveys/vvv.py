@@ -2,11 +2,14 @@
 
 Star files: lists of stars. Light curves: `<id>_xmatch.dat`, the cross-matched photometry of
 the Cambridge Astronomical Survey Unit (CASU), or `<id>.dat`, the same after the zero-point
-correction of Hajdu et al. (2020).
+correction of Hajdu et al. (2020). A `.npy` file among the light curves is the published
+table of these corrections (``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp): CASU
+photometry is then corrected as it is read.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metalyra.archives import Member, stream_members
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import parse_numbers, read_star_list
 
@@ -40,7 +43,7 @@ _FILE_NAME = re.compile(r"(?P<id>.+?)(?:_xmatch)?\.dat~?")
 
 # Columns of a CASU row, counted from 0, as correct_vvv_zp.par names them.
 _CASU_WIDTH = 39
-_CASU_FILTER = 2
+_CASU_OBSERVATION, _CASU_FILTER, _CASU_CHIP = 0, 2, 3
 _CASU_HJD, _CASU_SEPARATION, _CASU_ZERO_POINT_ERROR = 6, 7, 11
 _CASU_MAGNITUDES = slice(20, 20 + 2 * len(APERTURES))
 _CASU_CLASS, _CASU_ELLIPTICITY, _CASU_CONFIDENCE = 35, 36, 38
@@ -67,6 +70,53 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
 
 
+@dataclass(frozen=True)
+class ZeroPoints:
+    """Corrections of the photometric zero points, by observation and detector chip.
+
+    Attributes
+    ----------
+    rows
+        Row of each (observation, chip) in the arrays.
+    correction, error : (rows, apertures)
+        To be subtracted from magnitudes, and their errors (mag).
+    """
+
+    rows: pd.MultiIndex
+    correction: Floats
+    error: Floats
+
+
+def read_zero_points(path: Path) -> ZeroPoints:
+    """Read the published table of zero-point corrections.
+
+    Parameters
+    ----------
+    path
+        A NumPy file with the fields ``obsid``, ``chip``, ``ap1`` to ``ap5`` (mag) and
+        ``zperr1`` to ``zperr5`` (mag).
+
+    Raises
+    ------
+    SurveyError
+        If it is no such file.
+    """
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False, encoding="bytes")
+    except (OSError, ValueError, EOFError) as error:
+        raise SurveyError(f"{path}: no table of zero-point corrections ({error})") from error
+    fields = [f"{name}{k}" for name in ("ap", "zperr") for k in APERTURES]
+    missing = {"obsid", "chip", *fields} - set(table.dtype.names or ())
+    if missing:
+        raise SurveyError(f"{path}: the fields {', '.join(sorted(missing))} are missing")
+    names = np.char.decode(table["obsid"]) if table["obsid"].dtype.kind == "S" else table["obsid"]
+    values = np.column_stack([np.asarray(table[name], dtype=float) for name in fields])
+    rows = pd.MultiIndex.from_arrays([names, np.asarray(table["chip"], dtype=int)])
+    if rows.has_duplicates:
+        raise SurveyError(f"{path}: an observation and chip appears twice")
+    return ZeroPoints(rows, values[:, : len(APERTURES)], values[:, len(APERTURES) :])
+
+
 def read_light_curves(
     paths: Sequence[Path], stars: pd.DataFrame, band: str
 ) -> Iterator[LightCurve]:
@@ -79,18 +129,25 @@ def read_light_curves(
     ----------
     paths
         Archives, folders or single files named ``<id>_xmatch.dat``, ``<id>.dat`` or
-        ``<id>.dat~``.
+        ``<id>.dat~``; and the table of zero-point corrections, if there is one. Epochs that
+        it does not have are then dropped, as they were by its authors.
     stars
         The stars wanted.
     band
         ``J``, ``H`` or ``Ks``.
     """
     wanted = set(stars["star_id"])
+    tables = [path for path in paths if path.suffix == ".npy"]
+    if len(tables) > 1:
+        raise SurveyError(f"{tables[1]}: a second table of zero-point corrections")
+    zero_points = read_zero_points(tables[0]) if tables else None
     for path in paths:
+        if path in tables:
+            continue
         for member in stream_members(path):
             match = _FILE_NAME.fullmatch(member.name)
             if match is not None and match["id"] in wanted:
-                yield _light_curve(match["id"], member, band)
+                yield _light_curve(match["id"], member, band, zero_points)
 
 
 VVV = Survey(
@@ -103,22 +160,24 @@ VVV = Survey(
 )
 
 
-def _light_curve(star_id: str, member: Member, band: str) -> LightCurve:
+def _light_curve(
+    star_id: str, member: Member, band: str, zero_points: ZeroPoints | None
+) -> LightCurve:
     """Read one light curve of either layout."""
     try:
-        return LightCurve(star_id, _read_table(member, band))
+        return LightCurve(star_id, _read_table(member, band, zero_points))
     except ValueError as error:
         return LightCurve(star_id, None, f"{member.path}: {error}")
 
 
-def _read_table(member: Member, band: str) -> pd.DataFrame:
+def _read_table(member: Member, band: str, zero_points: ZeroPoints | None) -> pd.DataFrame:
     """Read the rows of either layout, or raise ValueError."""
     if member.data is None:
         raise ValueError(member.problem)
     rows = [line.split() for line in member.data.splitlines() if line.strip()]
     widths = {len(row) for row in rows}
     if _CASU_WIDTH in widths:
-        return _read_casu(rows, band)
+        return _read_casu(rows, band, zero_points)
     if widths != {_CORRECTED_WIDTH}:
         found = ", ".join(map(str, sorted(widths))) or "no"
         raise ValueError(
@@ -131,7 +190,7 @@ def _read_table(member: Member, band: str) -> pd.DataFrame:
     return _by_aperture(numbers[:, 0], numbers[:, 1::3], numbers[:, 2::3], numbers[:, 3::3])
 
 
-def _read_casu(rows: list[list[bytes]], band: str) -> pd.DataFrame:
+def _read_casu(rows: list[list[bytes]], band: str, zero_points: ZeroPoints | None) -> pd.DataFrame:
     """Keep the rows of a CASU file that are of the band and pass the cuts.
 
     A detection without photometry in some column has a shorter row; it cannot be judged
@@ -150,14 +209,21 @@ def _read_casu(rows: list[list[bytes]], band: str) -> pd.DataFrame:
     numbers = np.array([[row[i] for i in picked] for row in chosen], dtype=float)
     numbers = numbers.reshape(-1, len(picked))
     _, _, separation, morphology, ellipticity, confidence = numbers[:, :6].T
-    numbers = numbers[
+    good = (
         (separation <= MAX_SEPARATION)
         & (morphology >= MIN_CLASS)
         & (ellipticity <= MAX_ELLIPTICITY)
         & (confidence >= MIN_CONFIDENCE)
-    ]
-    zero_point_errors = np.repeat(numbers[:, 1:2], len(APERTURES), axis=1)
-    return _by_aperture(numbers[:, 0], numbers[:, 6::2], numbers[:, 7::2], zero_point_errors)
+    )
+    time, mag, mag_err = numbers[:, 0], numbers[:, 6::2], numbers[:, 7::2]
+    zp_err = np.repeat(numbers[:, 1:2], len(APERTURES), axis=1)
+    if zero_points is not None:
+        observations = [row[_CASU_OBSERVATION].decode(errors="replace") for row in chosen]
+        chips = [int(row[_CASU_CHIP]) for row in chosen]
+        found = zero_points.rows.get_indexer(pd.MultiIndex.from_arrays([observations, chips]))
+        mag, zp_err = mag - zero_points.correction[found], zero_points.error[found]
+        good &= found >= 0
+    return _by_aperture(time[good], mag[good], mag_err[good], zp_err[good])
 
 
 def _by_aperture(time: Floats, mag: Floats, mag_err: Floats, zp_err: Floats) -> pd.DataFrame:
