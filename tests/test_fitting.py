@@ -105,6 +105,10 @@ def test_the_best_aperture_of_the_vvv_example_is_chosen(mirror):
     assert fits["status"].item() == "ok"
     assert fits["aperture"].item() == 1 + int(np.argmax(single))
     assert fits["n_epochs"].item() > 500
+    fewer, _ = fit_stars(stars, curves, {"apertures": [4, 5]}, seed=1)
+    assert fewer["aperture"].item() == 4 + int(np.argmax(single[3:]))
+    none, _ = fit_stars(stars, curves, {"apertures": [6]}, seed=1)
+    assert none["status"].item() == "no_light_curve"
 
 
 def test_truth_is_recovered_within_the_errors():

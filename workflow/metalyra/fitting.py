@@ -73,6 +73,8 @@ class FitSettings:
         Posterior draws the errors are taken from.
     min_epochs
         Fewer good epochs than this are not fitted.
+    apertures
+        Apertures among which the one with the highest S/N is taken; None for all.
     use_errors
         Weight the points by their known errors, beside the white noise: the variance of
         a point is proportional to its squared error plus a constant that the likelihood
@@ -93,6 +95,7 @@ class FitSettings:
     kernel: str = "expsine2"
     draws: int = 200
     min_epochs: int = 20
+    apertures: Sequence[int] | None = None
     use_errors: bool = False
     published: bool = False
     alignment: str = "phi1"
@@ -266,15 +269,17 @@ def fold_best_aperture(
         if "aperture" not in light_curve
         else list(light_curve.groupby("aperture", sort=True))
     )
-    folded, problems = [], []
+    folded, problems = [], [LightCurveError("no_light_curve")]
     for aperture, rows in apertures:
+        if aperture and settings.apertures is not None and aperture not in settings.apertures:
+            continue
         try:
             curve = clean_curve(rows, settings.min_epochs, settings.phases == "published")
             folded.append(fold_curve(curve, int(aperture), period, pulsation_type, settings, rng))
         except LightCurveError as problem:
             problems.append(problem)
     if not folded:
-        raise problems[0]
+        raise problems[min(1, len(problems) - 1)]
     return max(folded, key=measure_direct_snr)
 
 
