@@ -26,11 +26,10 @@ from metalyra.stacking import (
     PUBLISHED,
     add_published,
     evaluate_stack,
-    half_width_name,
     predict_published,
     train_stack_member,
 )
-from metalyra.uncertainty import LEVELS, measure_coverage
+from metalyra.uncertainty import LEVELS, half_width_name, measure_coverage
 
 SEED = 42
 

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
+from metalyra.domain import measure_domain
 from metalyra.ensembles import make_card, save_network, write_card
 from metalyra.networks import build_network
-from metalyra.prediction import predict_metallicities
+from metalyra.prediction import predict_metallicities, predict_stars
 from metalyra.sequences import PADDING, sequence_shape
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -91,3 +93,65 @@ def test_sequences_of_another_shape_are_refused(ensemble):
     directory, star_ids, sequences = ensemble
     with pytest.raises(ValueError, match="the model test reads sequences"):
         predict_metallicities(directory, star_ids, sequences[:, :-1])
+
+
+def draw_stars(number: int):
+    """Fits and folded points of stars whose curve is a sine."""
+    random = np.random.default_rng(3)
+    amplitude, phase = random.uniform(0.3, 0.9, number), np.arange(100) / 100
+    fits = pd.DataFrame(
+        {
+            "star_id": [f"s{star}" for star in range(number)],
+            "period": random.uniform(0.4, 0.8, number),
+            "amplitude": amplitude,
+            "n_epochs": 40,
+            "snr": 200.0,
+            "gp_noise": 0.02,
+            "curve": list(amplitude[:, None] / 2 * np.sin(2 * np.pi * phase)),
+            "status": "ok",
+        }
+    )
+    folded = pd.DataFrame({"star_id": fits["star_id"], "phase": 0.5, "mag": 15.0, "kept": True})
+    return fits, folded
+
+
+def test_networks_trained_here_know_their_errors_and_their_domain(tmp_path):
+    fits, folded = draw_stars(60)
+    network, sequence = {"kind": "convolutional", "filters": [4]}, {"recipe": "gp_curve"}
+    save_network(build_network(network, *sequence_shape(sequence)), tmp_path / "member_0.keras")
+    feh = np.random.default_rng(4).normal(-1.4, 0.3, 200)
+    residuals = np.random.default_rng(5).normal(0, 0.2, 200)
+    out_of_fold = pd.DataFrame(
+        {"fold": 0, "feh": feh, "feh_err": np.nan, "feh_predicted": feh + residuals}
+    )
+    card = make_card(
+        name="test",
+        band="G",
+        relation="dekany2021",
+        network=network,
+        sequence=sequence,
+        members=[0],
+        provenance={},
+        out_of_fold=out_of_fold,
+        domain=measure_domain(fits),
+    )
+    write_card(card, tmp_path / "card.json")
+    fits.loc[[3, 7], ["period", "status"]] = [[0.2, "ok"], [0.5, "fit_failed"]]
+    predictions = predict_stars(tmp_path, fits, folded)
+    assert list(predictions) == [
+        *("star_id", "feh", "feh_std", "feh_error"),
+        *("feh_half_width_68", "feh_half_width_95", "out_of_domain", "member_0"),
+    ]
+    assert len(predictions) == 59
+    for level in (68, 95):
+        (half_width,) = predictions[f"feh_half_width_{level}"].unique()
+        assert np.mean(np.abs(residuals) <= half_width) == pytest.approx(level / 100, abs=0.01)
+    outside = predictions.set_index("star_id")["out_of_domain"]
+    assert outside["s3"] == "period"
+    assert (outside.drop("s3") == "").all()
+
+
+def test_models_that_know_no_errors_give_none(ensemble):
+    directory, _, _ = ensemble
+    predictions = predict_stars(directory, *draw_stars(5))
+    assert list(predictions) == ["star_id", "feh", "feh_std", "member_0", "member_1"]

@@ -9,6 +9,7 @@ from metalyra.ensembles import make_card, save_network, write_card
 from metalyra.fourier import evaluate_harmonics
 from metalyra.metrics import root_mean_squared_error
 from metalyra.networks import build_network
+from metalyra.prediction import predict_stars
 from metalyra.published import convert_published_model
 from metalyra.sequences import sequence_shape
 from metalyra.stacking import (
@@ -20,7 +21,6 @@ from metalyra.stacking import (
     evaluate_stack,
     make_stack_card,
     predict_published,
-    predict_with_stack,
     read_stack_member,
     train_stack_member,
     write_stack_member,
@@ -75,11 +75,16 @@ def members(sample):
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A "published" ensemble of untrained networks, which are of no use."""
+    """A "published" ensemble of untrained networks that differ a little."""
+    import keras
+
+    keras.utils.set_random_seed(1)
     directory = tmp_path_factory.mktemp("dg22_g")
     network, sequence = {"kind": "bilstm", "units": [4, 4]}, {"recipe": "dg22"}
+    built = build_network(network, *sequence_shape(sequence))
+    kernel, bias = built.get_layer("head").get_weights()
     for member in range(3):
-        built = build_network(network, *sequence_shape(sequence))
+        built.get_layer("head").set_weights([kernel, bias + np.float32(0.001 * member)])
         save_network(built, directory / f"member_{member}.keras")
     card = make_card(
         name="dg22_g",
@@ -204,7 +209,7 @@ def test_published_networks_predict_the_fold_of_their_number(sample, published):
 
 def test_predictions_of_new_stars_are_accurate_and_know_their_errors(model):
     fits, folded, feh = draw_stars(300, 3)
-    predicted = predict_with_stack(model, fits, folded)
+    predicted = predict_stars(model, fits, folded)
     card = json.loads((model / "card.json").read_text())
     errors = predicted["feh"].to_numpy() - feh
     assert np.sqrt(np.mean(errors**2)) < 1.2 * card["metrics"]["union"]["rmse"]
@@ -219,13 +224,13 @@ def test_predictions_of_new_stars_are_accurate_and_know_their_errors(model):
 def test_predictions_do_not_depend_on_the_other_stars(model):
     fits, folded, _ = draw_stars(300, 4)
     fits.loc[5, "status"] = "fit_failed"
-    together = predict_with_stack(model, fits, folded).set_index("star_id")
+    together = predict_stars(model, fits, folded).set_index("star_id")
     assert "s5" not in together.index
     order = np.random.default_rng(5).permutation(300)
     for part in (order, order[:40], order[:1]):
         chosen = fits.iloc[part]
         rows = folded[folded["star_id"].isin(chosen["star_id"])]
-        apart = predict_with_stack(model, chosen, rows).set_index("star_id")
+        apart = predict_stars(model, chosen, rows).set_index("star_id")
         expected = together.loc[apart.index]
         pd.testing.assert_frame_equal(apart, expected, check_exact=True)
 
@@ -235,13 +240,13 @@ def test_stars_unlike_the_training_set_are_flagged(model):
     fits["period"] = [0.55, 0.2, 0.55, 0.9]
     fits["snr"] = [150.0, 150.0, 1.0, 1.0]
     fits["amplitude"], fits["n_epochs"] = 0.6, 30
-    flags = predict_with_stack(model, fits, folded)["out_of_domain"]
+    flags = predict_stars(model, fits, folded)["out_of_domain"]
     assert flags.tolist() == ["", "period", "snr", "period,snr"]
 
 
 def test_no_stars_have_no_predictions(model):
     fits, folded, _ = draw_stars(3, 7)
-    predicted = predict_with_stack(model, fits.assign(status="fit_failed"), folded)
+    predicted = predict_stars(model, fits.assign(status="fit_failed"), folded)
     assert predicted.empty
     assert {"feh", "feh_error", "out_of_domain", "member_2"} <= set(predicted)
 

@@ -21,6 +21,7 @@ from metalyra.randomness import derive_seed, generator
 from metalyra.sequences import complete_recipe
 from metalyra.settings import complete_settings
 from metalyra.tables import replace_when_complete
+from metalyra.uncertainty import calibrate, fewest_residuals
 
 if TYPE_CHECKING:
     import keras
@@ -252,6 +253,7 @@ def make_card(
     members: Sequence[int],
     provenance: Mapping[str, Any],
     out_of_fold: pd.DataFrame | None = None,
+    domain: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a model needs to know, as plain data.
 
@@ -267,13 +269,16 @@ def make_card(
         Where the weights come from: see `describe_training`, or the published files.
     out_of_fold
         Predictions of all members for the folds they have not seen: see `train_member`.
+    domain
+        Where the training set lies: see `metalyra.domain.measure_domain`.
 
     Returns
     -------
     dict
-        The above, completed; the metrics on the union of the folds and by fold; the
-        versions of the libraries. Without times and paths: the same ensemble has the
-        same card.
+        The above, completed; the calibration of the errors (see `metalyra.uncertainty`)
+        by the out-of-fold residuals, all stars alike; the metrics on the union of the
+        folds and by fold; the versions of the libraries. Without times and paths: the
+        same ensemble has the same card.
     """
     return {
         "name": name,
@@ -283,6 +288,8 @@ def make_card(
         "sequence": complete_recipe(sequence),
         "members": [int(member) for member in members],
         "provenance": dict(provenance),
+        "domain": None if domain is None else dict(domain),
+        "calibration": None if out_of_fold is None else _calibrate_alike(out_of_fold),
         "metrics": None if out_of_fold is None else measure_folds(out_of_fold),
         "versions": _network_versions(),
     }
@@ -364,6 +371,15 @@ def make_deterministic(seed: int) -> None:
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()
+
+
+def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
+    """Return one error for all stars; None where there are too few to learn it from."""
+    if len(out_of_fold) < fewest_residuals():
+        return None
+    residuals = (out_of_fold["feh_predicted"] - out_of_fold["feh"]).to_numpy(dtype=float)
+    calibration = calibrate(residuals, np.zeros(len(residuals)))
+    return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
 
 
 def library_versions(*libraries: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From sequences to metallicities, with an ensemble of networks."""
+"""From light curves to metallicities, with an ensemble of any kind."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from metalyra.domain import find_out_of_domain
+from metalyra.ledger import OK
 from metalyra.networks import build_network
-from metalyra.sequences import sequence_shape
+from metalyra.sequences import make_sequences, sequence_shape
+from metalyra.uncertainty import LEVELS, Calibration, estimate_errors, half_width_name
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +24,54 @@ an array whose shape is a multiple of every vector length are computed alike, so
 star's prediction does not depend on the other stars, their number or their order: not in
 its last bit.
 """
+
+
+def predict_stars(
+    model_directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict [Fe/H] with a model of any kind, with errors and flags where it knows them.
+
+    Parameters
+    ----------
+    model_directory
+        With card.json and the members.
+    fits, folded
+        Tables of the stars; only those of status ok are predicted.
+
+    Returns
+    -------
+    DataFrame
+        star_id; feh, the mean of the members (dex); feh_std, their standard deviation
+        with ddof 0; feh_error, the calibrated standard error (dex) with respect to the
+        relation of the labels, and feh_half_width_<percent>, the half widths of its
+        intervals; out_of_domain, the quantities in which the star is outside the training
+        set, separated by commas; member_0, member_1, ...: the [Fe/H] of each. Published
+        models have neither errors nor flags. A star's values are the same to the last bit
+        whatever other stars are in the call.
+    """
+    from metalyra.stacking import predict_with_stack
+
+    card = read_card(model_directory)
+    stars = fits[fits["status"] == OK].reset_index(drop=True)
+    if "stack" in card:
+        predictions = predict_with_stack(model_directory, stars, folded)
+    else:
+        sequences = make_sequences(stars, folded, card["sequence"])
+        predictions = predict_metallicities(model_directory, *sequences)
+    spread = predictions.pop("spread") if "spread" in predictions else np.zeros(len(stars))
+    columns: dict[str, Any] = {}
+    if card.get("calibration"):
+        known = card["calibration"] | {"quantiles": tuple(card["calibration"]["quantiles"])}
+        errors, half_widths = estimate_errors(Calibration(**known), np.asarray(spread))
+        columns["feh_error"] = errors
+        for level, width in zip(LEVELS, half_widths.T, strict=True):
+            columns[half_width_name(level)] = width
+    if card.get("domain"):
+        columns["out_of_domain"] = find_out_of_domain(stars, card["domain"])
+    after = predictions.columns.get_loc("feh_std") + 1
+    for position, (name, values) in enumerate(columns.items(), start=after):
+        predictions.insert(position, name, values)
+    return predictions
 
 
 def predict_metallicities(

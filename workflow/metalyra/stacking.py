@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.domain import measure_domain
 from metalyra.ensembles import library_versions, measure_folds
 from metalyra.ledger import OK
 from metalyra.population import (
@@ -37,9 +38,9 @@ from metalyra.settings import complete_settings
 from metalyra.tables import replace_when_complete
 from metalyra.uncertainty import (
     LEVELS,
-    Calibration,
     calibrate,
     estimate_errors,
+    half_width_name,
     measure_coverage,
 )
 
@@ -47,9 +48,6 @@ Floats = NDArray[np.float64]
 
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
-
-DOMAIN = ("period", "amplitude", "n_epochs", "snr")
-"""Columns of the fits table that tell whether a star is like those of the training."""
 
 
 class StackMember(NamedTuple):
@@ -284,11 +282,6 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     return result
 
 
-def half_width_name(level: float) -> str:
-    """Return the name of the column that holds the half widths of an interval."""
-    return f"feh_half_width_{100 * level:.0f}"
-
-
 def make_stack_card(
     out_of_fold: pd.DataFrame,
     development: pd.DataFrame,
@@ -329,7 +322,6 @@ def make_stack_card(
     residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
     calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
-    ranges = _fits_of(stars, fits)[list(DOMAIN)].agg(["min", "max"])
     digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
     for column in ("feh", "weight", "fold"):
         digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
@@ -346,7 +338,7 @@ def make_stack_card(
             "offset": combination.offset,
         },
         "calibration": calibration._asdict() | {"quantiles": list(calibration.quantiles)},
-        "domain": {column: ranges[column].tolist() for column in DOMAIN},
+        "domain": measure_domain(_fits_of(stars, fits)),
         "provenance": {
             "kind": "trained",
             "seed": seed,
@@ -382,11 +374,9 @@ def predict_with_stack(
     -------
     DataFrame
         star_id; feh, the mean of the members (dex); feh_std, their standard deviation
-        with ddof 0; feh_error, the calibrated standard error (dex) with respect to the
-        labels' relation, and half widths of the calibrated intervals; out_of_domain, the
-        columns of `DOMAIN` in which a star is outside the training set, separated by
-        commas; member_<k>. A star's values are the same to the last bit whatever other
-        stars are in the call.
+        with ddof 0; spread, what the noise of its light curve adds to a star's error
+        (dex); member_0, member_1, ...: the [Fe/H] of each. A star's values are the same
+        to the last bit whatever other stars are in the call.
     """
     directory = Path(model_directory)
     card = read_card(directory)
@@ -403,33 +393,15 @@ def predict_with_stack(
         predicted.append(combination(np.column_stack([values, *published])))
         spreads.append(spread)
     members = np.stack(predicted, axis=1)
-    calibration = card["calibration"] | {"quantiles": tuple(card["calibration"]["quantiles"])}
-    errors, half_widths = estimate_errors(
-        Calibration(**calibration), np.stack(spreads, axis=1).mean(axis=1)
-    )
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(dtype=str),
             "feh": members.mean(axis=1),
             "feh_std": members.std(axis=1),
-            "feh_error": errors,
-            **{half_width_name(level): half_widths[:, k] for k, level in enumerate(LEVELS)},
-            "out_of_domain": find_out_of_domain(stars, card["domain"]),
+            "spread": np.stack(spreads, axis=1).mean(axis=1),
             **{f"member_{number}": members[:, k] for k, number in enumerate(card["members"])},
         }
     )
-
-
-def find_out_of_domain(fits: pd.DataFrame, domain: Mapping[str, Sequence[float]]) -> list[str]:
-    """Name the columns in which each star is outside given ranges, separated by commas."""
-    outside = {
-        column: ~fits[column].between(low, high).to_numpy()
-        for column, (low, high) in domain.items()
-    }
-    return [
-        ",".join(column for column, flags in outside.items() if flags[star])
-        for star in range(len(fits))
-    ]
 
 
 def write_stack_member(member: StackMember, path: Path | str) -> None:

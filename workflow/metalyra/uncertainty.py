@@ -1,5 +1,6 @@
 """How far a predicted metallicity may be off, learnt from stars that were held out."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +51,10 @@ def calibrate(residuals: Floats, spread: Floats) -> Calibration:
     ValueError
         If there are too few stars for the widest interval.
     """
-    if len(residuals) < (needed := int(np.ceil(max(LEVELS) / (1 - max(LEVELS))))):
-        raise ValueError(f"{len(residuals)} held-out stars are too few; {needed} are needed")
+    if len(residuals) < fewest_residuals():
+        raise ValueError(
+            f"{len(residuals)} held-out stars are too few; {fewest_residuals()} are needed"
+        )
     typical = float(np.sqrt(np.mean(spread**2))) or 1.0
     relative, scale = spread / typical, float(np.sqrt(np.mean(residuals**2)))
 
@@ -66,6 +69,11 @@ def calibrate(residuals: Floats, spread: Floats) -> Calibration:
     return Calibration(floor, factor, tuple(float(in_errors[rank]) for rank in ranks))
 
 
+def fewest_residuals() -> int:
+    """Return how many held-out stars the widest interval needs."""
+    return math.ceil(round(max(LEVELS) / (1 - max(LEVELS)), 9))
+
+
 def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, Floats]:
     """Return the standard error (dex) of each star, and half widths of its intervals.
 
@@ -78,6 +86,11 @@ def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, F
     errors = np.hypot(calibration.floor, calibration.factor * spread)
     half_widths = errors[:, None] * np.array(calibration.quantiles)
     return half_widths[:, 0], half_widths
+
+
+def half_width_name(level: float) -> str:
+    """Return the name of the column that holds the half widths of an interval."""
+    return f"feh_half_width_{100 * level:.0f}"
 
 
 def measure_coverage(residuals: Floats, half_widths: Floats) -> dict[str, float]:
