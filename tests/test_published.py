@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.networks import complete_network
+from metalyra.networks.papers import DEKANY_GREBEL_2022
 from metalyra.prediction import predict_metallicities, read_card
 from metalyra.published import (
     convert_published_model,
@@ -112,12 +114,7 @@ def test_g_networks_give_the_published_predictions_of_their_own_fold(release, tm
 def test_the_card_says_what_was_read(release, best_model_g, tmp_path):
     convert(release, "g", tmp_path, members=2)
     card = read_card(tmp_path)
-    assert card["network"] == {
-        "kind": "bilstm",
-        "units": [16, 16],
-        "recurrent_l1": 5e-6,
-        "dropout": 0.1,
-    }
+    assert card["network"] == complete_network(DEKANY_GREBEL_2022["G"])
     assert card["members"] == [0, 1]
     sums = dict(
         reversed(line.split(maxsplit=1))
