@@ -135,7 +135,8 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[N
     fits
         The fits table; only stars of status ok are collected.
     folded
-        The folded light curves of the same stars; only points marked `kept` are used.
+        The folded light curves of the same stars. Points that the fit rejected are used
+        as well: the noise has room for them, and most of them are real.
 
     Yields
     ------
@@ -147,7 +148,7 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[N
     stars = fits[fits["status"] == "ok"]
     period = stars["period"].to_numpy(dtype=float)
     star = pd.Index(stars["star_id"]).get_indexer(folded["star_id"])
-    used = folded["kept"].to_numpy(dtype=bool) & (star >= 0)
+    used = star >= 0
     points = folded[used].assign(star=star[used]).sort_values(["star", "phase", "mag"])
     star = points["star"].to_numpy()
     counts = np.bincount(star, minlength=len(stars))
