@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+# As in the jobs of the workflow; set before NumPy and TensorFlow are loaded.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 ROOT = Path(__file__).parent.parent
 
 
