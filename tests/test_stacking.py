@@ -276,7 +276,9 @@ def test_a_member_is_read_as_it_was_written(tmp_path, members):
     ("stack", "message"),
     [
         ({"regressors": {}}, "a stack needs regressors"),
-        ({"regressors": {PUBLISHED: {"kind": "ridge"}}}, "none of them named 'published'"),
+        ({"regressors": {PUBLISHED: {"kind": "ridge"}}}, "cannot be named published"),
+        ({"regressors": {"spread": {"kind": "ridge"}}}, "cannot be named spread"),
+        ({"regressors": {"a/b": {"kind": "ridge"}}}, "named by letters, digits and underscores"),
         ({"regressor": {}}, "unknown settings of a stack: regressor; allowed are population"),
         ({"regressors": {"a": {"kind": "oracle"}}}, "unknown kind of regressor 'oracle'"),
         (

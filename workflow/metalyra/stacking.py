@@ -49,6 +49,9 @@ Floats = NDArray[np.float64]
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
 
+_OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
+"""Columns beside the regressors' in a table of out-of-fold predictions."""
+
 
 class StackMember(NamedTuple):
     """What one member has learnt: its population, and regressors by name.
@@ -98,8 +101,11 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
             f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
         )
     regressors = dict(config.get("regressors") or {})
-    if not regressors or PUBLISHED in regressors:
-        raise ValueError(f"a stack needs regressors, none of them named {PUBLISHED!r}")
+    reserved = {PUBLISHED, *_OUT_OF_FOLD}
+    if not regressors or not all(name.isidentifier() for name in regressors):
+        raise ValueError("a stack needs regressors, named by letters, digits and underscores")
+    if taken := reserved & set(regressors):
+        raise ValueError(f"a regressor of a stack cannot be named {', '.join(sorted(taken))}")
     return {
         "population": complete_settings(
             fit_population, config.get("population") or {}, "the population of a stack"
@@ -176,11 +182,10 @@ def train_stack_member(
         for name, config in settings["regressors"].items()
     }
     member = StackMember(population, regressors, linear.slopes[:-1])
-    out_of_fold = stars.loc[held_out, ["star_id", "fold", "feh", "feh_err"]].reset_index(drop=True)
     predicted, spread = predict_with_member(member, fits[held_out], folded)
-    return member, out_of_fold.assign(
-        spread=spread, **dict(zip(regressors, predicted.T, strict=True))
-    )
+    out_of_fold = stars[held_out].reset_index(drop=True).assign(spread=spread)
+    out_of_fold[list(regressors)] = predicted
+    return member, out_of_fold[[*_OUT_OF_FOLD, *regressors]]
 
 
 def predict_with_member(
