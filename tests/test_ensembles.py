@@ -8,6 +8,7 @@ from metalyra.development import make_development_set
 from metalyra.ensembles import (
     complete_training,
     describe_training,
+    fit_network,
     make_card,
     measure_folds,
     save_network,
@@ -15,6 +16,7 @@ from metalyra.ensembles import (
     write_card,
 )
 from metalyra.metrics import evaluate_predictions
+from metalyra.networks import build_network
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -199,3 +201,18 @@ def test_metrics_are_given_for_the_union_and_each_fold(member):
     assert list(metrics["by_fold"]) == ["0", "1", "2"]
     unknown = measure_folds(stars.assign(feh_err=np.nan))
     assert unknown["union"] == evaluate_predictions(*columns[:2])
+
+
+def test_a_network_may_be_trained_without_validation(sample):
+    development, _, sequences = sample
+    arrays = (
+        sequences,
+        development["feh"].to_numpy(),
+        development["weight"].to_numpy(),
+    )
+    network = build_network(NETWORK, 10, 2)
+    history = fit_network(network, arrays, None, np.random.default_rng(1), epochs=3)
+    assert history["val_loss"].isna().all()
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    with pytest.raises(ValueError, match="patience needs stars"):
+        fit_network(network, arrays, None, np.random.default_rng(1), patience=2)
