@@ -135,5 +135,5 @@ def test_descriptions_do_not_depend_on_the_height_of_the_curve_but_on_its_shape(
 
 def test_too_few_stars_are_refused():
     (_, curves), *_ = collect_curves(*draw_stars(15, 10)[:2])
-    with pytest.raises(ValueError, match="are too few for 4 components"):
+    with pytest.raises(ValueError, match="are too few for 3 components"):
         fit_population(curves)

@@ -170,7 +170,7 @@ def fit_population(
     curves: Curves,
     *,
     harmonics: int = 10,
-    components: int = 4,
+    components: int = 3,
     freedom: float = 4.0,
     strength: float = 0.6,
     profile_bins: int = 25,

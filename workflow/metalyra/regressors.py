@@ -363,7 +363,7 @@ def fit_perceptrons(
     weights: Floats,
     seed: int,
     *,
-    networks: int = 3,
+    networks: int = 5,
     neurons: int = 64,
     dropout: float = 0.1,
     epochs: int = 60,
