@@ -141,9 +141,8 @@ def test_the_default_profile_is_where_snakemake_looks_for_it():
 def test_the_slurm_profile_names_rules_that_exist():
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.v9+.yaml").read_text())
     names = {place.partition(":")[2] for place in rules()}
-    assert set(profile["groups"]) <= names
+    assert set(profile["slurm-array-jobs"].split(", ")) <= names
     assert set(profile["set-resources"]) <= names
-    assert set(profile["group-components"]) == set(profile["groups"].values())
 
 
 def test_the_lock_holds_hashes_and_no_index_addresses():

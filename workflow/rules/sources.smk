@@ -33,6 +33,10 @@ if "simulate" in config:
 
 else:
 
+    # The nodes of a cluster often have no network.
+    localrules:
+        acquire,
+
     rule acquire:
         input:
             registry=SOURCES,
