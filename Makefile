@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
 STYLED := workflow tests $(wildcard benchmarks)
+REPORT := results/demo/report.html
 SNAKEFILES := Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,10 +28,10 @@ $(READY): requirements.txt workflow/snakemake.sh
 
 demo: setup
 	$(SNAKEMAKE) --cores all
-	@if [[ -n "$$(find results/demo/catalogue results/demo/ledger.csv -newer results/demo/report.html -print -quit 2>&1)" ]]; then \
-	    $(SNAKEMAKE) --cores all --report results/demo/report.html; \
+	@if [[ ! -e $(REPORT) || -n "$$(find results/demo -type f -newer $(REPORT) -print -quit)" ]]; then \
+	    $(SNAKEMAKE) --cores all --report $(REPORT); \
 	else \
-	    echo "The report results/demo/report.html is up to date."; \
+	    echo "The report $(REPORT) is up to date."; \
 	fi
 
 test: setup
