@@ -1,7 +1,7 @@
 """The demo study: what it makes, and how right it is."""
 
 import json
-import time
+import resource
 
 import numpy as np
 import pandas as pd
@@ -139,11 +139,10 @@ def test_the_report_is_made(demo):
 
 
 def test_a_dry_run_of_the_demo_takes_less_than_five_seconds(new_project):
+    """Of CPU time, which a busy machine does not stretch."""
     project = new_project()
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        output = project.run("--dry-run")
-        seconds.append(time.perf_counter() - start)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = project.run("--dry-run")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "simulate" in output
-    assert min(seconds) < 5
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
