@@ -11,6 +11,7 @@ TABLE = "results/dg22/tables/table5.csv"
         (f"--cores all --configfile a.yaml {TABLE}", f"--cores all --configfile a.yaml -- {TABLE}"),
         (f"--configfile a.yaml b.yml {TABLE} -n", f"--configfile a.yaml b.yml -n -- {TABLE}"),
         (f"--configfiles a.json {TABLE} fit", f"--configfiles a.json -- {TABLE} fit"),
+        ("--configfile a.yaml results/a/card.json", "--configfile a.yaml -- results/a/card.json"),
         (f"--configfile a.yaml {TABLE} -- fit", f"--configfile a.yaml -- {TABLE} fit"),
     ],
 )

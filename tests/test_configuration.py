@@ -178,13 +178,16 @@ def test_own_stars_need_all_their_keys():
 def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
     [problem] = problems_of(load("apply", **{**OWN, "model": "dg22_k"}))
     assert re.search(
-        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks", problem
+        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks, metalyra_g", problem
     )
 
 
 def test_a_study_without_samples_says_how_own_stars_are_given():
     [problem] = problems_of(load("apply"))
-    assert "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks>" in problem
+    assert (
+        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g>"
+        in problem
+    )
 
 
 def properties_of(definition: str, choice: str, value: str) -> set[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.relations import Relation, estimate_metallicity, read_relations
+from metalyra.relations import Relation, estimate_metallicity, read_relations, take_published
 
 RELATIONS = read_relations(Path(__file__).parents[1] / "resources" / "relations.yaml")
 
@@ -93,3 +93,20 @@ def test_an_impossible_relation_is_refused():
         Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)
     with pytest.raises(ValueError, match="tangent"):
         Relation("I", "tangent", 5.88, 0.0, {"period": 1.0}, None)
+
+
+def test_published_metallicities_are_taken_where_there_are_any():
+    fits = pd.DataFrame({"star_id": ["b", "a", "c"], "status": ["ok", "ok", "too_few_epochs"]})
+    stars = pd.DataFrame(
+        {
+            "star_id": ["a", "b", "c"],
+            "pulsation_type": "RRab",
+            "archive_feh": [-1.5, np.nan, -1.0],
+        }
+    )
+    labels = take_published(fits, stars)
+    assert labels["status"].tolist() == ["ok", "no_relation", "too_few_epochs"]
+    assert labels["feh"].tolist()[0] == -1.5
+    assert labels["feh"].isna().tolist() == [False, True, True]
+    assert labels["feh_err"].isna().all()
+    assert (labels["relation"] == "as_published").all()

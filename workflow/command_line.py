@@ -20,9 +20,9 @@ CONFIGFILE_SUFFIXES = (".yaml", ".yml", ".json")
 def separate_targets(arguments: list[str]) -> list[str]:
     """Return the arguments with the targets among the configuration files at their end.
 
-    After the first file that follows ``--configfile``, what is not named like a YAML or
-    JSON file is a target. Targets at the end stand behind ``--``, where Snakemake takes
-    them for nothing else.
+    After the first file that follows ``--configfile``, what lies in results/ or is not
+    named like a YAML or JSON file is a target. Targets at the end stand behind ``--``,
+    where Snakemake takes them for nothing else.
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     kept, moved = [], []
@@ -35,7 +35,10 @@ def separate_targets(arguments: list[str]) -> list[str]:
         is_target = (
             option in CONFIGFILE_OPTIONS
             and values > 1
-            and PurePath(argument).suffix not in CONFIGFILE_SUFFIXES
+            and (
+                PurePath(argument).suffix not in CONFIGFILE_SUFFIXES
+                or PurePath(argument).parts[:1] == ("results",)
+            )
         )
         (moved if is_target else kept).append(argument)
     return [*kept, "--", *moved, *arguments[end + 1 :]] if moved else arguments

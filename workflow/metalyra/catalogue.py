@@ -28,6 +28,7 @@ TEXT_COLUMNS = (
     "pulsation_type",
     "relation",
     "model",
+    "out_of_domain",
     "reference_id",
     "status",
 )
@@ -42,9 +43,11 @@ COLUMNS = (
     "pulsation_type",
     "feh",
     "feh_std",
+    "feh_error",
     "feh_err",
     "relation",
     "model",
+    "out_of_domain",
     "mean_mag",
     "amplitude",
     "n_epochs",
@@ -55,7 +58,7 @@ COLUMNS = (
 )
 
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
-_VALUES = ("feh", "feh_std", "feh_err", "relation", "model")
+_VALUES = ("feh", "feh_std", "feh_error", "feh_err", "relation", "model", "out_of_domain")
 
 NAME = "metallicities"
 DESCRIPTION = "Metallicities of RR Lyrae stars from the shapes of their light curves"

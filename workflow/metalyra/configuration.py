@@ -273,17 +273,33 @@ def _check_source(key: str, source: str) -> Iterator[str]:
 
 def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     samples = config["samples"]
-    if ("sample" in model) == ("published" in model):
-        yield f"{key}: needs one of the keys sample (trained here) and published"
+    origins = [origin for origin in ("sample", "published", "trained") if origin in model]
+    if len(origins) != 1:
+        yield (
+            f"{key}: needs one of the keys sample (trained here), published and trained "
+            "(by another study)"
+        )
         return
+    needed = {
+        "published": ("band", "members", "relation", "sequence"),
+        "trained": ("band", "relation"),
+        "sample": ("relation",) if "stack" in model else ("sequence",),
+    }[origins[0]]
+    for name in needed:
+        if name not in model:
+            yield f"{key}: the key {name} is missing; this model needs it"
     if "published" in model:
         yield from _check_source(f"{key}.published", model["published"])
-        for needed in ("band", "members", "relation"):
-            if needed not in model:
-                yield f"{key}: the key {needed} is missing; a published model needs it"
+    if origins != ["sample"]:
         return
-    if "network" not in model:
-        yield f"{key}: the key network is missing; a model trained here needs it"
+    if ("network" in model) == ("stack" in model):
+        yield f"{key}: the key network is missing; a model trained here needs it, or a stack"
+    joining = model.get("stack", {}).get("published")
+    others = [name for name, other in config["models"].items() if "published" in other]
+    if joining is not None and joining not in others:
+        yield _unknown(f"{key}.stack.published:", joining, others)
+    if model["folds"] == "published" and "members" not in model:
+        yield f"{key}: the key members is missing; it is the number of the published folds"
     if model["sample"] not in samples:
         yield _unknown(f"{key}.sample:", model["sample"], samples)
         return

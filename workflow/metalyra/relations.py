@@ -17,6 +17,9 @@ from metalyra.fourier import wrap_around
 
 Floats = NDArray[np.float64]
 
+AS_PUBLISHED = "as_published"
+"""Label of a sample whose [Fe/H] came with its star list; it has no formula."""
+
 FEATURES = ("period", "a1", "a2", "phi31")
 """Light-curve parameters a relation may use."""
 
@@ -147,6 +150,40 @@ def estimate_metallicity(
             "relation": name,
             "feh": feh,
             "feh_err": feh_err,
+            "status": status,
+        }
+    )
+
+
+def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Label the stars of a sample with the [Fe/H] that came with their list.
+
+    Parameters
+    ----------
+    fits
+        Fits of the sample, one row for every star, in any order.
+    stars
+        ``star_id``, ``pulsation_type``, ``archive_feh`` (dex) and, where known,
+        ``archive_feh_err``; gives the order of the rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `estimate_metallicity`; stars without a value get ``no_relation``.
+    """
+    status = fits.set_index("star_id").loc[stars["star_id"], "status"].to_numpy(dtype=object)
+    feh = stars["archive_feh"].to_numpy(float)
+    status[(status == "ok") & ~np.isfinite(feh)] = "no_relation"
+    labelled = status == "ok"
+    unknown = pd.Series(np.nan, index=stars.index)
+    feh_err = stars.get("archive_feh_err", unknown).to_numpy(float)
+    return pd.DataFrame(
+        {
+            "star_id": stars["star_id"].to_numpy(),
+            "pulsation_type": stars["pulsation_type"].to_numpy(),
+            "relation": AS_PUBLISHED,
+            "feh": np.where(labelled, feh, np.nan),
+            "feh_err": np.where(labelled, feh_err, np.nan),
             "status": status,
         }
     )

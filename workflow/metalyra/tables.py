@@ -66,6 +66,18 @@ COLUMNS: Mapping[str, Column] = {
     "model": Column("", "Ensemble that predicted the metallicity", "meta.note"),
     "feh": Column("", "Metallicity [Fe/H] (dex)", "phys.abund.Fe"),
     "feh_std": Column("", "Spread of the ensemble's [Fe/H] (dex)", "stat.stdev;phys.abund.Fe"),
+    "feh_error": Column(
+        "", "Calibrated error of the predicted [Fe/H] (dex)", "stat.error;phys.abund.Fe"
+    ),
+    "feh_half_width_68": Column(
+        "", "Half width of the 68 % interval of [Fe/H] (dex)", "stat.error"
+    ),
+    "feh_half_width_95": Column(
+        "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
+    ),
+    "out_of_domain": Column(
+        "", "Quantities in which the star is outside the training set", "meta.code.qual"
+    ),
     "feh_err": Column("", "Error of the relation's [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
     "weight": Column("", "Sample weight in the training", "stat.weight"),

@@ -25,7 +25,9 @@ rule develop:
     params:
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
-        sequence=of_model("sequence"),
+        sequence=lambda wildcards: config["models"][wildcards.model].get(
+            "sequence", {"recipe": "gp_curve"}
+        ),
         weights=of_model("weights"),
         folds=of_model("folds"),
         seed=config["seed"],

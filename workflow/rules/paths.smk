@@ -57,20 +57,43 @@ def trained_models():
     return [name for name, model in config["models"].items() if "sample" in model]
 
 
+def network_models():
+    """Return the models that this study trains as ensembles of networks."""
+    return [name for name in trained_models() if "network" in config["models"][name]]
+
+
+def stacked_models():
+    """Return the models that this study trains as stacks."""
+    return [name for name in trained_models() if "stack" in config["models"][name]]
+
+
 def published_models():
     """Return the models that were published."""
     return [name for name, model in config["models"].items() if "published" in model]
 
 
 def members(model):
-    """Return the numbers of the networks of an ensemble."""
+    """Return the numbers of the members of an ensemble; none of another study's."""
     settings = config["models"][model]
-    return range(settings["members"] if "published" in settings else settings["folds"])
+    if "trained" in settings:
+        return range(0)
+    return range(settings["members"] if "members" in settings else settings["folds"])
 
 
-def member_files(model, name="member", suffix="keras"):
-    """Return the files that each member of an ensemble has, by default its network."""
+def model_folder(model):
+    """Return the folder of a model, which may be another study's."""
+    return config["models"][model].get("trained", f"<results>/models/{model}")
+
+
+def member_files(model, name="member", suffix=None):
+    """Return the files that each member of an ensemble has, by default what it has learnt."""
+    suffix = suffix or ("npz" if model in stacked_models() else "keras")
     return [f"<results>/models/{model}/{name}_{member}.{suffix}" for member in members(model)]
+
+
+def model_files(model):
+    """Return the files of a model that a prediction waits for."""
+    return [f"{model_folder(model)}/card.json", *member_files(model)]
 
 
 def simulated_sources():
@@ -183,7 +206,7 @@ def final_targets():
     targets += expand("<results>/figures/light_curves_{sample}.png", sample=config["samples"])
     targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
     targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
-    targets += expand("<results>/figures/learning_curves_{model}.png", model=trained)
+    targets += expand("<results>/figures/learning_curves_{model}.png", model=network_models())
     targets += expand(
         "<results>/figures/archive_{sample}.png", sample=config["archive_comparisons"]
     )

@@ -10,7 +10,7 @@ rule predict:
         stars=lambda wildcards: star_table(wildcards.sample),
         fits="<results>/fits/{sample}/{chunk}.parquet",
         folded="<results>/folded/{sample}/{chunk}.parquet",
-        card="<results>/models/{model}/card.json",
+        card=lambda wildcards: f"{model_folder(wildcards.model)}/card.json",
         members=lambda wildcards: member_files(wildcards.model),
     output:
         "<results>/predictions/{model}/{sample}/{chunk}.parquet",

@@ -1,7 +1,8 @@
 """Train the members of an ensemble, or read those that were published.
 
 Input   <results>/development/<model>.{parquet,npz}, or the published weights
-Output  <results>/models/<model>/member_<k>.keras        one network a cross-validation fold
+Output  <results>/models/<model>/member_<k>.keras        one network a cross-validation fold, or
+        <results>/models/<model>/member_<k>.npz          one member of a stack
         <results>/models/<model>/history_<k>.parquet     its loss, epoch by epoch
         <results>/models/<model>/out_of_fold.parquet     its predictions of stars not trained on
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
@@ -21,7 +22,7 @@ rule train:
     benchmark:
         "<benchmarks>/train/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(trained_models()) or "-",
+        model="|".join(network_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -58,7 +59,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{model}.tsv"
     wildcard_constraints:
-        model="|".join(trained_models()) or "-",
+        model="|".join(network_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -77,6 +78,88 @@ rule evaluate:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:
         "../scripts/evaluate.py"
+
+
+rule train_stack:
+    input:
+        table="<results>/development/{model}.parquet",
+        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
+        folded=lambda wildcards: chunk_files("folded", config["models"][wildcards.model]["sample"]),
+    output:
+        member="<results>/models/{model}/member_{member}.npz",
+        out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
+    log:
+        "<logs>/train_stack/{model}/{member}.log",
+    benchmark:
+        "<benchmarks>/train_stack/{model}/{member}.tsv"
+    wildcard_constraints:
+        model="|".join(stacked_models()) or "-",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        stack=of_model("stack"),
+        seed=config["seed"],
+        library=fingerprint("stacking"),
+    message:
+        "Training member {wildcards.member} of the stack {wildcards.model}"
+    script:
+        "../scripts/train_stack.py"
+
+
+# A stack that a published model joins holds a copy of it.
+for model in stacked_models():
+
+    rule:
+        name:
+            f"evaluate_{model}"
+        input:
+            table=f"<results>/development/{model}.parquet",
+            fits=chunk_files("fits", config["models"][model]["sample"]),
+            folded=chunk_files("folded", config["models"][model]["sample"]),
+            out_of_fold=member_files(model, "out_of_fold", "parquet"),
+            published=(
+                model_files(config["models"][model]["stack"]["published"])
+                if "published" in config["models"][model]["stack"]
+                else []
+            ),
+        output:
+            **(
+                {"published": directory(f"<results>/models/{model}/published")}
+                if "published" in config["models"][model]["stack"]
+                else {}
+            ),
+            card=report(
+                f"<results>/models/{model}/card.json",
+                caption="../report/model_card.rst",
+                category="Models",
+                labels={"model": model, "product": "card"},
+            ),
+            out_of_fold=f"<results>/models/{model}/out_of_fold.parquet",
+        log:
+            f"<logs>/evaluate/{model}.log",
+        benchmark:
+            f"<benchmarks>/evaluate/{model}.tsv"
+        conda:
+            "../../envs/networks.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            model=model,
+            stack=config["models"][model]["stack"],
+            seed=config["seed"],
+            band=band_of_model(config, model),
+            relation=config["models"][model]["relation"],
+            library=fingerprint("stacking"),
+        message:
+            f"Learning the weights of the stack {model} out of fold"
+        script:
+            "../scripts/evaluate_stack.py"
 
 
 # The number of networks is the model's own, so that each published model has a rule of its own.

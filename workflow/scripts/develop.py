@@ -10,12 +10,16 @@ from metalyra.tables import read_table, read_tables, write_table
 with logged(snakemake):
     stars = read_table(snakemake.input.stars)
     fits = select_stars(read_tables(snakemake.input.fits), stars, snakemake.params.pulsation_type)
+    folds = snakemake.params.folds
+    if folds == "published":
+        listed = stars[stars["archive_fold"].notna()]
+        folds = dict(zip(listed["star_id"], listed["archive_fold"].astype(int), strict=True))
     development = make_development_set(
         fits,
         read_table(snakemake.input.labels),
         matched=stars if "reference_id" in stars else None,
         cuts=snakemake.params.cuts,
-        folds=snakemake.params.folds,
+        folds=folds,
         weights=snakemake.params.weights,
         seed=snakemake.params.seed,
     )

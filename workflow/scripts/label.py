@@ -1,15 +1,20 @@
-"""Estimate the metallicities of a sample by a relation."""
+"""Label the stars of a sample with metallicities."""
 
 from job import logged
-from metalyra.relations import estimate_metallicity, read_relations
+from metalyra.relations import (
+    AS_PUBLISHED,
+    estimate_metallicity,
+    read_relations,
+    take_published,
+)
 from metalyra.tables import read_table, read_tables, write_table
 
 with logged(snakemake):
     relation = snakemake.params.relation
-    labels = estimate_metallicity(
-        read_tables(snakemake.input.fits),
-        read_table(snakemake.input.stars),
-        relation,
-        read_relations(*snakemake.input.relations)[relation],
-    )
+    fits, stars = read_tables(snakemake.input.fits), read_table(snakemake.input.stars)
+    if relation == AS_PUBLISHED:
+        labels = take_published(fits, stars)
+    else:
+        relations = read_relations(*snakemake.input.relations)
+        labels = estimate_metallicity(fits, stars, relation, relations[relation])
     write_table(labels, snakemake.output[0], {"relation": relation})

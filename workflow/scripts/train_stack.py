@@ -1,0 +1,17 @@
+"""Train one member of a stack."""
+
+from job import logged
+from metalyra.stacking import train_stack_member, write_stack_member
+from metalyra.tables import read_table, read_tables, write_table
+
+with logged(snakemake):
+    member, out_of_fold = train_stack_member(
+        read_table(snakemake.input.table),
+        read_tables(snakemake.input.fits),
+        read_tables(snakemake.input.folded),
+        int(snakemake.wildcards.member),
+        snakemake.params.stack,
+        snakemake.params.seed,
+    )
+    write_stack_member(member, snakemake.output.member)
+    write_table(out_of_fold, snakemake.output.out_of_fold)
