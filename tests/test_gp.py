@@ -178,3 +178,12 @@ def test_the_likelihood_knows_which_points_are_noisier():
     assert gp.choose_summaries([[untold], [told]])[0] is told
     shuffled = gp.summarise(phase, mag, HARMONICS, variance=rng.permutation(error) ** 2)
     assert gp.choose_summaries([[untold], [shuffled]])[0] is untold
+
+
+@pytest.mark.parametrize("kernel", gp.KERNELS)
+def test_every_kernel_converges(kernel):
+    summaries = [
+        gp.summarise(*folded(seed, count=60 + 5 * seed, noise=(0.005, 0.03, 0.1)[seed % 3]), 24)
+        for seed in range(30)
+    ]
+    assert gp.fit_batch(summaries, kernel).converged.mean() > 0.95

@@ -369,25 +369,17 @@ def _newton_step(
     held: NDArray[np.bool_],
     reach: Floats,
 ) -> Floats:
-    """Return the uphill Newton step of each row, no longer than `reach`."""
+    """Return the Newton step of each row, no longer than `reach`.
+
+    Along a direction of positive curvature it goes uphill too, by as much as the size of
+    the curvature says: the length scale and the variance of a rough kernel make a ridge.
+    """
     hessian = batch.curvature(here, rows, gradient)
-    diagonal = np.stack([hessian[:, 0, 0], hessian[:, 1, 1]], axis=1)
-    crossed = np.where(held.any(axis=1), 0.0, hessian[:, 0, 1])
-    determinant = diagonal[:, 0] * diagonal[:, 1] - crossed**2
-    concave = (diagonal < 0).all(axis=1) & (determinant > 0)
-    newton = (
-        np.stack(
-            [
-                crossed * gradient[:, 1] - diagonal[:, 1] * gradient[:, 0],
-                crossed * gradient[:, 0] - diagonal[:, 0] * gradient[:, 1],
-            ],
-            axis=1,
-        )
-        / np.where(concave, determinant, 1.0)[:, None]
-    )
-    uphill = gradient / np.maximum(np.abs(diagonal), 1e-3)
-    step = np.where((held.any(axis=1) | ~concave)[:, None], uphill, newton)
-    step = np.where(held, 0.0, step)
+    hessian[held.any(axis=1), 0, 1] = hessian[held.any(axis=1), 1, 0] = 0.0
+    values, vectors = np.linalg.eigh(hessian)
+    along = np.matmul(np.swapaxes(vectors, 1, 2), gradient[:, :, None])[:, :, 0]
+    along /= np.maximum(np.abs(values), 1e-3)
+    step = np.where(held, 0.0, np.matmul(vectors, along[:, :, None])[:, :, 0])
     length = np.hypot(step[:, 0], step[:, 1])
     return step * np.minimum(1.0, reach / np.maximum(length, 1e-300))[:, None]
 
