@@ -181,9 +181,9 @@ def test_the_likelihood_knows_which_points_are_noisier():
 
 
 @pytest.mark.parametrize("kernel", gp.KERNELS)
-def test_every_kernel_converges(kernel):
-    summaries = [
-        gp.summarise(*folded(seed, count=60 + 5 * seed, noise=(0.005, 0.03, 0.1)[seed % 3]), 24)
-        for seed in range(30)
-    ]
-    assert gp.fit_batch(summaries, kernel).converged.mean() > 0.95
+def test_every_kernel_converges_on_a_real_star(mirror, kernel):
+    """Of a noisy star, where length scale and variance make a ridge of the likelihood."""
+    phase, mag = np.loadtxt(mirror / "lcfit_examples" / "phasedlc_test" / "b56841.dat").T
+    once = phase < 1
+    summary = gp.summarise(phase[once], mag[once], 24)
+    assert gp.fit_batch([summary], kernel).converged[0]
