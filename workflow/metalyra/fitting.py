@@ -50,6 +50,8 @@ AMPLITUDES = 6
 ALIGNMENTS = ("phi1", "maximum")
 """What may lie at phase 0."""
 
+_ONE_SIGMA = 0.6827  # of a normal distribution
+
 _FINE_GRID = 1000  # phases at which maximum light is looked for
 
 _BINS = 200  # lcfit bins folded curves of more points than this
@@ -324,21 +326,48 @@ def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats
     return shape
 
 
-def measure_errors(shape: Mapping[str, float], drawn: Mapping[str, Floats]) -> dict[str, float]:
-    """Return the standard deviations of the draws, and the label inputs' covariances.
+def measure_errors(
+    shape: Mapping[str, float], drawn: Mapping[str, Floats], published: bool = False
+) -> dict[str, float]:
+    """Return the errors of the shape, and the covariances of the label's inputs.
 
     Angles are compared on the circle, around the fitted value.
+
+    Parameters
+    ----------
+    shape
+        Of the fit.
+    drawn
+        Of the draws, each (draws,).
+    published
+        Take standard deviations. They are inflated by the few draws of a weak harmonic
+        whose phase is anywhere; else an error is the deviation within which 68.3 % of the
+        draws are, and the correlations are those of the draws within three errors.
     """
     deviations = {
         name: wrap_around(values - shape[name], 0.0)
         if name.startswith("phi")
-        else values - values.mean()
+        else values - (values.mean() if published else shape[name])
         for name, values in drawn.items()
     }
-    errors = {f"{name}_err": float(np.std(values)) for name, values in deviations.items()}
+    if published:
+        scales = {name: float(np.std(values)) for name, values in deviations.items()}
+    else:
+        scales = {
+            name: float(np.quantile(np.abs(values), _ONE_SIGMA))
+            for name, values in deviations.items()
+        }
+        deviations = {
+            name: np.clip(values, -3 * scales[name], 3 * scales[name])
+            for name, values in deviations.items()
+        }
+    errors = {f"{name}_err": scale for name, scale in scales.items()}
     for first, second in (("a1", "a2"), ("a1", "phi31"), ("a2", "phi31")):
-        pair = deviations[first] - deviations[first].mean()
-        errors[f"cov_{first}_{second}"] = float(np.mean(pair * deviations[second]))
+        pair = np.stack([deviations[first], deviations[second]])
+        pair -= pair.mean(axis=1, keepdims=True)
+        spread = np.sqrt((pair**2).mean(axis=1))
+        correlation = np.mean(pair[0] * pair[1]) / max(spread[0] * spread[1], 1e-300)
+        errors[f"cov_{first}_{second}"] = float(correlation * scales[first] * scales[second])
     return errors
 
 
@@ -392,7 +421,7 @@ def describe_star(
     else:
         drawn = draw_coefficients(posterior, star, settings.draws, rng)
     drawn = rotate(drawn, turn)
-    errors = measure_errors(shape, measure_shape(drawn, pulsation_type))
+    errors = measure_errors(shape, measure_shape(drawn, pulsation_type), settings.published)
 
     kept = folded.fit.kept
     mag = folded.curve.mag[kept]
