@@ -152,6 +152,13 @@ def test_maximum_light_can_be_at_phase_zero():
         assert np.std(points["mag"] - row.mean_mag - curve) < 0.03
     np.testing.assert_allclose(fits["phi31"], by_phi1["phi31"])
     np.testing.assert_allclose(fits["snr"], by_phi1["snr"], rtol=1e-3)
+    known = stars.assign(archive_time_of_maximum=[np.nan, 3.0, 4.0])
+    with_epochs, _ = fit_stars(known, light_curves, {"alignment": "maximum"}, seed=1)
+    for star_id, epoch in (("star001", 3.0), ("star002", 4.0)):
+        row = with_epochs[with_epochs["star_id"] == star_id].iloc[0]
+        phase = (epoch - row["epoch"]) / row["period"] + row["phase_shift"]
+        assert np.cos(2 * np.pi * phase) == pytest.approx(1.0)
+    assert with_epochs["phase_shift"][0] == fits["phase_shift"][0]
     with pytest.raises(ValueError, match="minimum"):
         FitSettings.from_config({"alignment": "minimum"})
 

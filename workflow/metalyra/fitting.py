@@ -85,7 +85,8 @@ class FitSettings:
         Reproduce lcfit where it differs: see `metalyra.gp`, and its folds and errors.
     alignment
         Where phase 0 is: 'phi1', the first harmonic's zero on the way to faint (Dekany &
-        Grebel 2022, Eq. 2), or 'maximum', maximum light (Monti et al. 2024).
+        Grebel 2022, Eq. 2), or 'maximum', maximum light (Monti et al. 2024): at the
+        archive's epoch of it where there is one, else that of the Gaussian process.
     phases
         'measured': fold and align the light curve; 'published': keep the phases that
         came with it, and all its points.
@@ -407,6 +408,7 @@ def describe_star(
     pulsation_type: str,
     settings: FitSettings,
     rng: np.random.Generator,
+    time_of_maximum: float = np.nan,
 ) -> tuple[dict[str, Any], float]:
     """Return the row of the fits table of one star, and its final phase shift's change."""
     coefficients = posterior.best.coefficients[star]
@@ -414,6 +416,8 @@ def describe_star(
     as_published = settings.published and settings.alignment == "phi1"
     if settings.phases == "measured" and not as_published:
         turn = find_alignment(coefficients, settings.alignment)
+        if settings.alignment == "maximum" and np.isfinite(time_of_maximum):
+            turn = (folded.epoch - time_of_maximum) / folded.period - folded.phase_shift
     aligned = rotate(coefficients, turn)
     shape = {name: float(value) for name, value in measure_shape(aligned, pulsation_type).items()}
     if settings.published:
@@ -464,7 +468,8 @@ def fit_stars(
     Parameters
     ----------
     stars
-        Columns ``star_id``, ``period`` (d), ``pulsation_type``, ``status``.
+        Columns ``star_id``, ``period`` (d), ``pulsation_type``, ``status``, and
+        ``archive_time_of_maximum`` (d) where the archive has it.
     light_curves
         Columns ``star_id``, ``band``, ``time`` (d), ``mag``, ``mag_err``, and ``aperture``
         where the survey has several.
@@ -486,6 +491,7 @@ def fit_stars(
     folded: dict[str, FoldedCurve] = {}
     generators: dict[str, np.random.Generator] = {}
     types = dict(zip(stars["star_id"], stars["pulsation_type"], strict=True))
+    maxima = dict(zip(stars["star_id"], stars.get("archive_time_of_maximum", []), strict=False))
     for star in stars.itertuples(index=False):
         star_id = str(star.star_id)
         try:
@@ -514,7 +520,13 @@ def fit_stars(
         for index, star_id in enumerate(batch):
             star = folded[star_id]
             rows[star_id], turn = describe_star(
-                star, posterior, index, types[star_id], settings, generators[star_id]
+                star,
+                posterior,
+                index,
+                types[star_id],
+                settings,
+                generators[star_id],
+                maxima.get(star_id, np.nan),
             )
             tables.append(
                 pd.DataFrame(

@@ -33,6 +33,7 @@ _CELL_BITS = 35
 _ARCHIVE_COLUMNS = {
     "pf_error": "archive_period_err",
     "p1_o_error": "archive_first_overtone_period_err",
+    "epoch_g": "archive_time_of_maximum",
     "int_average_g": "archive_mean_mag",
     "peak_to_peak_g": "archive_amplitude",
     "r21_g": "archive_r21",
