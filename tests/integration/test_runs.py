@@ -57,13 +57,16 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(new_proje
 
 def test_a_second_run_beside_a_live_one_is_refused(new_project):
     project = new_project()
-    first = project.start("--cores", "1", *STUDY, "--", "results/small/stars/ogle_i.parquet")
-    lock = project.path("results/small/.run.lock")
-    while not (lock.exists() and lock.read_text()):
-        assert first.poll() is None, first.communicate()[0]
-        time.sleep(0.1)
-    status, output = project.attempt("--cores", "1", *STUDY, "--", *PRODUCTS)
-    assert status != 0
-    assert f"another run of this study is at work (process {first.pid} on" in output
-    output, _ = first.communicate(timeout=300)
-    assert first.returncode == 0, output
+    first = project.start("--cores", "1", *STUDY, "--", *PRODUCTS)
+    try:
+        lock = project.path("results/small/.run.lock")
+        while not (lock.exists() and lock.read_text()):
+            assert first.poll() is None, first.communicate()[0]
+            time.sleep(0.1)
+        status, output = project.attempt("--cores", "1", *STUDY, "--", PRODUCTS[0])
+        assert first.poll() is None
+        assert status != 0
+        assert f"another run of this study is at work (process {first.pid} on" in output
+    finally:
+        first.kill()
+        first.communicate()
