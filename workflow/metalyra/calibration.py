@@ -853,9 +853,13 @@ def calibrate_relation(
     for kind in FEATURES:
         selected = select_calibrators(spectra, kind)
         sources = list_photometry(selected, fits)
-        calibrations.append(calibrate(sources[photometry], kind, variant, draws=draws, seed=seed))
-        for name in dict.fromkeys((PUBLISHED_VARIANT, variant)):
-            posterior = calibrate(sources[photometry], kind, name, draws=draws, seed=seed).draws
+        made = {
+            name: calibrate(sources[photometry], kind, name, draws=draws, seed=seed)
+            for name in dict.fromkeys((PUBLISHED_VARIANT, variant))
+        }
+        calibrations.append(made[variant])
+        for name, calibration in made.items():
+            posterior = calibration.draws.copy()
             posterior.insert(0, "pulsation_type", kind)
             posterior.insert(1, "variant", name)
             posteriors.append(posterior)
