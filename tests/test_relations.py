@@ -88,6 +88,59 @@ def test_each_star_gets_its_relation_or_a_status():
     assert np.isfinite(labels["feh"]).tolist() == [False, False, False, True]
 
 
+def two_stars(**archive) -> tuple[pd.DataFrame, pd.DataFrame]:
+    fits = make_fits(
+        period=[0.55, 0.55],
+        phi31=[5.6, 5.6],
+        a2=[0.1, 0.1],
+        a2_err=[0.01, 0.01],
+        phi31_err=[0.2, 0.2],
+        cov_a2_phi31=[1e-3, 1e-3],
+    ).assign(star_id=["a", "b"], status="ok")
+    stars = pd.DataFrame({"star_id": ["b", "a"], "pulsation_type": "RRab", **archive})
+    return fits, stars
+
+
+def test_the_archives_phi31_labels_the_stars_that_have_one():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7])
+    relation = RELATIONS["muraveva2025"]
+    own = estimate_metallicity(fits, stars, "m", relation)
+    archive = estimate_metallicity(fits, stars, "m", relation, phi31="archive")
+    difference = (archive["feh"] - own["feh"]).tolist()
+    assert difference == pytest.approx([0, 0.94 * 0.1])
+    assert archive["feh_err"].tolist() == pytest.approx(own["feh_err"].tolist())
+
+
+def test_the_archives_error_of_phi31_goes_with_it():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7], archive_phi31_err=[0.1, 0.1])
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="archive")
+    assert labels["feh_err"].tolist() == pytest.approx([0.94 * 0.2, 0.94 * 0.1])
+    # Half the error with the same correlation is half the covariance.
+    dekany = RELATIONS["dekany2021"]
+    both = estimate_metallicity(fits, stars, "d", dekany, phi31="archive")["feh_err"] ** 2
+    for variance, error in zip(both, (0.2, 0.1), strict=True):
+        covariance = 2 * 5.785 * 1.248 * 1e-3 * error / 0.2
+        assert variance == pytest.approx((5.785 * 0.01) ** 2 + (1.248 * error) ** 2 + covariance)
+
+
+def test_the_scatter_of_a_relation_adds_to_the_errors():
+    fits, stars = two_stars()
+    without = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], scatter=True)
+    assert labels["feh"].tolist() == without["feh"].tolist()
+    np.testing.assert_allclose(labels["feh_err"] ** 2, without["feh_err"] ** 2 + 0.28**2)
+    with pytest.raises(ValueError, match="smolec2005 for RRab has no known scatter"):
+        estimate_metallicity(fits, stars, "smolec2005", RELATIONS["smolec2005"], scatter=True)
+
+
+def test_a_phi31_that_is_not_there_is_refused():
+    fits, stars = two_stars()
+    with pytest.raises(ValueError, match="star list has no phi31"):
+        estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="archive")
+    with pytest.raises(ValueError, match="phi31 is 'gaia'; allowed are own, archive"):
+        estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="gaia")
+
+
 def test_an_impossible_relation_is_refused():
     with pytest.raises(ValueError, match="period2"):
         Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)

@@ -23,6 +23,9 @@ AS_PUBLISHED = "as_published"
 FEATURES = ("period", "a1", "a2", "phi31")
 """Light-curve parameters a relation may use."""
 
+PHI31_SOURCES = ("own", "archive")
+"""Where the phi31 of a label may come from."""
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -112,7 +115,13 @@ def read_relations(*paths: Path | str) -> dict[str, dict[str, Relation]]:
 
 
 def estimate_metallicity(
-    fits: pd.DataFrame, stars: pd.DataFrame, name: str, relations: Mapping[str, Relation]
+    fits: pd.DataFrame,
+    stars: pd.DataFrame,
+    name: str,
+    relations: Mapping[str, Relation],
+    *,
+    phi31: str = "own",
+    scatter: bool = False,
 ) -> pd.DataFrame:
     """Label the stars of a sample with the [Fe/H] of a relation.
 
@@ -126,14 +135,29 @@ def estimate_metallicity(
         Name of the relation, which travels with the labels.
     relations
         The relation for each pulsation type.
+    phi31
+        "own": of our fit; "archive": of the star list where it has one, else of our fit.
+    scatter
+        Whether the errors include the scatter of the relation, as those of Muraveva et
+        al. (2025) do.
 
     Returns
     -------
     pandas.DataFrame
         ``star_id, pulsation_type, relation, feh, feh_err, status``; stars of a type
         without a relation get ``no_relation``.
+
+    Raises
+    ------
+    ValueError
+        If `phi31` is unknown or asks for what the star list does not have, or a relation
+        has no scatter where it is asked for.
     """
+    if phi31 not in PHI31_SOURCES:
+        raise ValueError(f"phi31 is {phi31!r}; allowed are {', '.join(PHI31_SOURCES)}")
     ordered = fits.set_index("star_id").loc[stars["star_id"]].reset_index()
+    if phi31 == "archive":
+        ordered = take_archive_phi31(ordered, stars)
     types = stars["pulsation_type"].to_numpy()
     feh = np.full(len(stars), np.nan)
     feh_err = np.full(len(stars), np.nan)
@@ -142,6 +166,10 @@ def estimate_metallicity(
     for pulsation_type, relation in relations.items():
         rows = fitted & (types == pulsation_type)
         feh[rows], feh_err[rows] = relation.estimate(ordered.loc[rows])
+        if scatter:
+            if relation.scatter is None:
+                raise ValueError(f"the relation {name} for {pulsation_type} has no known scatter")
+            feh_err[rows] = np.hypot(feh_err[rows], relation.scatter)
     status[fitted & ~np.isin(types, list(relations))] = "no_relation"
     return pd.DataFrame(
         {
@@ -152,6 +180,41 @@ def estimate_metallicity(
             "feh_err": feh_err,
             "status": status,
         }
+    )
+
+
+def take_archive_phi31(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Return fits with the archive's phi31 where it has one.
+
+    Its error is the archive's too, or that of our fit where the archive gives none; the
+    correlations with the other parameters stay those of our fit.
+
+    Parameters
+    ----------
+    fits
+        ``phi31`` (rad, sine series), its error and covariances; n rows.
+    stars
+        ``archive_phi31`` (rad, sine series) and, where known, ``archive_phi31_err`` of
+        the same n stars, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If the star list has no ``archive_phi31``.
+    """
+    if "archive_phi31" not in stars:
+        raise ValueError("the star list has no phi31; label by the phi31 of our own fit")
+    published = stars["archive_phi31"].to_numpy(float)
+    known = np.isfinite(published)
+    fitted_err = fits["phi31_err"].to_numpy(float)
+    errors = stars.get("archive_phi31_err", pd.Series(np.nan, stars.index)).to_numpy(float)
+    errors = np.where(known & np.isfinite(errors), errors, fitted_err)
+    ratio = np.divide(errors, fitted_err, out=np.ones(len(fits)), where=fitted_err > 0)
+    return fits.assign(
+        phi31=np.where(known, published, fits["phi31"].to_numpy(float)),
+        phi31_err=errors,
+        cov_a1_phi31=fits["cov_a1_phi31"].to_numpy(float) * ratio,
+        cov_a2_phi31=fits["cov_a2_phi31"].to_numpy(float) * ratio,
     )
 
 
