@@ -14,6 +14,7 @@ from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
 from metalyra.networks import KINDS
+from metalyra.relations import PHI31_SOURCES, estimate_metallicity
 from metalyra.sequences import RECIPES
 from metalyra.surveys import SURVEYS
 from metalyra.weights import make_weights
@@ -217,6 +218,12 @@ def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
     assert set(SCHEMA["$defs"]["training"]["properties"]) == settings_of(fit_network)
     weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
     assert set(weights) == settings_of(make_weights)
+
+
+def test_the_schema_knows_the_settings_of_the_labels():
+    labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
+    assert set(labelling) == settings_of(estimate_metallicity)
+    assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
 
 
 def test_the_schema_has_the_fits_settings_with_their_defaults():

@@ -16,5 +16,7 @@ with logged(snakemake):
         labels = take_published(fits, stars)
     else:
         relations = read_relations(*snakemake.input.relations)
-        labels = estimate_metallicity(fits, stars, relation, relations[relation])
+        labels = estimate_metallicity(
+            fits, stars, relation, relations[relation], **snakemake.params.settings
+        )
     write_table(labels, snakemake.output[0], {"relation": relation})
