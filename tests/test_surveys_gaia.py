@@ -1,13 +1,21 @@
 import gzip
+import io
+import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units
+from astropy.table import Column, MaskedColumn, Table
 from numpy.testing import assert_allclose
 
+from metalyra.archives import stream_members
 from metalyra.surveys import SurveyError, check_stars, survey
-from metalyra.surveys.gaia import locate_source
+from metalyra.surveys.gaia import RELEASES, locate_source
+from metalyra.surveys.gaia_epochs import read_epochs
 from tests.test_archives import write_folder, write_zip
+from tests.test_surveys_serialisations import serialise
 
 DR2, DR3 = survey("gaia_dr2"), survey("gaia_dr3")
 
@@ -66,7 +74,7 @@ def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no column 'source_id'; it needs source_id, band, time"),
+        (b"", "no column 'band'; it needs band, time, mag"),
         (HEADER.encode() + b"x\n", ""),
         (b"\xff\xfe\x00", ""),
         (epochs().replace("band,", "colour,").encode(), "band"),
@@ -186,3 +194,177 @@ def test_real_cells_hold_the_ogle_positions(mirror):
         both["dec"] - both["dec_ogle"],
     )
     assert offset.max() < 60 / 3600
+
+
+@pytest.fixture(scope="module")
+def real_product(mirror):
+    """The real product of one star as the archive's flat CSV, with 30 transits and more."""
+    (first, *_) = sorted((mirror / "gaia_dr3/epoch_photometry").glob("*.zip"))
+    member = next(member for member in stream_members(first) if len(member.data) > 15_000)
+    return member.name, member.data
+
+
+# The archive's own spelling of electrons a second, which parsers do not take.
+ELECTRONS = units.Unit("'electron'.s**-1", parse_strict="silent")
+
+
+def by_transit(points: pd.DataFrame) -> Table:
+    """One row a transit, in the columns of mirror/gaia_archive_samples/dr3_epoch_*.txt."""
+    table = Table({"transit_id": np.unique(points["transit_id"])})
+    prefixes = {"G": ("g_transit_time", "g_transit_"), "BP": ("bp_obs_time", "bp_")}
+    prefixes["RP"] = ("rp_obs_time", "rp_")
+    for band, (time, prefix) in prefixes.items():
+        rows = points[points["band"] == band].set_index("transit_id")
+        rows = rows.reindex(table["transit_id"])
+        table[time] = Column(rows["time"].to_numpy(), unit="d")
+        for name in ("flux", "flux_error"):
+            table[f"{prefix}{name}"] = Column(rows[name].to_numpy(), unit=ELECTRONS)
+        table[f"{prefix}flux_over_error"] = rows["flux_over_error"].to_numpy(np.float32)
+        table[f"{prefix}mag"] = Column(rows["mag"].to_numpy(), unit="mag")
+        rejected = rows["rejected_by_variability"] == True  # noqa: E712
+        table[f"variability_flag_{band.lower()}_reject"] = rejected.to_numpy()
+    return table
+
+
+def with_sources(table: Table) -> Table:
+    table = table.copy()
+    table.add_column(np.full(len(table), int(ID)), index=0, name="source_id")
+    return table
+
+
+def by_source(table: Table) -> Table:
+    """One row a source with arrays in its cells."""
+    raw = Table({"source_id": [int(ID)], "n_transits": [len(table)]})
+    for name in table.colnames:
+        raw[name] = table[name].reshape(1, -1)
+    return raw
+
+
+def as_text_of_lists(table: Table, brackets: str) -> bytes:
+    """One row a source with arrays as text, as in the archive's bulk files and at the AIP."""
+    cells = {"source_id": ID}
+    for name in table.colnames:
+        values = ["null" if value != value else str(value) for value in table[name]]
+        cells[name] = f'"{brackets[0]}{",".join(values)}{brackets[1]}"'
+    return f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()
+
+
+LAYOUTS = {
+    **{
+        f"transits, {serialisation}": lambda table, serialisation=serialisation: serialise(
+            with_sources(table), serialisation
+        )
+        for serialisation in ("tabledata", "binary", "binary2", "fits", "ecsv", "csv")
+    },
+    **{
+        f"sources, {serialisation}": lambda table, serialisation=serialisation: serialise(
+            by_source(table), serialisation
+        )
+        for serialisation in ("tabledata", "binary", "binary2", "fits")
+    },
+    "sources, bulk csv": lambda table: as_text_of_lists(table, "[]"),
+    "sources, aip csv": lambda table: as_text_of_lists(table, "{}"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("band", ["G", "BP", "RP"])
+def test_every_layout_of_a_real_product_gives_the_same_light_curve(
+    tmp_path, real_product, layout, band
+):
+    name, flat = real_product
+    star_id = re.findall(r"\d{10,}", name)[0]
+    expected = read_curves([write_folder(tmp_path / "flat", {name: flat})], [star_id], band)
+    points = pd.read_csv(io.BytesIO(flat))
+    data = LAYOUTS[layout](by_transit(points))
+    assert "csv" in layout.split() or b"electron" in data
+    path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": gzip.compress(data)})
+    found = read_curves([path], [ID], band)
+    assert len(expected[star_id].table) > 20
+    pd.testing.assert_frame_equal(
+        found[ID].table.sort_values("time", ignore_index=True),
+        expected[star_id].table.sort_values("time", ignore_index=True),
+        rtol=1e-6,
+    )
+    assert DR3.read_stars([path])["star_id"].tolist() == [ID]
+
+
+@pytest.mark.parametrize("named", ["product", "parameter"])
+def test_a_product_says_its_source_in_its_name_or_in_a_parameter(tmp_path, real_product, named):
+    table = by_transit(pd.read_csv(io.BytesIO(real_product[1])))
+    data = serialise(table, "binary2")
+    if named == "parameter":
+        parameter = f'<PARAM datatype="long" name="source_id" value="{ID}"/><FIELD'
+        data = data.replace(b"<FIELD", parameter.encode(), 1)
+    path = write_zip(tmp_path / "x.zip", {product(ID if named == "product" else "7"): data})
+    assert len(read_curves([path], [ID])[ID].table) > 20
+
+
+def test_a_source_whose_arrays_differ_in_length_is_unreadable(tmp_path):
+    cells = ["[1,2]", "[15,15]", "[9,9]", "[false]"]
+    columns = ["g_transit_time", "g_transit_mag", "g_transit_flux_over_error"]
+    header = ",".join(["source_id", *columns, "variability_flag_g_reject"])
+    row = ",".join([ID, *(f'"{cell}"' for cell in cells)])
+    path = write_zip(tmp_path / "x.zip", {product(): f"{header}\n{row}\n".encode()})
+    assert "differ in length" in read_curves([path], [ID])[ID].problem
+
+
+def test_a_damaged_file_of_many_stars_is_in_the_log(tmp_path, caplog):
+    path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": b"<VOTABLE>"})
+    assert read_curves([path], [ID]) == {}
+    assert "EPOCH_PHOTOMETRY_RAW.xml: not a VOTable" in caplog.text
+
+
+@pytest.mark.parametrize("serialisation", ["tabledata", "binary2", "fits", "ecsv", "csv"])
+def test_star_tables_come_in_every_serialisation(tmp_path, serialisation):
+    table = Table(
+        {
+            "SOURCE_ID": [int(ID), 2],
+            "pf": MaskedColumn([0.61234567890123, 0.0], mask=[False, True]),
+            "p1_o": MaskedColumn([0.0, 0.3], mask=[True, False]),
+            "best_classification": ["RRab", "RRc"],
+            "num_clean_epochs_g": np.array([22, 30], dtype=np.int32),
+            "ra": [10.0, 20.0],
+            "dec": [-20.0, 5.0],
+            "pmra": [-3.25, 1.5],
+            "pmdec": [1.0, np.nan],
+            "ref_epoch": [2016.0, 2016.0],
+            "phot_g_mean_mag": np.array([15.1, 16.2], dtype=np.float32),
+        }
+    )
+    path = tmp_path / "result.vot.gz"
+    path.write_bytes(gzip.compress(serialise(table, serialisation)))
+    stars = check_stars(DR3.read_stars([path]))
+    assert stars["star_id"].tolist() == [ID, "2"]
+    assert stars["period"].tolist() == [0.61234567890123, 0.3]
+    assert stars["archive_n_epochs"].tolist() == [22, 30]
+    np.testing.assert_array_equal(stars["pmdec"], [1.0, np.nan])
+    assert stars["ref_epoch"].tolist() == [2016.0, 2016.0]
+    assert_allclose(stars["phot_g_mean_mag"], [15.1, 16.2], rtol=1e-6)
+    assert not stars["position_from_cell"].any()
+
+
+def test_real_answers_for_gaia_source_say_where_stars_are(tmp_path, mirror):
+    sources = mirror / "gaia_archive_samples/1710099405832VAL-result.vot"
+    stars = check_stars(DR3.read_stars([sources]), periods_required=False)
+    assert stars["star_id"].tolist() == ["4583627001381815936", "5348723816842275584"]
+    assert_allclose(stars["dec"], locate_source(stars["star_id"])[1], atol=60 / 3600)
+    listed = write_stars(
+        tmp_path,
+        "source_id,pf,p1_o,best_classification\n4583627001381815936,0.6,,RRab\n1,0.6,,RRab\n",
+    )
+    joined = DR3.read_stars([listed, sources])
+    assert joined["star_id"].tolist() == ["4583627001381815936", "1"]
+    assert joined["position_from_cell"].tolist() == [False, True]
+    assert joined["pmra"].notna().tolist() == [True, False]
+
+
+def test_a_new_release_is_a_matter_of_names(tmp_path):
+    fourth = survey("gaia_dr4")
+    path = write_zip(tmp_path / "x.zip", {product(): epochs().encode()})
+    assert len(read_curves([path], [ID], release=fourth)[ID].table) == 2
+    points = replace(RELEASES[-1].epochs.points, time="obs_time", mag="magnitude")
+    names = replace(RELEASES[-1].epochs, source_id="id", points=points)
+    data = epochs().replace("source_id", "id").replace("time,mag", "obs_time,magnitude").encode()
+    ((star_id, table),) = read_epochs(data, names, "G", use_flags=True)
+    assert (star_id, table["mag"].tolist()) == (ID, [15.5, 15.7])

@@ -18,6 +18,8 @@ MEMBER_LIMIT = 64 * 2**20
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+
 _DAMAGE = (
     EOFError,
     NotImplementedError,
@@ -64,7 +66,7 @@ class Member:
 
 def is_collection(path: Path) -> bool:
     """Say whether a path is a folder or an archive, rather than one plain file."""
-    return path.is_dir() or path.name.lower().endswith((*_TAR_SUFFIXES, ".zip"))
+    return path.is_dir() or path.name.lower().endswith(".zip") or _is_tar(path)
 
 
 def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
@@ -96,7 +98,7 @@ def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
         for file in sorted(path.rglob("*")):
             if file.is_file() and not file.name.startswith("."):
                 yield _single_member(file, file.relative_to(path).as_posix(), limit)
-    elif name.endswith(_TAR_SUFFIXES):
+    elif _is_tar(path):
         yield from _tar_members(path, limit)
     elif name.endswith(".zip"):
         yield from _zip_members(path, limit)
@@ -116,6 +118,18 @@ def read_file(path: Path, limit: int = 2**31) -> bytes:
     if member.data is None:
         raise ArchiveError(f"{path}: {member.problem}")
     return member.data
+
+
+def _is_tar(path: Path) -> bool:
+    """Say whether a file is a tar, by its name or, for the Gaia archive's jobs, its content."""
+    name = path.name.lower()
+    if name.endswith(_TAR_SUFFIXES) or not name.endswith(".gz"):
+        return name.endswith(_TAR_SUFFIXES)
+    try:
+        with gzip.open(path) as stream:
+            return stream.read(tarfile.BLOCKSIZE)[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
+    except _DAMAGE:
+        return False
 
 
 class _LimitedStream:

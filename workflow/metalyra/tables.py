@@ -33,6 +33,14 @@ COLUMNS: Mapping[str, Column] = {
     "band": Column("", "Photometric band", "meta.id;instr.bandpass"),
     "ra": Column("deg", "Right ascension (ICRS)", "pos.eq.ra;meta.main"),
     "dec": Column("deg", "Declination (ICRS)", "pos.eq.dec;meta.main"),
+    "pmra": Column(
+        "mas/yr", "Proper motion in right ascension, times cos(dec)", "pos.pm;pos.eq.ra"
+    ),
+    "pmdec": Column("mas/yr", "Proper motion in declination", "pos.pm;pos.eq.dec"),
+    "ref_epoch": Column("yr", "Epoch of the position (Julian year)", "time.epoch"),
+    "position_from_cell": Column(
+        "", "True if the position is the centre of a HEALPix cell", "meta.code"
+    ),
     "period": Column("d", "Pulsation period", "time.period"),
     "period_err": Column("d", "Error of the period", "stat.error;time.period"),
     "pulsation_type": Column("", "RRab (fundamental mode) or RRc (first overtone)", "src.class"),

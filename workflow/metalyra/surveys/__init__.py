@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from metalyra.surveys.dg22 import DG22
-from metalyra.surveys.gaia import GAIA_DR2, GAIA_DR3
+from metalyra.surveys.gaia import GAIA
 from metalyra.surveys.ifeh import IFEH
 from metalyra.surveys.ingestion import ingest
 from metalyra.surveys.interface import LightCurve, Survey, SurveyError
@@ -15,7 +15,7 @@ from metalyra.surveys.vvv import VVV
 __all__ = ["SURVEYS", "LightCurve", "Survey", "SurveyError", "check_stars", "ingest", "survey"]
 
 SURVEYS: Mapping[str, Survey] = {
-    survey.name: survey for survey in (OGLE, GAIA_DR2, GAIA_DR3, VVV, DG22, IFEH, OWN)
+    survey.name: survey for survey in (OGLE, *GAIA, VVV, DG22, IFEH, OWN)
 }
 """The surveys, by their name in the configuration."""
 

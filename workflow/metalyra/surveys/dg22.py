@@ -111,6 +111,7 @@ def _list_gaia_stars(path: Path) -> pd.DataFrame:
             "ra": ra,
             "dec": dec,
             "period": np.nan,
+            "position_from_cell": True,
             "pulsation_type": "RRab",
             "id": names,
         }
@@ -146,6 +147,7 @@ def _read_development(path: Path) -> pd.DataFrame:
             "star_id": table["id"],
             "ra": ra,
             "dec": dec,
+            "position_from_cell": True,
             "period": table["period"],
             "pulsation_type": "RRab",
             "id": table["id"],

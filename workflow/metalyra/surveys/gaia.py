@@ -1,62 +1,138 @@
-"""Gaia DR2 and DR3: RR Lyrae stars in the G, BP and RP bands.
+"""Gaia: RR Lyrae stars in the G, BP and RP bands, of every data release with light curves.
 
-Star files: `vari_rrlyrae` as CSV, with or without positions of `gaia_source`, and lists of
-catalogued periods by `source_id`. Light curves: the archive's DataLink products, one CSV a
-star, in zip files, folders or alone.
+Star files: answers of the archive's TAP service for `vari_rrlyrae`, joined with
+`gaia_source` or not, answers for `gaia_source` alone, and lists of catalogued periods by
+`source_id`. Light curves: the archive's DataLink products and answers of other services,
+in zip files, folders or alone. CSV, ECSV, VOTable and FITS are the same.
 """
 
-import io
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as compute
-import pyarrow.csv
 from astropy import units
 from astropy_healpix import HEALPix
 
 from metalyra.archives import Member, is_collection, read_file, stream_members
+from metalyra.surveys.gaia_epochs import (
+    EpochColumns,
+    PointColumns,
+    list_sources,
+    read_epochs,
+)
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
+from metalyra.surveys.serialisations import FILE_NAME, read_text_columns
 from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
-from metalyra.surveys.text_tables import check_columns, read_text
+from metalyra.surveys.text_tables import check_columns
 
-POGSON = 2.5 / np.log(10)
-"""Magnitude error of a relative flux error."""
+logger = logging.getLogger(__name__)
+
+PRODUCT_LIMIT = 2**28
+"""Largest file of light curves (bytes); one of 5,000 sources has a tenth of it."""
 
 _CELLS = HEALPix(nside=2**12, order="nested")
 _CELL_BITS = 35
 
-_ARCHIVE_COLUMNS = {
-    "pf_error": "archive_period_err",
-    "p1_o_error": "archive_first_overtone_period_err",
-    "epoch_g": "archive_time_of_maximum",
-    "int_average_g": "archive_mean_mag",
-    "peak_to_peak_g": "archive_amplitude",
-    "r21_g": "archive_r21",
-    "r31_g": "archive_r31",
-    "phi21_g": "archive_phi21",
-    "phi21_g_error": "archive_phi21_err",
-    "phi31_g": "archive_phi31",
-    "phi31_g_error": "archive_phi31_err",
-    "num_clean_epochs_g": "archive_n_epochs",
-    "metallicity": "archive_feh",
-    "metallicity_error": "archive_feh_err",
-}
-_RR_LYRAE_COLUMNS = ("source_id", "pf", "p1_o", "best_classification")
-_PERIOD_COLUMNS = ("source_id", "ogle_id", "ogle_period", "ogle_type")
 
-_EPOCH_COLUMNS = {
-    "source_id": pa.int64(),
-    "band": pa.string(),
-    "time": pa.float64(),
-    "mag": pa.float64(),
-    "flux_over_error": pa.float64(),
-}
-_REJECTED = "rejected_by_variability"
+@dataclass(frozen=True)
+class Release:
+    """What tells one data release from another: names of columns, and how it is used.
+
+    Attributes
+    ----------
+    survey
+        Name in the configuration.
+    use_flags
+        Drop the transits that the archive's variability analysis rejected.
+    source_columns
+        Our names of the columns of `gaia_source`, by the archive's.
+    fundamental_period, first_overtone_period, pulsation_type
+        Columns of `vari_rrlyrae`.
+    parameter_columns
+        Our names of its other columns, by the archive's.
+    epochs
+        Columns of the epoch photometry.
+    """
+
+    survey: str
+    use_flags: bool
+    source_columns: Mapping[str, str]
+    fundamental_period: str
+    first_overtone_period: str
+    pulsation_type: str
+    parameter_columns: Mapping[str, str]
+    epochs: EpochColumns
+
+
+DR3 = Release(
+    survey="gaia_dr3",
+    use_flags=True,
+    source_columns={
+        "ra": "ra",
+        "dec": "dec",
+        "pmra": "pmra",
+        "pmdec": "pmdec",
+        "ref_epoch": "ref_epoch",
+        "phot_g_mean_mag": "phot_g_mean_mag",
+        "phot_bp_mean_mag": "phot_bp_mean_mag",
+        "phot_rp_mean_mag": "phot_rp_mean_mag",
+    },
+    fundamental_period="pf",
+    first_overtone_period="p1_o",
+    pulsation_type="best_classification",
+    parameter_columns={
+        "pf_error": "archive_period_err",
+        "p1_o_error": "archive_first_overtone_period_err",
+        "epoch_g": "archive_time_of_maximum",
+        "int_average_g": "archive_mean_mag",
+        "peak_to_peak_g": "archive_amplitude",
+        "r21_g": "archive_r21",
+        "r31_g": "archive_r31",
+        "phi21_g": "archive_phi21",
+        "phi21_g_error": "archive_phi21_err",
+        "phi31_g": "archive_phi31",
+        "phi31_g_error": "archive_phi31_err",
+        "num_clean_epochs_g": "archive_n_epochs",
+        "metallicity": "archive_feh",
+        "metallicity_error": "archive_feh_err",
+    },
+    epochs=EpochColumns(
+        source_id="source_id",
+        band="band",
+        points=PointColumns("time", "mag", "flux_over_error", "rejected_by_variability"),
+        by_band={
+            "G": PointColumns(
+                "g_transit_time",
+                "g_transit_mag",
+                "g_transit_flux_over_error",
+                "variability_flag_g_reject",
+            ),
+            "BP": PointColumns(
+                "bp_obs_time", "bp_mag", "bp_flux_over_error", "variability_flag_bp_reject"
+            ),
+            "RP": PointColumns(
+                "rp_obs_time", "rp_mag", "rp_flux_over_error", "variability_flag_rp_reject"
+            ),
+        },
+    ),
+)
+
+# Dekany & Grebel (2022) took the DR2 light curves without their flags.
+DR2 = replace(DR3, survey="gaia_dr2", use_flags=False)
+
+DR4 = replace(DR3, survey="gaia_dr4")
+"""With the names of DR3, until the archive has published those of DR4."""
+
+RELEASES = (DR2, DR3, DR4)
+
+_PERIOD_COLUMNS = ("source_id", "ogle_id", "ogle_period", "ogle_type")
+_SOURCE_ID = re.compile(r"(\d{5,19})")
 
 
 def locate_source(source_id: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -74,120 +150,171 @@ def locate_source(source_id: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return ra.to_value(units.deg), dec.to_value(units.deg)
 
 
-def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
+def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
     """Read Gaia star files.
 
     Parameters
     ----------
     paths
-        CSV files, compressed with gzip or not: `vari_rrlyrae` (columns ``source_id, pf,
-        p1_o, best_classification`` and any others of the archive, ``ra`` and ``dec`` among
-        them if it was joined with `gaia_source`), or catalogued periods (``source_id,
-        ogle_id, ogle_period, ogle_type``). What an earlier file says of a star goes.
-        Archives or folders of light curves name stars without a period.
+        Tables in CSV, ECSV, VOTable or FITS, compressed with gzip or not: `vari_rrlyrae`
+        (source_id, periods and type, and any others of its columns and of those of
+        `gaia_source` that it was joined with), catalogued periods (``source_id, ogle_id,
+        ogle_period, ogle_type``), and `gaia_source`, which says where the stars of the
+        others are and, if it is the only one, which there are. What an earlier file says
+        of a star goes. Archives or folders of light curves name stars without a period.
+    release
+        Names of the columns.
 
     Returns
     -------
     pandas.DataFrame
         `star_id` (the source_id), `ra`, `dec` (deg; the centre of the star's HEALPix cell
-        where the file has none), `period` (d, as in the file: the fundamental one for
-        RRab, the first overtone's for others), `pulsation_type` and the archive's own
-        parameters, `archive_phi31` (rad) converted to the sine series.
+        where no file has them, and then `position_from_cell` is true), `period` (d, as in
+        the file: the fundamental one for RRab, the first overtone's for others),
+        `pulsation_type`, the position's `pmra`, `pmdec` (mas/yr) and `ref_epoch` (Julian
+        year) and mean magnitudes if known, and the archive's own parameters,
+        `archive_phi31` (rad) converted to the sine series.
 
     Raises
     ------
     SurveyError
-        If a column is missing or a source_id is none.
+        If a file is no table, a column is missing or a source_id is none.
     """
-    stars = merge_star_tables([_read_star_file(path) for path in paths])
+    chosen, described = [], []
+    for path in paths:
+        if is_collection(path):
+            chosen.append(_list_stars(path, release))
+            continue
+        table = _read_table(path)
+        if release.pulsation_type not in table and set(table) & {"ra", "dec"}:
+            described.append(_read_sources(path, table, release))
+        else:
+            chosen.append(_read_star_file(path, table, release))
+    stars = merge_star_tables(chosen, described) if chosen else merge_star_tables(described)
+    for column, missing in (("period", np.nan), ("pulsation_type", "unknown")):
+        if column not in stars:
+            stars[column] = missing
     cells = stars["ra"].isna() | stars["dec"].isna()
     ra, dec = locate_source(stars["star_id"])
     stars["ra"] = stars["ra"].mask(cells, ra)
     stars["dec"] = stars["dec"].mask(cells, dec)
+    stars["position_from_cell"] = cells
     return to_sine_series(stars)
 
 
 def read_light_curves(
-    paths: Sequence[Path], stars: pd.DataFrame, band: str, *, use_flags: bool
+    paths: Sequence[Path], stars: pd.DataFrame, band: str, release: Release
 ) -> Iterator[LightCurve]:
-    """Stream Gaia epoch photometry, one row a transit and band.
+    """Stream Gaia epoch photometry.
 
     Parameters
     ----------
     paths
-        Zip or tar archives, folders, or single CSV files of the archive's DataLink service.
-        Stars are known by the column `source_id`, not by the name of the file.
+        Zip or tar archives, folders, or single files, in any layout and serialisation of
+        `metalyra.surveys.gaia_epochs`. Stars are known by what is in a file, and by its
+        name only if nothing in it says which it is.
     stars
         The stars wanted.
     band
         ``G``, ``BP`` or ``RP``.
-    use_flags
-        Drop the transits that the archive's variability analysis rejected, as it did for
-        the parameters of `vari_rrlyrae`.
+    release
+        Names of the columns, and whether transits that the archive's variability analysis
+        rejected are dropped, as it did for the parameters of `vari_rrlyrae`.
     """
     wanted = set(stars["star_id"])
     for path in paths:
-        for member in stream_members(path):
-            if member.name.lower().endswith(".csv"):
-                yield from _light_curves(member, wanted, band, use_flags)
+        for member in stream_members(path, PRODUCT_LIMIT):
+            if FILE_NAME.fullmatch(member.name):
+                yield from _light_curves(member, wanted, band, release)
 
 
-_FILE_NAME = re.compile(r"(\d{10,20})\.csv$")
-
-_GAIA = {"bands": ("G", "BP", "RP"), "columns": MAGNITUDES, "read_stars": read_stars}
-
-GAIA_DR3 = Survey(
-    name="gaia_dr3",
-    time_scale="BJD-2455197.5 (TCB)",
-    read_light_curves=partial(read_light_curves, use_flags=True),
-    **_GAIA,
-)
-
-# Dekany & Grebel (2022) took the DR2 light curves without their flags.
-GAIA_DR2 = Survey(
-    name="gaia_dr2",
-    time_scale="BJD-2455197.5 (TCB)",
-    read_light_curves=partial(read_light_curves, use_flags=False),
-    **_GAIA,
-)
+def _survey(release: Release) -> Survey:
+    return Survey(
+        name=release.survey,
+        bands=tuple(release.epochs.by_band),
+        time_scale="BJD-2455197.5 (TCB)",
+        columns=MAGNITUDES,
+        read_stars=partial(read_stars, release=release),
+        read_light_curves=partial(read_light_curves, release=release),
+    )
 
 
-def _read_star_file(path: Path) -> pd.DataFrame:
-    """Read one star file, of either kind."""
-    if is_collection(path):
-        return _list_stars(path)
-    table = read_text(path, read_file(path))
+GAIA: tuple[Survey, ...] = tuple(map(_survey, RELEASES))
+"""One survey for each data release."""
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return read_text_columns(path, read_file(path))
+    except SurveyError:
+        raise
+    except ValueError as error:
+        raise SurveyError(f"{path}: {error}") from error
+
+
+def _read_star_file(path: Path, table: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Read catalogued periods, or the archive's table of RR Lyrae stars."""
     if "ogle_period" in table:
         check_columns(path, table.columns, _PERIOD_COLUMNS)
         stars = pd.DataFrame(
             {
-                "star_id": table["source_id"].str.strip(),
-                "ra": np.nan,
-                "dec": np.nan,
                 "period": table["ogle_period"],
                 "pulsation_type": table["ogle_type"],
                 "ogle_id": table["ogle_id"],
             }
         )
     else:
-        check_columns(path, table.columns, _RR_LYRAE_COLUMNS)
-        stars = _read_rr_lyrae(table)
-    strange = stars["star_id"][~stars["star_id"].str.fullmatch(r"\d{1,19}", na=False)]
+        fundamental, overtone = release.fundamental_period, release.first_overtone_period
+        needed = (release.epochs.source_id, fundamental, overtone, release.pulsation_type)
+        check_columns(path, table.columns, needed)
+        kind = table[release.pulsation_type]
+        stars = pd.DataFrame(
+            {
+                "period": table[fundamental].where(kind == "RRab", table[overtone]),
+                "pulsation_type": kind,
+            }
+        )
+    sources = _read_sources(path, table, release)
+    return pd.concat([sources, stars, _numbers(table, release.parameter_columns)], axis="columns")
+
+
+def _read_sources(path: Path, table: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """Read which sources a table has and where they are."""
+    check_columns(path, table.columns, [release.epochs.source_id])
+    ids = table[release.epochs.source_id].str.strip()
+    strange = ids[~ids.str.fullmatch(r"\d{1,19}", na=False)]
     if strange.size:
         raise SurveyError(
             f"{path}: row {strange.index[0] + 1} has the source_id {strange.iloc[0]!r}; a "
             "source_id is a whole number"
         )
+    numbers = _numbers(table, release.source_columns)
+    stars = pd.concat([ids.rename("star_id"), numbers], axis="columns")
+    for angle in ("ra", "dec"):
+        if angle not in stars:
+            stars[angle] = np.nan
     return stars
 
 
-def _list_stars(path: Path) -> pd.DataFrame:
-    """Name the stars that an archive has files of; their periods and types are unknown."""
-    matches = (_FILE_NAME.search(member.name) for member in stream_members(path))
-    names = pd.Series([match[1] for match in matches if match is not None], dtype="str")
+def _numbers(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Return those of the columns that a table has, in our names."""
+    found = table[[name for name in columns if name in table]].rename(columns=columns)
+    return found.apply(pd.to_numeric, errors="coerce").astype(float)
+
+
+def _list_stars(path: Path, release: Release) -> pd.DataFrame:
+    """Name the stars that an archive has light curves of; their periods and types are unknown."""
+    names: dict[str, None] = {}
+    for member in stream_members(path, PRODUCT_LIMIT):
+        if not FILE_NAME.fullmatch(member.name):
+            continue
+        if (source_id := _named_source(member)) is not None:
+            names[source_id] = None
+        elif member.data is not None:
+            names.update(dict.fromkeys(list_sources(member.data, release.epochs)))
     return pd.DataFrame(
         {
-            "star_id": names,
+            "star_id": pd.Series([*names], dtype="str"),
             "ra": np.nan,
             "dec": np.nan,
             "period": np.nan,
@@ -196,67 +323,30 @@ def _list_stars(path: Path) -> pd.DataFrame:
     )
 
 
-def _read_rr_lyrae(table: pd.DataFrame) -> pd.DataFrame:
-    """Take the columns of `vari_rrlyrae` that the library knows."""
-    kind = table["best_classification"]
-    stars = pd.DataFrame(
-        {
-            "star_id": table["source_id"].str.strip(),
-            "ra": pd.to_numeric(table["ra"], errors="coerce") if "ra" in table else np.nan,
-            "dec": pd.to_numeric(table["dec"], errors="coerce") if "dec" in table else np.nan,
-            "period": table["pf"].where(kind == "RRab", table["p1_o"]),
-            "pulsation_type": kind,
-        }
-    )
-    for column, name in _ARCHIVE_COLUMNS.items():
-        if column in table:
-            stars[name] = pd.to_numeric(table[column], errors="coerce")
-    return stars
+def _named_source(member: Member) -> str | None:
+    """Return the source that a file is named after."""
+    found = _SOURCE_ID.findall(member.name)
+    return found[-1] if found else None
 
 
 def _light_curves(
-    member: Member, wanted: set[str], band: str, use_flags: bool
+    member: Member, wanted: set[str], band: str, release: Release
 ) -> Iterator[LightCurve]:
-    """Read the light curves of one CSV; usually there is one."""
+    """Read the light curves of one file; usually there is one."""
+    named = _named_source(member)
     try:
-        epochs = _read_epochs(member, band, use_flags)
+        if member.data is None:
+            raise ValueError(member.problem)
+        curves = read_epochs(
+            member.data, release.epochs, band, use_flags=release.use_flags, source_id=named
+        )
+        for source_id, table in curves:
+            if source_id in wanted:
+                yield LightCurve(source_id, table)
     except (ValueError, pa.ArrowException) as error:
-        # The name tells only whom to blame.
-        numbers = re.findall(r"\d{5,19}", member.name)
-        if numbers and numbers[-1] in wanted:
-            yield LightCurve(numbers[-1], None, f"{member.path}: {error}")
-        return
-    source_ids = epochs["source_id"].to_numpy()
-    ratio = epochs["flux_over_error"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "time": epochs["time"].to_numpy(),
-            "mag": epochs["mag"].to_numpy(),
-            "mag_err": POGSON / np.where(ratio > 0, ratio, np.nan),
-        }
-    )
-    for source_id in np.unique(source_ids):
-        if str(source_id) in wanted:
-            yield LightCurve(str(source_id), table[source_ids == source_id])
-
-
-def _read_epochs(member: Member, band: str, use_flags: bool) -> pa.Table:
-    """Read the epochs of a CSV in one band that have a time and pass the flags."""
-    if member.data is None:
-        raise ValueError(member.problem)
-    columns = {**_EPOCH_COLUMNS, **({_REJECTED: pa.bool_()} if use_flags else {})}
-    header = member.data.partition(b"\n")[0].decode(errors="replace")
-    check_columns("its header", header.strip().split(","), [*columns])
-    epochs = pyarrow.csv.read_csv(
-        io.BytesIO(member.data),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=columns, include_columns=[*columns]
-        ),
-    )
-    epochs = epochs.filter((compute.field("band") == band) & compute.field("time").is_valid())
-    if use_flags:
-        # A null flag is of a band that was not observed; only a raised one rejects.
-        rejected = compute.coalesce(compute.field(_REJECTED), compute.scalar(False))
-        epochs = epochs.filter(~rejected)
-    return epochs
+        problem = f"{member.path}: {error}"
+        # The name tells only whom to blame; a file of many stars has nobody.
+        if named in wanted:
+            yield LightCurve(named, None, problem)
+        elif named is None:
+            logger.warning("%s", problem)
