@@ -1,9 +1,11 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from metalyra import paper_tables
-from metalyra.paper_tables import table1, table5, write_paper_table
+from metalyra.paper_tables import table1, table5, tabulate_experiment, write_paper_table
 
 NAN = float("nan")
 
@@ -119,3 +121,50 @@ def test_tables_are_written_with_fixed_decimals(tmp_path):
 def test_an_empty_table_keeps_its_header(tmp_path):
     write_paper_table(table1(STARS, FITS, LABELS, {"snr": (1e9, None)}), tmp_path / "table1.csv")
     assert (tmp_path / "table1.csv").read_text() == ",".join(paper_tables.TABLE_1_COLUMNS) + "\n"
+
+
+def experiment_card(training: float, validation: float, stars: int = 300) -> dict:
+    metrics = {"r2": 0.9, "wrmse": 0.1, "wmae": 0.2, "rmse": 0.3, "mae": 0.4, "d_js": 0.5}
+    return {
+        "provenance": {"n_stars": stars},
+        "metrics": {
+            "union": {"r2": 0.0},
+            "mean": {name: value * validation for name, value in metrics.items()},
+            "training": {"mean": {name: value * training for name, value in metrics.items()}},
+        },
+    }
+
+
+def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
+    combinations = [
+        {"catalogue": catalogue, "network": network}
+        for catalogue in ("raw", "smooth")
+        for network in ("gru", "fcn")
+    ]
+    cards = [experiment_card(training, 0.5, stars=100) for training in (0.6, 0.7, 0.8, 0.9)]
+    table = tabulate_experiment(combinations, cards, [1.0, 2.0, 3.0, 4.0])
+    metrics = ["r2", "wrmse", "wmae", "rmse", "mae"]
+    sets = ["training", "validation"]
+    assert table.columns.tolist() == [
+        "catalogue",
+        "network",
+        "n_stars",
+        *(f"{metric}_{stars}" for metric in metrics for stars in sets),
+        "cpu_time",
+    ]
+    assert table["network"].tolist() == ["gru", "fcn", "gru", "fcn"]
+    assert table["catalogue"].tolist() == ["raw", "raw", "smooth", "smooth"]
+    assert table["n_stars"].tolist() == [100] * 4
+    assert table["rmse_training"].tolist() == pytest.approx([0.18, 0.21, 0.24, 0.27])
+    assert table["r2_validation"].tolist() == pytest.approx([0.45] * 4)
+    assert table["cpu_time"].tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_metric_that_a_card_lacks_is_missing():
+    card = experiment_card(1.0, 1.0)
+    for folds in (card["metrics"], card["metrics"]["training"]):
+        del folds["mean"]["wrmse"]
+    table = tabulate_experiment([{"network": "gru"}], [card], [1.0])
+    assert math.isnan(table["wrmse_validation"][0])
+    assert math.isnan(table["wrmse_training"][0])
+    assert table["wmae_validation"][0] == pytest.approx(0.2)

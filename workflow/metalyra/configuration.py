@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema
 import yaml
 
+from metalyra.experiments import expand_experiment, merge_settings
+
 OWN_SAMPLE = "own_stars"
 """Name of the sample that a user's own stars become."""
 
@@ -64,11 +66,14 @@ def resolve_config(
     ConfigurationError
         With every problem found.
     """
-    # jsonschema reports missing keys one by one, with the same words.
-    problems = dict.fromkeys(_explain(error) for error in _schema_errors(config, schema))
+    _check_schema(config, schema)
+    resolved = copy.deepcopy(dict(config))
+    problems = list(
+        _expand_experiments(resolved, resolved.get("effort", _default(schema, "effort")))
+    )
     if problems:
         raise ConfigurationError(problems)
-    resolved = copy.deepcopy(dict(config))
+    _check_schema(resolved, schema)
     problems = list(_apply_to_own_stars(resolved))
     if problems:
         raise ConfigurationError(problems)
@@ -90,11 +95,14 @@ def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
     return config["samples"].get(settings.get("sample"), {}).get("band")
 
 
-def _schema_errors(
-    config: Mapping[str, Any], schema: Mapping[str, Any]
-) -> list[jsonschema.ValidationError]:
+def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Raise a `ConfigurationError` with all that breaks the schema."""
     validator = jsonschema.Draft202012Validator(schema)
-    return sorted(validator.iter_errors(config), key=lambda error: error.json_path)
+    errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
+    # jsonschema reports missing keys one by one, with the same words.
+    problems = dict.fromkeys(_explain(error) for error in errors)
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _explain(error: jsonschema.ValidationError) -> str:
@@ -185,6 +193,19 @@ def _fill_defaults(value: Any, part: Mapping[str, Any], schema: Mapping[str, Any
     elif isinstance(value, list) and isinstance(part.get("items"), dict):
         for inner in value:
             _fill_defaults(inner, part["items"], schema)
+
+
+def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
+    """Add the models of the experiments; what `models` says of one of them stays."""
+    for name, experiment in config.get("experiments", {}).items():
+        if name in config.get("tables", {}):
+            yield f"experiments.{name}: the name is that of a table; choose another"
+        try:
+            expanded = expand_experiment(name, experiment, effort)
+        except ValueError as error:
+            yield f"experiments.{name}.{effort}.axes: {error}"
+            continue
+        config["models"] = merge_settings(expanded, config.get("models", {}))
 
 
 def _apply_to_own_stars(config: Config) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""The tables of Dékány & Grebel (2022), in the paper's order and the study's column names."""
+"""The tables of the papers, in their order and with the study's column names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -57,6 +58,9 @@ TABLE_1_CUTS: Cuts = {
 }
 """Smallest and largest value of the stars in Table 1, as its note gives them."""
 
+EXPERIMENT_METRICS = ("r2", "wrmse", "wmae", "rmse", "mae")
+"""Metrics in the order of Monti et al. (2024, Table A1; 2025, Table 1)."""
+
 DECIMALS: Mapping[str, int] = {
     "ra": 6,
     "dec": 6,
@@ -73,6 +77,12 @@ DECIMALS: Mapping[str, int] = {
     "phi31": 4,
     "phase_coverage": 3,
     "snr": 1,
+    **{
+        f"{metric}_{stars}": 4
+        for metric in EXPERIMENT_METRICS
+        for stars in ("training", "validation")
+    },
+    "cpu_time": 1,
 }
 """Decimals in the written tables; one more for [Fe/H] than published, so that rounding
 twice does not move a value by a published digit."""
@@ -131,6 +141,48 @@ def table1(
         if largest is not None:
             selected &= rows[column] <= largest
     return rows.loc[selected, list(TABLE_1_COLUMNS)].reset_index(drop=True)
+
+
+def tabulate_experiment(
+    combinations: Sequence[Mapping[str, str]],
+    cards: Sequence[Mapping[str, Any]],
+    cpu_times: Sequence[float],
+) -> pd.DataFrame:
+    """Return the table of an experiment, a model a row.
+
+    Parameters
+    ----------
+    combinations
+        Settings of the models by axis: see `metalyra.experiments.name_models`.
+    cards
+        Their cards, with metrics on the stars that the members were trained on and on
+        those that they were not.
+    cpu_times
+        What their training took (s), all members together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A column for each axis; n_stars; each of `EXPERIMENT_METRICS` for training and
+        validation, the mean over the folds (dex; the first three weighted by the inverse
+        squared errors of the labels), NaN where a card has none; cpu_time (s).
+    """
+    rows = [
+        {
+            **combination,
+            "n_stars": card["provenance"]["n_stars"],
+            **{
+                f"{metric}_{stars}": folds["mean"].get(metric, float("nan"))
+                for metric in EXPERIMENT_METRICS
+                for stars, folds in (
+                    ("training", card["metrics"]["training"]),
+                    ("validation", card["metrics"]),
+                )
+            },
+        }
+        for combination, card in zip(combinations, cards, strict=True)
+    ]
+    return pd.DataFrame(rows).assign(cpu_time=list(cpu_times))
 
 
 def write_paper_table(table: pd.DataFrame, path: Path | str) -> None:
