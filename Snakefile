@@ -18,6 +18,7 @@ min_version("9.27")
 ROOT = Path(workflow.basedir)
 RELATIONS = ROOT / "resources/relations.yaml"
 SOURCES = ROOT / "resources/sources.yaml"
+ARCHIVES = ROOT / "resources/archives.yaml"
 REGIONS = ROOT / "resources/sky_regions.yaml"
 sys.path.insert(0, str(ROOT / "workflow"))
 
@@ -41,6 +42,7 @@ try:
         config,
         schema=read_yaml(ROOT / "config/schemas/study.schema.yaml"),
         relations=read_yaml(RELATIONS),
+        archives=read_yaml(ARCHIVES)["archives"],
     )
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None

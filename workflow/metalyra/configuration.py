@@ -15,6 +15,7 @@ import jsonschema
 import yaml
 
 from metalyra.experiments import expand_experiment, merge_settings
+from metalyra.queries import BATCH, expand_batches
 
 OWN_SAMPLE = "own_stars"
 """Name of the sample that a user's own stars become."""
@@ -39,7 +40,10 @@ def read_yaml(path: Path) -> Config:
 
 
 def resolve_config(
-    config: Mapping[str, Any], schema: Mapping[str, Any], relations: Collection[str]
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    relations: Collection[str],
+    archives: Mapping[str, Any] | None = None,
 ) -> Config:
     """Check a study's configuration and complete it with the defaults.
 
@@ -54,6 +58,8 @@ def resolve_config(
         JSON schema of a study, with defaults.
     relations
         Names of the metallicity relations there are.
+    archives
+        The archives that queries may ask; any will do if None.
 
     Returns
     -------
@@ -81,9 +87,10 @@ def resolve_config(
         sample.setdefault("chunks", resolved.get("chunks", _default(schema, "chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
     _fill_defaults(resolved, schema, schema)
-    problems = list(_cross_check(resolved, relations))
+    problems = [*_cross_check(resolved, relations), *_check_queries(resolved, archives)]
     if problems:
         raise ConfigurationError(problems)
+    _expand_batches(resolved)
     return resolved
 
 
@@ -271,6 +278,44 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
         others = [other for other in samples if other != name and "match" not in samples[other]]
         if reference not in others:
             yield _unknown(f"{key}.match.reference:", reference, others)
+
+
+def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterator[str]:
+    queries = config["queries"]
+    for name, query in queries.items():
+        key = f"queries.{name}"
+        yield from _check_source(key, name)
+        if (BATCH in name) != ("batches" in query):
+            yield f"{key}: {BATCH} in the path and the key batches go together"
+        for source in query.get("stars", []):
+            yield from _check_source(key, source)
+        if archives is None:
+            continue
+        if query["archive"] not in archives:
+            yield _unknown(f"{key}.archive:", query["archive"], archives)
+            continue
+        products = archives[query["archive"]]["products"]
+        if query["product"] not in products:
+            yield _unknown(f"{key}.product:", query["product"], products)
+        elif products[query["product"]].get("of_stars", False) != ("stars" in query):
+            what = "needs" if "stars" not in query else "does not take"
+            yield f"{key}: the product {query['product']} {what} the key stars"
+    for name, sample in config["samples"].items():
+        for source in [*sample["stars"], *sample["light_curves"]]:
+            if sample["survey"] != "own" and BATCH in source and source not in queries:
+                yield _unknown(f"samples.{name}: the query", source, queries)
+
+
+def _expand_batches(config: Config) -> None:
+    """Put the files of all batches, in place, where a query of several files is named."""
+    queries = config["queries"]
+    samples = [sample for sample in config["samples"].values() if sample["survey"] != "own"]
+    for group in [*samples, *queries.values()]:
+        for key in ("stars", "light_curves"):
+            if key in group:
+                group[key] = [
+                    file for source in group[key] for file in expand_batches(source, queries)
+                ]
 
 
 def _check_calibration(

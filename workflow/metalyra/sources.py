@@ -5,20 +5,17 @@ a folder laid out as the mirror; the archive. Nothing else of the library uses t
 """
 
 import hashlib
-import http.client
 import logging
 import os
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any
 
 import yaml
 
-from metalyra import __version__
+from metalyra.downloads import Courtesy, DownloadError, download
+from metalyra.services import Services
 from metalyra.tables import replace_when_complete
 
 logger = logging.getLogger(__name__)
@@ -30,11 +27,6 @@ MIRROR_VARIABLE = "METALYRA_MIRROR"
 OFFLINE_VARIABLE = "METALYRA_OFFLINE"
 
 _BLOCK = 2**20
-_TIMEOUT = 60.0
-_PAUSES = (2.0, 4.0, 8.0, 16.0)
-_LONGEST_PAUSE = 120.0
-_PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-_SCHEMES = ("http", "https", "ftp")
 
 
 class SourceError(Exception):
@@ -111,8 +103,17 @@ def read_registry(path: Path = REGISTRY) -> dict[str, Source]:
     return registry
 
 
-def find_source(name: str, registry: Path = REGISTRY) -> Source:
+def find_source(name: str, registry: Path = REGISTRY, services: Services | None = None) -> Source:
     """Return a source of the registry.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    registry
+        For `read_registry`.
+    services
+        Where the archives' services are, if not where the registry says.
 
     Raises
     ------
@@ -125,7 +126,8 @@ def find_source(name: str, registry: Path = REGISTRY) -> Source:
             f"unknown source {name!r}; the known ones are in {registry}, where a new one needs "
             "its citation, its licence and, if it is fixed, its size and sha256"
         )
-    return sources[name]
+    source = sources[name]
+    return replace(source, url=services.locate(source.url, name)) if services else source
 
 
 def find_mirror(configured: Path | str | None) -> Path | None:
@@ -144,6 +146,11 @@ def is_verified(source: Source, path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == source.sha256
 
 
+def is_offline() -> bool:
+    """Say whether ``METALYRA_OFFLINE`` forbids the network."""
+    return os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
+
+
 def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str:
     """Return where a source would be taken from: the destination, the mirror, or a URL.
 
@@ -156,7 +163,7 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
         return destination
     if mirror is not None and (mirror / source.name).is_file():
         return mirror / source.name
-    offline = os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0")
+    offline = is_offline()
     if source.url is not None and not offline:
         return source.url
     looked = f"not in the mirror {mirror}" if mirror else "no mirror is configured"
@@ -165,18 +172,11 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
         where += f", but {OFFLINE_VARIABLE} forbids the network"
     origin = f" ({source.origin})" if source.origin else ""
     raise SourceError(
-        f"source {source.name!r} is missing: {looked}; {where}{origin}. {_by_hand(source)}"
+        f"source {source.name!r} is missing: {looked}; {where}{origin}. {by_hand(source.name)}"
     )
 
 
-def acquire(
-    source: Source,
-    destination: Path,
-    mirror: Path | None = None,
-    *,
-    pauses: tuple[float, ...] = _PAUSES,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Path:
+def acquire(source: Source, destination: Path, mirror: Path | None = None, **courtesy: Any) -> Path:
     """Bring a source to its place in the study: verified, complete, or not at all.
 
     Parameters
@@ -187,11 +187,8 @@ def acquire(
         The file's final name; an earlier file is kept if it is the source.
     mirror
         Folder laid out as the mirror; asked before the network.
-    pauses
-        Seconds to wait before each new attempt when the network or the archive fails in
-        passing; an archive's ``Retry-After`` goes before them.
-    sleep
-        Waits.
+    courtesy
+        How the archive is asked: attributes of `metalyra.downloads.Courtesy`.
 
     Returns
     -------
@@ -207,67 +204,26 @@ def acquire(
     place = locate(source, destination, mirror)
     if place == destination:
         return destination
+    logger.info("%s: from %s", source.name, place)
     if isinstance(place, Path):
-        logger.info("%s: from %s", source.name, place)
-        with place.open("rb") as stream:
-            _store(source, place, stream, destination)
-    else:
-        logger.info("%s: from %s", source.name, place)
-        _download(source, place, destination, pauses, sleep)
+        _copy(source, place, destination)
+        return destination
+    try:
+        download(place, destination, Courtesy(**courtesy), size=source.size, sha256=source.sha256)
+    except DownloadError as error:
+        raise SourceError(f"source {source.name!r}: {error}. {by_hand(source.name)}") from error
     return destination
 
 
-def _download(
-    source: Source,
-    url: str,
-    destination: Path,
-    pauses: tuple[float, ...],
-    sleep: Callable[[float], None],
-) -> None:
-    """Fetch a file, again after a pause when the failure may pass."""
-    if url.split(":")[0] not in _SCHEMES:
-        raise SourceError(f"source {source.name!r}: {url} is not of {', '.join(_SCHEMES)}")
-    request = urllib.request.Request(  # noqa: S310 (the scheme is checked)
-        url, headers={"User-Agent": f"MetaLyra/{__version__}"}
-    )
-    for attempt, pause in enumerate((*pauses, None), start=1):
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as stream:  # noqa: S310
-                _store(source, url, stream, destination)
-            return
-        except (OSError, http.client.HTTPException) as error:
-            passing = True
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()
-                passing = error.code in _PASSING_STATUSES
-            if pause is None or not passing:
-                tries = f"after {attempt} attempts" if attempt > 1 else "at the first attempt"
-                raise SourceError(
-                    f"source {source.name!r}: {url} failed {tries} ({error}). {_by_hand(source)}"
-                ) from error
-            wait = _asked_pause(error) or pause
-            logger.warning("%s: %s (%s); again in %g s", source.name, url, error, wait)
-            sleep(wait)
-
-
-def _asked_pause(error: Exception) -> float | None:
-    """Return the seconds that an archive asks to wait, if it does and they are few."""
-    headers = getattr(error, "headers", None)
-    text = headers.get("Retry-After", "") if headers is not None else ""
-    return min(float(text), _LONGEST_PAUSE) if text.isdigit() else None
-
-
-def _store(source: Source, place: Path | str, stream: BinaryIO, destination: Path) -> None:
-    """Copy a stream into its final place if it is the source."""
+def _copy(source: Source, place: Path, destination: Path) -> None:
+    """Copy a file into its final place if it is the source."""
     digest, size = hashlib.sha256(), 0
     with replace_when_complete(destination) as temporary:
-        with temporary.open("wb") as file:
+        with place.open("rb") as stream, temporary.open("wb") as file:
             while block := stream.read(_BLOCK):
                 file.write(block)
                 digest.update(block)
                 size += len(block)
-        if getattr(stream, "length", None):
-            raise ConnectionError(f"the reply ended {stream.length} bytes too early")
         expected: Mapping[str, tuple[object, object]] = {
             "size": (source.size, size),
             "sha256": (source.sha256, digest.hexdigest()),
@@ -280,8 +236,9 @@ def _store(source: Source, place: Path | str, stream: BinaryIO, destination: Pat
                 )
 
 
-def _by_hand(source: Source) -> str:
+def by_hand(name: str) -> str:
+    """Return how a source is provided by hand, for an error message."""
     return (
-        f"To provide it by hand, put the file at <mirror>/{source.name}, where <mirror> is the "
-        f"folder of the configuration key `mirror` or of the variable {MIRROR_VARIABLE}."
+        f"To provide it by hand, put the file at <mirror>/{name}, where <mirror> is the folder "
+        f"of the configuration key `mirror` or of the variable {MIRROR_VARIABLE}."
     )

@@ -1,11 +1,23 @@
 """Where the files of a sample or a model are, for the rules that read them."""
 
 from metalyra.fingerprints import fingerprint
+from metalyra.queries import find_query
 
 
 def sources(paths):
     """Return where acquired sources lie."""
     return [f"<results>/sources/{path}" for path in paths]
+
+
+def query_of(wildcards):
+    """Return the query that makes the rule's source, with its batch; None if none does."""
+    return find_query(wildcards.source, config["queries"])
+
+
+def stars_of_query(wildcards):
+    """Return the star files that a query waits for."""
+    query, _ = query_of(wildcards) or ({}, 0)
+    return sources(query.get("stars", []))
 
 
 def sample_files(sample, key):

@@ -2,6 +2,7 @@
 
 Input   the mirror or the archives; nothing for a simulated sky
 Output  <results>/sources/<path>, in the archives' own formats
+        <results>/replies/<path>/, what archives answered to queries, as it came
         <results>/sources/simulated/truth.csv, the true metallicities of a simulated sky
 """
 
@@ -39,7 +40,10 @@ else:
 
     rule acquire:
         input:
-            registry=SOURCES,
+            stars=stars_of_query,
+            # A new version of the project is no reason to ask the archives again.
+            registry=ancient(SOURCES),
+            archives=ancient(ARCHIVES),
         output:
             "<results>/sources/{source}",
         log:
@@ -52,6 +56,10 @@ else:
         resources:
             mem_mb=1000,
             runtime=240,
+        params:
+            query=query_of,
+            replies="<results>/replies",
+            slots="<results>/.slots",
         message:
             "Acquiring {wildcards.source}"
         script:

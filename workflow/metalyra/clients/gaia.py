@@ -1,0 +1,133 @@
+"""Gaia: lists of RR Lyrae stars by TAP, and their light curves by DataLink."""
+
+import gzip
+import io
+import math
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from metalyra.clients.interface import Client, OverflowingReplyError, QueryError
+from metalyra.clients.protocols import read_reply
+from metalyra.queries import Request, Settings, select_rr_lyrae
+from metalyra.tables import replace_when_complete
+
+_ARCHIVE_DATE = (1980, 1, 1, 0, 0, 0)
+_FORMATS = {"csv": "csv", "ecsv": "ecsv", "fits": "fits", "votable": "votable"}
+
+
+def _count_table_parts(product: Settings, query: Settings, stars: int) -> int:
+    """Return the parts that a list of stars is asked for in."""
+    limit = query.get("limit")
+    if limit is not None and limit <= product["rows_per_request"]:
+        return 1
+    return math.ceil(product["rows"] / product["rows_per_request"])
+
+
+def _plan_table(
+    product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
+) -> list[Request]:
+    return [
+        Request(
+            service=product["service"],
+            path=product["path"],
+            protocol=product["protocol"],
+            suffix=".csv",
+            parameters={"QUERY": select_rr_lyrae(product, query, part, parts)},
+            row_limit=product["rows_per_request"],
+        )
+        for part in range(parts)
+    ]
+
+
+def _assemble_table(
+    product: Settings,
+    query: Settings,
+    stars: pd.DataFrame | None,
+    replies: Sequence[Path],
+    destination: Path,
+) -> None:
+    """Join the parts of a list of stars, in order of their identifiers."""
+    tables = [_read_text(path) for path in replies]
+    if any(len(table) >= product["rows_per_request"] for table in tables):
+        raise OverflowingReplyError
+    stars = pd.concat(tables, ignore_index=True).drop_duplicates("source_id")
+    if "limit" in query:
+        index = stars["random_index"].astype("int64").rename("index")
+        stars = stars.loc[index.sort_values().index[: query["limit"]]]
+    order = stars["source_id"].astype("int64").sort_values(kind="stable").index
+    text = stars.loc[order].to_csv(index=False, lineterminator="\n").encode()
+    if destination.name.endswith(".gz"):
+        text = gzip.compress(text, mtime=0)
+    with replace_when_complete(destination) as temporary:
+        temporary.write_bytes(text)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    """Read a reply without interpreting its numbers."""
+    return pd.read_csv(io.BytesIO(read_reply(path)), dtype="str", keep_default_na=False)
+
+
+def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> int:
+    return max(1, math.ceil(stars / product["ids_per_request"]))
+
+
+def _plan_light_curves(
+    product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
+) -> list[Request]:
+    ids = sorted(map(int, stars["star_id"]))
+    if not ids:
+        return []
+    size = math.ceil(len(ids) / parts)
+    return [
+        Request(
+            service=product["service"],
+            path=product["path"],
+            protocol="data",
+            suffix=".zip",
+            parameters={
+                "ID": ",".join(map(str, ids[start : start + size])),
+                "RELEASE": product["release"],
+                "RETRIEVAL_TYPE": product["retrieval_type"],
+                "DATA_STRUCTURE": product["data_structure"],
+                "FORMAT": query.get("format", "csv"),
+                "VALID_DATA": "false",
+                "USE_ZIP_ALWAYS": "true",
+            },
+        )
+        for start in range(0, len(ids), size)
+    ]
+
+
+def _assemble_light_curves(
+    product: Settings,
+    query: Settings,
+    stars: pd.DataFrame | None,
+    replies: Sequence[Path],
+    destination: Path,
+) -> None:
+    """Put the files of all replies into one zip, in order of name."""
+    members: dict[str, tuple[Path, str]] = {}
+    for path in replies:
+        with zipfile.ZipFile(path) as reply:
+            for name in reply.namelist():
+                if name in members and members[name][0] != path:
+                    raise QueryError(f"{path}: {name} is in {members[name][0]}, too")
+                members[name] = (path, name)
+    with (
+        replace_when_complete(destination) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as joined,
+    ):
+        opened: Path | None = None
+        for name in sorted(members):
+            path = members[name][0]
+            if path != opened:
+                opened, reply = path, zipfile.ZipFile(path)
+            joined.writestr(zipfile.ZipInfo(name, _ARCHIVE_DATE), reply.read(name))
+
+
+TABLE = Client(_count_table_parts, _plan_table, _assemble_table)
+
+LIGHT_CURVES = Client(_count_light_curve_parts, _plan_light_curves, _assemble_light_curves)

@@ -1,0 +1,228 @@
+"""How a request is sent, and what tells a good reply from a bad one."""
+
+import gzip
+import io
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from metalyra.clients.connection import ConnectionHandler, open_session
+from metalyra.clients.interface import QueryError
+from metalyra.downloads import (
+    Courtesy,
+    DownloadError,
+    PassingError,
+    check_file,
+    download,
+    persist,
+)
+from metalyra.queries import Request
+
+logger = logging.getLogger(__name__)
+
+_WAITING = frozenset({"PENDING", "QUEUED", "EXECUTING", "HELD", "SUSPENDED", "UNKNOWN"})
+_SHORTEST_POLL, _LONGEST_POLL = 0.1, 10.0
+_FORMATS = {".csv": "csv", ".vot": "votable"}
+
+
+def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Send a request and store its reply as it came.
+
+    Parameters
+    ----------
+    request
+        The question.
+    url
+        Of the request's path.
+    path
+        Where the reply goes; on an error nothing of use is there.
+    courtesy
+        How the archive is asked.
+
+    Raises
+    ------
+    QueryError
+        If the archive says that the question is wrong.
+    DownloadError
+        If there is no complete reply.
+    """
+    protocol = PROTOCOLS[request.protocol]
+
+    def attempt() -> None:
+        protocol(request, url, path, courtesy)
+        check_reply(request, path)
+
+    persist(attempt, f"the query of {url}", courtesy)
+
+
+def check_reply(request: Request, path: Path) -> None:
+    """Raise unless a reply is complete and is of the kind that was asked for.
+
+    Raises
+    ------
+    QueryError
+        If it is the archive's complaint about the query.
+    PassingError
+        If it is damaged, cut short, or a web page.
+    """
+    check_file(path, f"reply{request.suffix}")
+    if request.suffix == ".vot":
+        _check_votable(path)
+    elif request.suffix == ".csv":
+        _check_csv(path)
+
+
+def read_reply(path: Path) -> bytes:
+    """Return the content of a reply, decompressed if it is compressed."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+def _check_votable(path: Path) -> None:
+    """Raise unless a VOTable can be read and is no error message."""
+    from astropy.io.votable import parse
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = parse(io.BytesIO(read_reply(path)), verify="ignore")
+    except Exception as error:  # the parsers raise whatever they meet
+        raise PassingError(f"the VOTable is damaged or cut short ({error})") from error
+    for resource in table.resources:
+        for info in resource.infos:
+            if info.name == "QUERY_STATUS" and info.value == "ERROR":
+                raise QueryError(f"the archive refuses the query: {info.content}")
+
+
+def _check_csv(path: Path) -> None:
+    """Raise unless every row of a CSV is complete."""
+    try:
+        text = read_reply(path).decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise PassingError(f"the table is damaged ({error})") from error
+    if text.lstrip().startswith("<"):
+        raise QueryError(f"the archive refuses the query: {text[:300]}")
+    lines = text.splitlines()
+    if not lines or not text.endswith("\n"):
+        raise PassingError("the table is cut short")
+    # No text column of ours holds a comma.
+    width = lines[0].count(",")
+    for number, line in enumerate(lines):
+        if line.count(",") != width:
+            raise PassingError(f"row {number} of the table is damaged")
+
+
+def _send_tap_plus(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Run an asynchronous job of the Gaia archive's TAP+ through astroquery."""
+    tap = _open_tap_plus(url, courtesy)
+    format_ = _FORMATS[request.suffix]
+    try:
+        job = tap.launch_job_async(
+            request.parameters["QUERY"],
+            output_format=format_,
+            background=True,
+            maxrec=request.row_limit,
+        )
+        phase = _wait(lambda: job.get_phase(update=True).strip().upper(), url, courtesy)
+        if phase == "ERROR":
+            raise QueryError(f"the archive refuses the query: {job.get_error().strip()}")
+        if phase != "COMPLETED":
+            raise PassingError(f"the job ended in the phase {phase}")
+        job.outputFileUser = str(path)
+        job.save_results()
+    except OSError as error:  # requests.HTTPError, of a job that is gone
+        raise PassingError(str(error)) from error
+
+
+def _open_tap_plus(url: str, courtesy: Courtesy) -> "TapPlus":  # noqa: F821
+    """Return the client under astroquery.gaia for the services of a server.
+
+    The module astroquery.gaia itself asks the archive for news when it is imported,
+    whatever server is meant.
+    """
+    from astroquery.utils.tap import TapPlus
+    from astroquery.utils.tap.conn.tapconn import TapConn
+
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    context, _, last = parts.path.strip("/").rpartition("/")
+    handler = ConnectionHandler(open_session(courtesy), parts.hostname, port, parts.scheme)
+    connection = TapConn(
+        parts.scheme == "https",
+        parts.hostname,
+        server_context=context,
+        tap_context=last,
+        data_context=last,
+        connhandler=handler,
+    )
+    return TapPlus(url=url, connhandler=connection)
+
+
+def _send_data(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Ask the Gaia archive's DataLink service through astroquery."""
+    try:
+        _open_tap_plus(url, courtesy).load_data(
+            params_dict=dict(request.parameters), output_file=str(path)
+        )
+    except OSError as error:  # requests.HTTPError, with the archive's words
+        raise DownloadError(str(error)) from error
+
+
+def _wait(phase: Callable[[], str], url: str, courtesy: Courtesy) -> str:
+    """Return the phase in which a job ends."""
+    started = told = time.monotonic()
+    pause = _SHORTEST_POLL
+    while (now := phase()) in _WAITING:
+        time.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_POLL)
+        if time.monotonic() - told > courtesy.progress:
+            told = time.monotonic()
+            logger.info("%s: the job is %s after %.0f s", url, now.lower(), told - started)
+    return now
+
+
+def _send_tap(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Run an asynchronous job of a standard TAP service through pyvo."""
+    from pyvo.dal import DALQueryError, DALServiceError, TAPService
+
+    session = open_session(courtesy)
+    service = TAPService(url, session=session)
+    try:
+        job = service.submit_job(
+            request.parameters["QUERY"],
+            maxrec=request.row_limit,
+            FORMAT=_FORMATS[request.suffix],
+        )
+        job.run()
+        phase = _wait(lambda: job.phase, url, courtesy)
+        if phase == "ERROR":
+            job.raise_if_error()
+        if phase != "COMPLETED":
+            raise PassingError(f"the job ended in the phase {phase}")
+        with session.get(job.result_uri, stream=True) as reply, path.open("wb") as file:
+            reply.raise_for_status()
+            reply.raw.decode_content = True
+            shutil.copyfileobj(reply.raw, file)
+        job.delete()
+    except DALQueryError as error:
+        raise QueryError(f"the archive refuses the query: {error}") from error
+    except (DALServiceError, OSError) as error:
+        raise PassingError(str(error)) from error
+
+
+def _send_file(_: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Fetch a file."""
+    download(url, path, courtesy)
+
+
+PROTOCOLS: Mapping[str, Callable[[Request, str, Path, Courtesy], None]] = {
+    "tap_plus": _send_tap_plus,
+    "data": _send_data,
+    "tap": _send_tap,
+    "file": _send_file,
+}
+"""What sends a request, by the name of its protocol."""
