@@ -120,15 +120,28 @@ def test_optimum_beats_a_fine_grid():
 
 def test_a_star_does_not_depend_on_its_batch():
     summaries = [gp.summarise(*folded(seed, count=60 + 7 * seed), 24) for seed in range(9)]
-    together = gp.fit_batch(summaries)
+    together = gp.fit_batch(summaries, rival="matern52")
     for star in (0, 4, 8):
-        alone = gp.fit_batch([summaries[star]])
-        pair = gp.fit_batch([summaries[(star + 1) % 9], summaries[star]])
+        alone = gp.fit_batch([summaries[star]], rival="matern52")
+        pair = gp.fit_batch([summaries[(star + 1) % 9], summaries[star]], rival="matern52")
         for name in ("coefficients", "factors", "length_scale", "noise", "log_likelihood"):
-            for node in range(9):
+            for node in range(18):
                 expected = getattr(together.nodes[node][1], name)[star]
                 assert np.array_equal(expected, getattr(alone.nodes[node][1], name)[0]), name
                 assert np.array_equal(expected, getattr(pair.nodes[node][1], name)[1]), name
+
+
+def test_kernels_share_the_posterior_by_their_likelihoods():
+    summaries = [gp.summarise(*folded(seed), 24) for seed in range(3)]
+    first, second = (gp.fit_batch(summaries, kernel) for kernel in ("expsine2", "matern32"))
+    both = gp.fit_batch(summaries, "expsine2", rival="matern32")
+    shares = np.array([share for share, _ in both.nodes])
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0)
+    odds = shares[:9].sum(axis=0) / shares[9:].sum(axis=0)
+    np.testing.assert_allclose(
+        odds, np.exp(first.best.log_likelihood - second.best.log_likelihood), rtol=1e-6
+    )
+    assert np.array_equal(both.best.coefficients, first.best.coefficients)
 
 
 def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ive
+from scipy.special import expit, ive
 
 from metalyra.fourier import evaluate_harmonics
 
@@ -95,8 +95,8 @@ class Posterior(NamedTuple):
     best
         The regressions at the most likely hyper-parameters.
     nodes
-        Share of the posterior, and regressions, at each of the hyper-parameters that
-        stand for their uncertainty.
+        Shares (b,) of the posterior, and regressions, at each of the hyper-parameters that
+        stand for their uncertainty, and for that of the kernel.
     converged : (b,)
         True where the optimum was found to tolerance.
     harmonic_means : (b, 2 J)
@@ -106,7 +106,7 @@ class Posterior(NamedTuple):
     """
 
     best: Regression
-    nodes: tuple[tuple[float, Regression], ...]
+    nodes: tuple[tuple[Floats, Regression], ...]
     converged: NDArray[np.bool_]
     harmonic_means: Floats
     weight: Floats
@@ -415,7 +415,9 @@ def spread_nodes(batch: _Batch, position: Floats) -> list[tuple[float, Floats]]:
     return nodes
 
 
-def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posterior:
+def fit_batch(
+    summaries: Sequence[Summary], kernel: str = "expsine2", rival: str | None = None
+) -> Posterior:
     """Fit the GPs of a batch of stars by marginal likelihood.
 
     The result for a star does not depend on the others in the batch. The published
@@ -428,16 +430,35 @@ def fit_batch(summaries: Sequence[Summary], kernel: str = "expsine2") -> Posteri
         One a star, all with the same number of harmonics.
     kernel
         A name of `KERNELS`.
+    rival
+        Another kernel that the light curves may have as well. It shares in the posterior
+        by the ratio of the marginal likelihoods: both kernels have two hyper-parameters.
     """
     batch = _Batch(summaries, kernel)
     position, converged = maximise_likelihood(batch)
     best = batch.regress(position)
-    nodes = [(1.0, best)]
+    nodes = [(np.ones(batch.square.size), best)]
     if not batch.has_constant:
-        nodes = [(share, batch.regress(near)) for share, near in spread_nodes(batch, position)]
+        nodes = _regress_nodes(batch, position)
+        if rival is not None:
+            other = _Batch(summaries, rival)
+            other_position, _ = maximise_likelihood(other)
+            other_value = other.evaluate(other_position, np.arange(other.square.size))[0]
+            trust = expit(best.log_likelihood - other_value)
+            nodes = [(trust * share, node) for share, node in nodes]
+            nodes += [
+                ((1 - trust) * share, node) for share, node in _regress_nodes(other, other_position)
+            ]
     return Posterior(
         best, tuple(nodes), converged, batch.harmonic_means, batch.weight, batch.freedom
     )
+
+
+def _regress_nodes(batch: _Batch, position: Floats) -> list[tuple[Floats, Regression]]:
+    return [
+        (np.full(batch.square.size, share), batch.regress(near))
+        for share, near in spread_nodes(batch, position)
+    ]
 
 
 def choose_summaries(
@@ -483,7 +504,7 @@ def draw_coefficients(
     (draws, 2 J + 1)
         Coefficients ``m0, s_1, q_1, ...`` (mag).
     """
-    shares = np.cumsum([share for share, _ in posterior.nodes])
+    shares = np.cumsum([share[star] for share, _ in posterior.nodes])
     ends = np.rint(shares / shares[-1] * draws).astype(int)
     drawn = []
     for start, end, (_, node) in zip([0, *ends], ends, posterior.nodes, strict=False):
