@@ -9,7 +9,6 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
 STYLED := workflow tests $(wildcard benchmarks)
-REPORT := results/demo/report.html
 SNAKEFILES := Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -28,11 +27,6 @@ $(READY): requirements.txt workflow/snakemake.sh
 
 demo: setup
 	$(SNAKEMAKE) --cores all
-	@if [[ ! -e $(REPORT) || -n "$$(find results/demo -type f -newer $(REPORT) -print -quit)" ]]; then \
-	    $(SNAKEMAKE) --cores all --report $(REPORT); \
-	else \
-	    echo "The report $(REPORT) is up to date."; \
-	fi
 
 test: setup
 	$(BIN)/python -m pytest

@@ -37,6 +37,8 @@ if not workflow.overwrite_configfiles:
     configfile: ROOT / "config/config.yaml"
 
 
+given_config = dict(config)
+
 try:
     config = resolve_config(
         config,
@@ -61,6 +63,7 @@ wildcard_constraints:
     sample="|".join(config["samples"]) or "-",
     model="|".join(config["models"]) or "-",
     table="|".join(config["tables"]) or "-",
+    experiment="|".join(config["experiments"]) or "-",
     sky_map="|".join(config["sky_maps"]) or "-",
     calibration="|".join(config["calibrate"]) or "-",
     chunk=r"\d+",
@@ -79,6 +82,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/catalogue.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

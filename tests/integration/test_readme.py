@@ -36,12 +36,6 @@ def test_make_knows_its_targets(command):
     subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_the_report_is_made(demo, mirror):
-    command = next(command for command in COMMANDS if "--report" in command)
-    run(demo, command, mirror=mirror)
-    assert "metallicities.csv" in demo.path("results/demo/report.html").read_text()
-
-
 def test_own_stars_get_metallicities(demo, mirror):
     command = next(command for command in COMMANDS if "config/apply.yaml" in command)
     curves = demo.path("curves")

@@ -1,0 +1,35 @@
+"""Write the report of a study whenever a run leaves all that the study makes.
+
+Output  <results>/config.json   the configuration as it was given, all files together
+        <results>/report.html   the report; <logs>/report.log says what went wrong if it did
+"""
+
+import json
+import subprocess
+
+
+def write_report():
+    """Bring the report of a study up to date, unless something of the study is missing."""
+    results = Path(f"results/{config['study']}")
+    products = [Path(target.replace("<results>", str(results))) for target in final_targets()]
+    page, settings = results / "report.html", results / "config.json"
+    if "output" in config or not all(product.exists() for product in products):
+        return
+    newest = max(product.stat().st_mtime for product in products)
+    if page.exists() and page.stat().st_mtime > newest:
+        return
+    settings.write_text(json.dumps(given_config, indent=2) + "\n")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile]
+    unfinished, report_log = results / "report.part.html", results / "logs/report.log"
+    command += ["--cores", "1", "--configfile", str(settings), "--report", str(unfinished)]
+    with report_log.open("w") as file:
+        failed = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode
+    if failed:
+        logger.warning(f"The report could not be written: {report_log} says why")
+    else:
+        unfinished.replace(page)
+        logger.info(f"Report: {page}")
+
+
+onsuccess:
+    write_report()
