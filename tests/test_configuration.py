@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from metalyra.configuration import ConfigurationError, band_of_model, read_yaml, resolve_config
+from metalyra.crossmatch import match_stars
 from metalyra.ensembles import fit_network
 from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
@@ -224,6 +225,17 @@ def test_the_schema_knows_the_settings_of_the_labels():
     labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
     assert set(labelling) == settings_of(estimate_metallicity)
     assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
+
+
+def test_the_schema_knows_the_settings_of_a_match_with_their_defaults():
+    match = SCHEMA["$defs"]["sample"]["properties"]["match"]["properties"]
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(match_stars).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert {name: match[name]["default"] for name in defaults} == defaults
+    assert {*match} == {"reference", "radius", *defaults}
 
 
 def test_the_schema_has_the_fits_settings_with_their_defaults():

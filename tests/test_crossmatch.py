@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metalyra.crossmatch import match_stars
-from metalyra.surveys import check_stars
+from metalyra.crossmatch import (
+    PERIOD_AGREEMENT,
+    SHIFTS,
+    is_matched,
+    match_by_chance,
+    match_stars,
+    move_to_epoch,
+    period_differences,
+    summarise_match,
+)
+from metalyra.surveys import check_stars, survey
+from metalyra.surveys.gaia import locate_source
 
 ARCSEC = 1 / 3600
 
@@ -161,6 +171,241 @@ def test_the_match_is_that_of_brute_force(seed):
     one_to_one = (near.sum(1) == 1) & (near.sum(0)[distance.argmin(1)] == 1)
     ambiguous = near.any(axis=1) & ~one_to_one
     assert (matched["status"] == "ambiguous_match").tolist() == ambiguous.tolist()
+
+
+GAIA_ID = "4071632917964102400"
+
+
+def test_a_proper_motion_brings_a_star_to_its_match():
+    stars = pending(("fast", 10.0, 60.0, None, None)).assign(
+        pmra=-1000.0, pmdec=500.0, ref_epoch=2016.0
+    )
+    moved = move_to_epoch(stars, 2006.0)
+    assert moved.dec.deg[0] == pytest.approx(60.0 - 5.0 * ARCSEC, abs=1e-6)
+    assert moved.ra.deg[0] == pytest.approx(10.0 + 10.0 * ARCSEC / np.cos(np.radians(60)), abs=1e-6)
+    reference = sample(("o", moved.ra.deg[0], moved.dec.deg[0], 0.5, "RRab"))
+    assert match_stars(stars, reference, 1.0)["status"].tolist() == ["no_match"]
+    there = match_stars(stars, reference, 1.0, epoch=2006.0)
+    assert there["status"].tolist() == ["ok"]
+    assert there["separation"].iloc[0] < 1e-3
+    # The epoch of the reference sample goes without saying if its table has it.
+    dated = reference.assign(ref_epoch=2006.0)
+    pd.testing.assert_frame_equal(match_stars(stars, dated, 1.0), there)
+    unknown = stars.assign(pmra=np.nan)
+    assert match_stars(unknown, dated, 1.0)["status"].tolist() == ["no_match"]
+    # At the other list, too.
+    both = match_stars(reference.assign(period=np.nan), stars.assign(period=0.5), 1.0, epoch=2006.0)
+    assert both["reference_id"].tolist() == ["fast"]
+
+
+CROWD = sample(
+    ("near", 10.0, 0.0, 0.5, "RRab"),
+    ("far", 10.0 + 0.8 * ARCSEC, 0.0, 0.6, "RRab"),
+    ("alone", 20.0, 0.0, 0.6, "RRab"),
+)
+
+
+@pytest.mark.parametrize(
+    ("period", "ra", "status", "reference_id"),
+    [
+        (0.60005, 10.0, "ok", "far"),
+        (0.49995, 10.0, "ok", "near"),
+        (0.55, 10.0, "period_mismatch", None),
+        (0.6 / 1.6, 20.0, "period_mismatch", None),  # an alias of one day
+        (1.2, 20.0, "period_mismatch", None),
+        (None, 10.0, "ambiguous_match", "near"),
+        (None, 20.0, "ok", "alone"),
+        (0.55, 30.0, "ok", None),
+    ],
+)
+def test_the_period_chooses_among_neighbours_or_refuses_them(period, ra, status, reference_id):
+    stars = pending(("g", ra + 0.1 * ARCSEC, 0.0, period, "RRab"))
+    star = match_stars(stars, CROWD, 1.0, period_tolerance=1e-4).iloc[0]
+    assert star["status"] == status
+    assert star["reference_id"] == reference_id if reference_id else pd.isna(star["reference_id"])
+    if status == "period_mismatch":
+        assert star["period"] == period
+
+
+def test_a_relative_tolerance_is_of_the_period():
+    stars = pending(("g", 20.0, 0.0, 0.6005, "RRab"))
+    for tolerance, status in ((1e-3, "ok"), (5e-4, "period_mismatch")):
+        table = match_stars(
+            stars, CROWD, 1.0, period_tolerance=tolerance, period_tolerance_unit="relative"
+        )
+        assert table["status"].tolist() == [status]
+
+
+def test_a_reference_star_without_a_period_confirms_none():
+    star = match_stars(
+        pending(("g", 270.3, -30.0, 0.61, "RRab")), OGLE, 1.0, period_tolerance=1e-4
+    ).iloc[0]
+    assert star["status"] == "period_mismatch"
+
+
+def test_the_nearest_of_several_is_a_match_if_that_is_asked_for():
+    stars = pending(
+        ("g1", 10.0 + 0.1 * ARCSEC, 0.0, None, None), ("g2", 10.0 - 0.5 * ARCSEC, 0.0, None, None)
+    )
+    refused = match_stars(stars, CROWD, 1.0)
+    assert refused["status"].tolist() == ["ambiguous_match"] * 2
+    nearest = match_stars(stars, CROWD, 1.0, ambiguous="nearest")
+    assert nearest["status"].tolist() == ["ok", "ambiguous_match"]
+    assert nearest["period"].iloc[0] == 0.5
+
+
+def test_the_cell_of_a_source_is_a_position_with_a_radius_of_its_own():
+    ra, dec = locate_source(pd.Series([GAIA_ID]))
+    stars = pending((GAIA_ID, ra[0], dec[0], 0.5, "RRab")).assign(position_from_cell=True)
+    reference = sample(("o", ra[0], dec[0] + 20 * ARCSEC, 0.5, "RRab"))
+    assert match_stars(stars, reference, 1.0)["reference_id"].isna().all()
+    assert match_stars(stars, reference, 30.0)["reference_id"].isna().all()
+    assert match_stars(stars, reference, 1.0, cell_radius=10.0)["reference_id"].isna().all()
+    star = match_stars(stars, reference, 1.0, cell_radius=40.0).iloc[0]
+    assert (star["reference_id"], star["status"]) == ("o", "ok")
+    assert star["separation"] == pytest.approx(20, abs=0.01)
+    # The other way round, the reference star is known by its cell.
+    swapped = match_stars(reference, stars, 1.0, cell_radius=40.0)
+    assert swapped["reference_id"].tolist() == [GAIA_ID]
+
+
+def test_a_cell_makes_no_measured_position_ambiguous_beyond_its_own_radius():
+    reference = sample(("o1", 10.0, 0.0, 0.5, "RRab"), ("o2", 10.0, 5 * ARCSEC, 0.6, "RRab"))
+    stars = pending(
+        ("measured", 10.0, 0.2 * ARCSEC, None, None), ("cell", 10.5, 0.0, None, None)
+    ).assign(position_from_cell=[False, True])
+    table = match_stars(stars, reference, 1.0, cell_radius=40.0)
+    assert table["reference_id"].iloc[0] == "o1"
+    assert table["status"].tolist() == ["ok", "no_match"]
+
+
+@pytest.mark.parametrize("cell_radius", [0.0, -1.0, np.nan])
+def test_a_cell_radius_that_is_none_is_refused(cell_radius):
+    with pytest.raises(ValueError, match="cell radius"):
+        match_stars(OGLE, OGLE, 1.0, cell_radius=cell_radius)
+
+
+def scatter(n: int, side: float, seed: int) -> pd.DataFrame:
+    """Return stars on a square of some arcseconds."""
+    rng = np.random.default_rng(seed)
+    rows = zip(
+        [f"s{i}" for i in range(n)],
+        10.0 + rng.uniform(0, side * ARCSEC, n),
+        rng.uniform(0, side * ARCSEC, n),
+        rng.uniform(0.4, 0.7, n),
+        ["RRab"] * n,
+        strict=True,
+    )
+    return sample(*rows)
+
+
+def test_matches_by_chance_are_as_many_as_the_density_says():
+    side, radius = 3000.0, 2.0
+    stars, reference = scatter(3000, side, 1), scatter(3000, side, 2)
+    by_chance = match_by_chance(stars, reference, radius)
+    density = len(reference) / side**2
+    # One star within the radius, and no second at either end.
+    expected = len(stars) * np.pi * radius**2 * density
+    measured = len(by_chance) / len(SHIFTS)
+    assert measured == pytest.approx(expected, rel=0.25)
+    matched = match_stars(stars, reference, radius)
+    summary = summarise_match(stars, reference, matched, by_chance).iloc[0]
+    assert summary["chance_fraction"] == pytest.approx(1, abs=0.3)
+    assert summary["period_agreement"] < 0.05
+    with_periods = match_by_chance(stars, reference, radius, period_tolerance=1e-4)
+    assert len(with_periods) < 0.05 * len(by_chance)
+
+
+def test_the_summary_counts_every_star_that_took_part():
+    stars = pending(
+        ("g1", 10.0 + 0.1 * ARCSEC, 0.0, 0.5, "RRab"),
+        ("g2", 20.0 + 0.3 * ARCSEC, 0.0, 0.6002, "RRab"),
+        ("g3", 30.0, 0.0, None, None),
+        ("g4", 270.3, -30.0, 0.5, "RRab"),
+        ("g4", 270.3, -30.0, 0.5, "RRab"),
+    )
+    reference = pd.concat([CROWD, OGLE], ignore_index=True)
+    matched = match_stars(stars, reference, 1.0)
+    by_chance = match_by_chance(stars, reference, 1.0)
+    (row,) = summarise_match(stars, reference, matched, by_chance).to_dict("records")
+    assert (row["positions"], row["stars"], row["matched"], row["ambiguous"]) == (
+        "measured",
+        4,
+        2,
+        1,
+    )
+    assert row["ambiguous_fraction"] == pytest.approx(1 / 3)
+    assert (row["chance_matches"], row["chance_fraction"]) == (0, 0)
+    assert row["separation_50"] == pytest.approx(0.15, abs=1e-3)
+    # The match of g4 has no period to compare with.
+    assert (row["periods_compared"], row["period_agreement"]) == (1, 0.0)
+    assert row["period_difference"] == pytest.approx(2e-4)
+    empty = summarise_match(stars.iloc[2:3], reference, matched.iloc[2:3], by_chance.iloc[:0])
+    assert empty["chance_fraction"].isna().all()
+
+
+def read_ogle(mirror) -> pd.DataFrame:
+    """Return all OGLE stars of the mirror that have a period, OGLE-IV before OGLE-III."""
+    folder = mirror / "ogle_ocvs"
+    disk = [folder / "ogle4/gd" / name for name in ("RRab.dat", "RRc.dat", "ident.dat")]
+    bulge = [folder / "ogle4/blg" / name for name in ("RRc.dat", "ident_edit.dat")]
+    lists = [disk, bulge, [folder / "ogle3_rrlyr.txt.gz"]]
+    tables = pd.concat([survey("ogle").read_stars(paths) for paths in lists], ignore_index=True)
+    return check_stars(tables.drop_duplicates("star_id"))
+
+
+@pytest.fixture(scope="module")
+def real(mirror):
+    """The OGLE stars, and the Gaia stars: with a position where one is known, or a cell."""
+    gaia = survey("gaia_dr3").read_stars([mirror / "gaia_dr3/vari_rrlyrae_subset.csv.gz"])
+    measured = pd.read_csv(
+        mirror / "muraveva_2025/table_a2_lmc.csv.gz", dtype={"source_id": str}
+    ).set_index("source_id")
+    known = gaia["star_id"].isin(measured.index)
+    gaia["position_from_cell"] = ~known
+    for ours, theirs in (("ra", "RA"), ("dec", "DEC")):
+        gaia[ours] = gaia[ours].mask(known, gaia["star_id"].map(measured[theirs]))
+    return check_stars(gaia, periods_required=False), read_ogle(mirror)
+
+
+def test_real_matches_have_the_periods_of_the_other_survey(real):
+    gaia, ogle = real
+    settings = {"radius": 1.0, "cell_radius": 40.0}
+    matched = match_stars(gaia, ogle, **settings)
+    by_chance = match_by_chance(gaia, ogle, **settings)
+    summary = summarise_match(gaia, ogle, matched, by_chance).set_index("positions")
+    assert (summary["periods_compared"] > [300, 2000]).all()
+    assert (summary["period_agreement"] >= 0.95).all()
+    # Positions are sure; what cells match by chance does not have the period.
+    assert summary.loc["measured", "chance_fraction"] < 0.01
+    assert summary.loc["measured", "period_agreement"] > 0.99
+    by_period = match_stars(gaia, ogle, **settings, period_tolerance=PERIOD_AGREEMENT)
+    assert is_matched(by_period).sum() > is_matched(matched).sum()
+    assert np.nanmax(np.abs(period_differences(gaia, ogle, by_period))) <= PERIOD_AGREEMENT
+    chance = match_by_chance(gaia, ogle, **settings, period_tolerance=PERIOD_AGREEMENT)
+    assert len(chance) < 0.02 * len(by_chance)
+
+
+def test_real_matches_are_those_of_brute_force(real):
+    gaia, ogle = real
+    some = gaia.sample(300, random_state=3)
+    matched = match_stars(some, ogle, 1.0, cell_radius=40.0)
+    to = np.radians(ogle[["ra", "dec"]].to_numpy())
+    for star_id, ra, dec, cell in zip(
+        some["star_id"], some["ra"], some["dec"], some["position_from_cell"], strict=True
+    ):
+        ra, dec = np.radians([ra, dec])
+        haversine = (
+            np.sin((to[:, 1] - dec) / 2) ** 2
+            + np.cos(dec) * np.cos(to[:, 1]) * np.sin((to[:, 0] - ra) / 2) ** 2
+        )
+        separation = np.degrees(2 * np.arcsin(np.sqrt(haversine))) / ARCSEC
+        found = matched.loc[matched["star_id"] == star_id, "reference_id"].iloc[0]
+        nearest = separation.argmin()
+        if separation[nearest] <= (40.0 if cell else 1.0):
+            assert found == ogle["star_id"].iloc[nearest]
+        else:
+            assert pd.isna(found)
 
 
 def test_a_survey_is_matched_in_seconds():

@@ -50,6 +50,9 @@ def make_history(epochs: int = 20) -> pd.DataFrame:
 
 
 FIGURES = {
+    "match_quality": lambda: figures.match_quality(
+        np.abs(PREDICTED), [0.5, 0.9], 4, (PREDICTED - TRUE) / 1e4, 1e-4
+    ),
     "predicted_against_true": lambda: figures.predicted_against_true(TRUE, PREDICTED, "G"),
     "metallicity_histogram": lambda: figures.metallicity_histogram(
         {"predicted": PREDICTED, "true": TRUE}

@@ -44,7 +44,11 @@ def render(path: Path, study: dict[str, Any], **wildcards: str) -> str:
 def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]:
     """Return the wildcards of every file that has a caption."""
     by_kind = {
-        "{sample}": [{"sample": name} for name in study["samples"]],
+        "{sample}": [
+            {"sample": name}
+            for name, sample in study["samples"].items()
+            if "match" in sample or not caption.stem.startswith("match_")
+        ],
         "{model}": [{"model": name} for name in study.get("models", {})],
         "{calibration}": [
             {"calibration": name, "type": kind}

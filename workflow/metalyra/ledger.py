@@ -23,6 +23,7 @@ STATUSES: Mapping[str, str] = {
     "fit_failed": "The light-curve fit has no finite solution.",
     "no_match": "No star of the reference sample lies within the match radius.",
     "ambiguous_match": "The match is not one to one within the match radius.",
+    "period_mismatch": "No star of the reference sample in the match radius has its period.",
     "wrong_pulsation_type": "The model or relation is for stars of another pulsation type.",
     "no_relation": "No metallicity relation is configured for the star.",
     "no_model": "Neither a model nor a relation is configured for the sample.",

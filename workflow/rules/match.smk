@@ -2,15 +2,29 @@
 
 Input   <results>/stars/<sample>.parquet, for the sample and its reference
 Output  <results>/matched/<sample>.parquet
+        <results>/chance_matches/<sample>.parquet    matches of stars that were moved away
+        <results>/tables/match_<sample>.csv, <results>/figures/match_<sample>.png
 """
+
+
+def match_settings(wildcards):
+    """Return how the rule's sample is matched."""
+    match = config["samples"][wildcards.sample]["match"]
+    return {key: value for key, value in match.items() if key != "reference"}
+
+
+def match_inputs(wildcards):
+    """Return the star tables of the rule's sample and of its reference."""
+    reference = config["samples"][wildcards.sample]["match"]["reference"]
+    return {
+        "stars": f"<results>/stars/{wildcards.sample}.parquet",
+        "reference": star_table(reference),
+    }
 
 
 rule match:
     input:
-        stars="<results>/stars/{sample}.parquet",
-        reference=lambda wildcards: star_table(
-            config["samples"][wildcards.sample]["match"]["reference"]
-        ),
+        unpack(match_inputs),
     output:
         "<results>/matched/{sample}.parquet",
     log:
@@ -24,9 +38,70 @@ rule match:
         mem_mb=2000,
         runtime=30,
     params:
-        radius=lambda wildcards: config["samples"][wildcards.sample]["match"]["radius"],
+        settings=match_settings,
         library=fingerprint("crossmatch"),
     message:
         "Cross-matching {wildcards.sample}"
     script:
         "../scripts/match.py"
+
+
+rule match_report:
+    input:
+        unpack(match_inputs),
+        matched="<results>/matched/{sample}.parquet",
+    output:
+        by_chance="<results>/chance_matches/{sample}.parquet",
+        table=report(
+            "<results>/tables/match_{sample}.csv",
+            caption="../report/match_table.rst",
+            category="Cross-matches",
+            labels={"sample": "{sample}", "product": "numbers"},
+        ),
+    log:
+        "<logs>/match_report/{sample}.log",
+    benchmark:
+        "<benchmarks>/match_report/{sample}.tsv"
+    conda:
+        "../../envs/archives.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=match_settings,
+        library=fingerprint("crossmatch"),
+    message:
+        "Describing the cross-match of {wildcards.sample}"
+    script:
+        "../scripts/match_report.py"
+
+
+rule match_figure:
+    input:
+        unpack(match_inputs),
+        matched="<results>/matched/{sample}.parquet",
+        by_chance="<results>/chance_matches/{sample}.parquet",
+    output:
+        report(
+            "<results>/figures/match_{sample}.png",
+            caption="../report/match_figure.rst",
+            category="Cross-matches",
+            labels={"sample": "{sample}", "product": "figure"},
+        ),
+    log:
+        "<logs>/match_figure/{sample}.log",
+    benchmark:
+        "<benchmarks>/match_figure/{sample}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        library=fingerprint("figures", "crossmatch"),
+    message:
+        "Drawing the cross-match of {wildcards.sample}"
+    script:
+        "../scripts/match_figure.py"

@@ -199,6 +199,11 @@ def product_files(group, name):
     return files
 
 
+def matched_samples():
+    """Return the samples that are matched with another one."""
+    return [name for name, sample in config["samples"].items() if "match" in sample]
+
+
 def samples_with_metallicities():
     """Return the samples that have labels or predictions."""
     return [name for name in config["samples"] if name in config["labels"] or predictions_of(name)]
@@ -216,6 +221,8 @@ def final_targets():
     targets += expand("<results>/tables/{table}.csv", table=config["tables"])
     targets += expand("<results>/figures/{sky_map}.png", sky_map=config["sky_maps"])
     targets += expand("<results>/figures/light_curves_{sample}.png", sample=config["samples"])
+    targets += expand("<results>/tables/match_{sample}.csv", sample=matched_samples())
+    targets += expand("<results>/figures/match_{sample}.png", sample=matched_samples())
     targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
     targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
     targets += expand("<results>/figures/learning_curves_{model}.png", model=network_models())

@@ -8,6 +8,6 @@ with logged(snakemake):
     matched = match_stars(
         read_table(snakemake.input.stars),
         read_table(snakemake.input.reference),
-        snakemake.params.radius,
+        **snakemake.params.settings,
     )
     write_table(matched, snakemake.output[0])

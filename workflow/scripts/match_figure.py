@@ -1,0 +1,19 @@
+"""Draw how good the cross-match of a sample is."""
+
+from job import logged
+from metalyra.crossmatch import PERIOD_AGREEMENT, SHIFTS, is_matched, period_differences
+from metalyra.figures import match_quality, save_figure
+from metalyra.tables import read_table
+
+with logged(snakemake):
+    stars, reference, matched, by_chance = (
+        read_table(snakemake.input[name]) for name in ("stars", "reference", "matched", "by_chance")
+    )
+    figure = match_quality(
+        matched["separation"][is_matched(matched)],
+        by_chance["separation"],
+        len(SHIFTS),
+        period_differences(stars, reference, matched),
+        PERIOD_AGREEMENT,
+    )
+    save_figure(figure, snakemake.output[0])
