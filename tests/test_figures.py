@@ -57,6 +57,7 @@ FIGURES = {
     "metallicity_histogram": lambda: figures.metallicity_histogram(
         {"predicted": PREDICTED, "true": TRUE}
     ),
+    "sample_weights": lambda: figures.sample_weights(TRUE, 1 / (3 - TRUE), 0.5 / (3 - TRUE), "G"),
     "bailey_diagram": lambda: figures.bailey_diagram(0.5 + TRUE / 10, PREDICTED + 3, TRUE, "I"),
     "light_curve_panel": lambda: figures.light_curve_panel(
         ["a", "b"], make_fits("a", "b"), make_folded("a", "b")
@@ -68,6 +69,7 @@ EMPTY = {
     "predicted_against_true": lambda: figures.predicted_against_true([], []),
     "not_finite": lambda: figures.predicted_against_true([np.nan], [-1.0]),
     "metallicity_histogram": lambda: figures.metallicity_histogram({"true": [], "none": [np.nan]}),
+    "sample_weights": lambda: figures.sample_weights([np.nan], [1.0], [1.0]),
     "bailey_diagram": lambda: figures.bailey_diagram([], [], [], "I"),
     "light_curve_panel": lambda: figures.light_curve_panel(
         [], make_fits("a").head(0), make_folded("a").head(0)
@@ -111,6 +113,7 @@ def test_few_stars_are_enough_for_every_figure_of_metallicities(stars, tmp_path)
     for figure in (
         figures.predicted_against_true(TRUE[:stars], PREDICTED[:stars]),
         figures.metallicity_histogram({"predicted": PREDICTED[:stars]}),
+        figures.sample_weights(TRUE[:stars], [1.0] * stars, [1.0] * stars),
         figures.bailey_diagram([0.5] * stars, [0.3] * stars, TRUE[:stars], "I"),
     ):
         figures.save_figure(figure, tmp_path / "few.png")
@@ -134,6 +137,14 @@ def test_every_point_is_within_the_axes():
         assert len(offsets) == len(TRUE)
         assert offsets[:, 1].min() > axes.get_ylim()[0]
         assert offsets[:, 1].max() < axes.get_ylim()[1]
+
+
+def test_every_weight_is_drawn_at_its_metallicity():
+    figure = figures.sample_weights(TRUE, 1 / (3 - TRUE), 0.5 / (3 - TRUE))
+    final, by_density = (line.get_xydata() for line in figure.axes[1].get_lines())
+    np.testing.assert_allclose(final, np.column_stack([TRUE, 0.5 / (3 - TRUE)]))
+    np.testing.assert_allclose(by_density, np.column_stack([TRUE, 1 / (3 - TRUE)]))
+    assert figure.axes[1].get_ylim()[1] > final[:, 1].max()
 
 
 def test_every_star_is_in_one_bin_of_a_histogram():

@@ -265,6 +265,51 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
 
 
 @styled
+def sample_weights(
+    feh: ArrayLike, density_weights: ArrayLike, weights: ArrayLike, title: str = ""
+) -> Figure:
+    """Draw the metallicities that a model is trained on, and how much each star counts.
+
+    After Dékány & Grebel (2022), Fig. 4, and Monti et al. (2024), Fig. 3: the histogram
+    and kernel density of [Fe/H], the weights by density, and the final weights.
+
+    Parameters
+    ----------
+    feh, density_weights, weights : array, shape (n,)
+        Metallicities (dex) and weights of the stars; those that are not finite are left
+        out.
+    title
+        Title of the figure.
+    """
+    feh, density_weights, weights = _keep_finite(feh, density_weights, weights)
+    figure = new_figure(4.4, 3.4)
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=FEH_LABEL, ylabel="Density (1 / dex)")
+    if not len(feh):
+        say(axes)
+        return figure
+    width = _bin_width(feh)
+    edges = np.arange(np.floor(feh.min() / width), np.ceil(feh.max() / width) + 1.5) * width
+    axes.hist(feh, edges, density=True, color="0.85", label=f"stars ({len(feh):,})")
+    if np.ptp(feh) > 0:
+        grid = np.linspace(edges[0], edges[-1], 400)
+        axes.plot(grid, gaussian_kde(feh)(grid), color="#1e8449", label="kernel density")
+    right = axes.twinx()
+    right.set_ylabel("Weight")
+    look = {"linestyle": "none", "marker": "o", "markersize": 2, "markeredgewidth": 0}
+    right.plot(feh, weights, color=VALIDATION_COLOUR, alpha=0.5, label="final weights", **look)
+    right.plot(feh, density_weights, color="black", label="weights by density", **look)
+    for scale in (axes, right):
+        scale.set_ylim(0, 1.25 * scale.get_ylim()[1])
+    (handles, labels), (others, names) = (
+        scale.get_legend_handles_labels() for scale in (axes, right)
+    )
+    look = {"loc": "upper left", "ncols": 2, "fontsize": 7.5, "markerscale": 2}
+    axes.legend(handles + others, labels + names, **look)
+    return figure
+
+
+@styled
 def bailey_diagram(
     period: ArrayLike, amplitude: ArrayLike, feh: ArrayLike, band: str, title: str = ""
 ) -> Figure:

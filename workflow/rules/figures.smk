@@ -209,6 +209,63 @@ rule out_of_fold:
         "../scripts/out_of_fold.py"
 
 
+rule out_of_fold_histogram:
+    input:
+        "<results>/models/{model}/out_of_fold.parquet",
+    output:
+        report(
+            "<results>/figures/out_of_fold_histogram_{model}.png",
+            caption="../report/out_of_fold_histogram.rst",
+            category="Models",
+            labels={"model": "{model}", "product": "distribution"},
+        ),
+    log:
+        "<logs>/out_of_fold_histogram/{model}.log",
+    benchmark:
+        "<benchmarks>/out_of_fold_histogram/{model}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        library=fingerprint("figures"),
+    message:
+        "Drawing the distribution that {wildcards.model} predicts"
+    script:
+        "../scripts/out_of_fold_histogram.py"
+
+
+rule sample_weights:
+    input:
+        "<results>/development/{model}.parquet",
+    output:
+        report(
+            "<results>/figures/weights_{model}.png",
+            caption="../report/sample_weights.rst",
+            category="Models",
+            labels={"model": "{model}", "product": "sample weights"},
+        ),
+    log:
+        "<logs>/sample_weights/{model}.log",
+    benchmark:
+        "<benchmarks>/sample_weights/{model}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        weights=of_model("weights"),
+        library=fingerprint("figures", "weights"),
+    message:
+        "Drawing the weights of the stars that {wildcards.model} is trained on"
+    script:
+        "../scripts/sample_weights.py"
+
+
 rule learning_curves:
     input:
         lambda wildcards: member_files(wildcards.model, "history", "parquet"),

@@ -225,6 +225,8 @@ def final_targets():
     targets += expand("<results>/figures/match_{sample}.png", sample=matched_samples())
     targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
     targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
+    targets += expand("<results>/figures/out_of_fold_histogram_{model}.png", model=trained)
+    targets += expand("<results>/figures/weights_{model}.png", model=network_models())
     targets += expand("<results>/figures/learning_curves_{model}.png", model=network_models())
     targets += expand(
         "<results>/figures/archive_{sample}.png", sample=config["archive_comparisons"]
