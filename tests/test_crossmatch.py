@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.crossmatch import CELL_RADIUS, read_gaia, read_ogle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from metalyra.crossmatch import (
     period_differences,
     summarise_match,
 )
-from metalyra.surveys import check_stars, survey
+from metalyra.surveys import check_stars
 from metalyra.surveys.gaia import locate_source
 
 ARCSEC = 1 / 3600
@@ -344,33 +345,15 @@ def test_the_summary_counts_every_star_that_took_part():
     assert empty["chance_fraction"].isna().all()
 
 
-def read_ogle(mirror) -> pd.DataFrame:
-    """Return all OGLE stars of the mirror that have a period, OGLE-IV before OGLE-III."""
-    folder = mirror / "ogle_ocvs"
-    disk = [folder / "ogle4/gd" / name for name in ("RRab.dat", "RRc.dat", "ident.dat")]
-    bulge = [folder / "ogle4/blg" / name for name in ("RRc.dat", "ident_edit.dat")]
-    lists = [disk, bulge, [folder / "ogle3_rrlyr.txt.gz"]]
-    tables = pd.concat([survey("ogle").read_stars(paths) for paths in lists], ignore_index=True)
-    return check_stars(tables.drop_duplicates("star_id"))
-
-
 @pytest.fixture(scope="module")
 def real(mirror):
-    """The OGLE stars, and the Gaia stars: with a position where one is known, or a cell."""
-    gaia = survey("gaia_dr3").read_stars([mirror / "gaia_dr3/vari_rrlyrae_subset.csv.gz"])
-    measured = pd.read_csv(
-        mirror / "muraveva_2025/table_a2_lmc.csv.gz", dtype={"source_id": str}
-    ).set_index("source_id")
-    known = gaia["star_id"].isin(measured.index)
-    gaia["position_from_cell"] = ~known
-    for ours, theirs in (("ra", "RA"), ("dec", "DEC")):
-        gaia[ours] = gaia[ours].mask(known, gaia["star_id"].map(measured[theirs]))
-    return check_stars(gaia, periods_required=False), read_ogle(mirror)
+    """Gaia's stars, with a position where the mirror has one or else a cell, and OGLE's."""
+    return read_gaia(mirror), read_ogle(mirror)
 
 
 def test_real_matches_have_the_periods_of_the_other_survey(real):
     gaia, ogle = real
-    settings = {"radius": 1.0, "cell_radius": 40.0}
+    settings = {"radius": 1.0, "cell_radius": CELL_RADIUS}
     matched = match_stars(gaia, ogle, **settings)
     by_chance = match_by_chance(gaia, ogle, **settings)
     summary = summarise_match(gaia, ogle, matched, by_chance).set_index("positions")
