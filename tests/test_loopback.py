@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from astropy import units
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 import metalyra
@@ -31,7 +33,10 @@ from metalyra.simulate import simulate_sky, write_archives
 from metalyra.sources import read_registry
 
 # astroquery and pyvo leave it to the garbage collector to close their connections.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 SETTINGS = {"n_rrab": 8, "n_rrab_field": 2, "n_rrc": 3}
 IDENT = "ogle4/OCVS/blg/rrlyr/ident.dat"
@@ -43,6 +48,13 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sky")
     write_archives(simulate_sky(SETTINGS, seed=3), path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_defects(caplog):
+    """The archive misbehaves on command only."""
+    yield
+    assert [record.getMessage() for record in caplog.records if "loopback" in record.name] == []
 
 
 @pytest.fixture(autouse=True)
@@ -525,6 +537,97 @@ def test_the_life_of_a_job(tap):
     stopped = tap.submit_job("SELECT TOP 3 source_id FROM gdr2.gaia_source")
     stopped.abort()
     assert stopped.phase == "ABORTED"
+
+
+# VVV and VizieR
+
+EPOCHS = {
+    "eso/tap_cat": "SELECT s.SOURCEID, m.MJD AS mjd, m.KSMAG AS mag FROM VVV_CAT_V2 AS s "
+    "JOIN VVV_MPHOT_Ks_V2 AS m ON m.SOURCEID = s.SOURCEID "
+    "WHERE 1 = CONTAINS(POINT('ICRS', s.RA2000, s.DEC2000), CIRCLE('ICRS', {}, {}, 0.0003))",
+    "vsa/vsa": "SELECT s.sourceID, d.mjd AS mjd, d.aperMag1 AS mag FROM VVVDR4.vvvSource AS s "
+    "JOIN VVVDR4.vvvSourceXDetectionBestMatch AS b ON b.sourceID = s.sourceID "
+    "JOIN VVVDR4.vvvDetection AS d ON d.multiframeID = b.multiframeID AND d.extNum = b.extNum "
+    "AND d.seqNum = b.seqNum WHERE d.filterID = 5 AND "
+    "1 = CONTAINS(POINT('ICRS', s.ra, s.dec), CIRCLE('ICRS', {}, {}, 0.0003))",
+}
+
+
+@pytest.mark.parametrize("service", EPOCHS)
+def test_epochs_of_a_position(new_archive, folder, service):
+    from pyvo.dal import TAPService
+
+    star = pd.read_csv(folder / "vvv/stars.csv").iloc[0]
+    with tarfile.open(folder / "vvv/light_curves.tar.gz") as packed:
+        curve = np.loadtxt(packed.extractfile(f"{star['id']}.dat"))
+    tap = TAPService(f"{new_archive().address}/{service}")
+    epochs = tap.run_sync(EPOCHS[service].format(star["ra"], star["dec"])).to_table()
+    np.testing.assert_array_equal(epochs["mag"], curve[:, 1])
+    # Light takes 499 s from the Sun to the Earth.
+    assert np.abs(curve[:, 0] - 0.5 - epochs["mjd"]).max() < 500 / 86400
+    assert np.ptp(curve[:, 0] - epochs["mjd"]) > 100 / 86400
+
+
+def test_epochs_of_real_stars(mirror):
+    from pyvo.dal import TAPService
+
+    with LoopbackArchive(mirror) as archive:
+        table = TAPService(f"{archive.address}/eso/tap_cat").run_sync(
+            "SELECT SOURCEID, COUNT(*) AS n, MIN(MJD) AS first FROM VVV_MPHOT_Ks_V2 "
+            "GROUP BY SOURCEID ORDER BY SOURCEID"
+        )
+        lines = [
+            [line.split() for line in path.read_text().splitlines()]
+            for path in sorted((mirror / "vvv_zero_points/test_data").glob("*_xmatch.dat"))
+        ]
+    rows = [[float(row[5]) for row in star if row[2] == "Ks"] for star in lines]
+    assert table["n"].tolist() == [len(star) for star in rows]
+    assert table["first"].tolist() == [min(star) for star in rows]
+
+
+@pytest.fixture
+def vizier(mirror):
+    """astroquery's client for VizieR, sent to a loopback archive."""
+    from astroquery import cache_conf
+    from astroquery.vizier import VizierClass
+
+    with LoopbackArchive(mirror) as archive, cache_conf.set_temp("cache_active", False):
+
+        class Vizier(VizierClass):
+            def _server_to_url(self, return_type="votable"):
+                return f"{archive.address}/vizier/viz-bin/{return_type}"
+
+        yield Vizier
+
+
+def test_catalogues(vizier, mirror):
+    (table,) = vizier(columns=["**"], row_limit=-1).get_catalogs("J/ApJS/261/33")
+    assert len(table) == 4447
+    assert (table["Per"][0], table["Ksmag"][0]) == (0.643188, 14.657)
+    assert table["RAJ2000"][0] == pytest.approx(15 * (17 + 5 / 60 + 27.27 / 3600))
+    both = vizier(row_limit=3).get_catalogs(["III/176", "J/AJ/110/2319"])
+    assert [len(one) for one in both] == [3, 3]
+
+
+def test_constraints_on_a_catalogue(vizier):
+    (table,) = vizier(columns=["Name", "Per"], row_limit=-1).query_constraints(
+        catalog="J/ApJS/261/33/table5", Per="0.5..0.6", Ksmag="<14"
+    )
+    assert table.colnames == ["Name", "Per"]
+    assert 0.5 <= table["Per"].min() < table["Per"].max() <= 0.6
+    (nearby,) = vizier().query_region(
+        SkyCoord("17h05m27.27s -34d33m50.9s"), radius=10 * units.arcsec, catalog="J/ApJS/261/33"
+    )
+    assert nearby["Name"].tolist() == [7]
+
+
+def test_catalogues_by_tap(mirror):
+    from pyvo.dal import TAPService
+
+    with LoopbackArchive(mirror) as archive:
+        tap = TAPService(f"{archive.address}/vizier/TAPVizieR/tap")
+        table = tap.run_sync('SELECT COUNT(*) AS n FROM "J/ApJS/261/33/table5"').to_table()
+    assert table["n"].tolist() == [4447]
 
 
 # Misbehaviour

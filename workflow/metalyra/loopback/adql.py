@@ -10,9 +10,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from astropy.coordinates import angular_separation
-
 
 class AdqlError(ValueError):
     """A query that is not ADQL, or more of it than this archive understands."""
@@ -178,7 +175,11 @@ def _distance(*arguments: Any) -> float | None:
         return None
     if len(arguments) == 2:
         arguments = (*_numbers(arguments[0]), *_numbers(arguments[1]))
-    return math.degrees(angular_separation(*np.radians(arguments)))
+    longitude1, latitude1, longitude2, latitude2 = map(math.radians, arguments)
+    across = math.sin((longitude1 - longitude2) / 2) ** 2
+    along = math.sin((latitude1 - latitude2) / 2) ** 2
+    haversine = along + math.cos(latitude1) * math.cos(latitude2) * across
+    return math.degrees(2 * math.asin(min(math.sqrt(haversine), 1)))
 
 
 def _contains(point: str | None, region: str | None) -> int | None:
@@ -188,6 +189,8 @@ def _contains(point: str | None, region: str | None) -> int | None:
     longitude, latitude = _numbers(point)
     centre_longitude, centre_latitude, *size = _numbers(region)
     if region.startswith("CIRCLE"):
+        if abs(latitude - centre_latitude) > size[0]:
+            return 0
         return int(_distance(longitude, latitude, centre_longitude, centre_latitude) <= size[0])
     across = abs((longitude - centre_longitude + 180) % 360 - 180)
     return int(across <= size[0] / 2 and abs(latitude - centre_latitude) <= size[1] / 2)

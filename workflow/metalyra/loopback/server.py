@@ -1,6 +1,7 @@
 """The server: connections, faults, and the log of what was asked for."""
 
 import json
+import logging
 import os
 import socket
 import struct
@@ -30,6 +31,8 @@ from metalyra.loopback.messages import (
 from metalyra.loopback.tap import TapService
 from metalyra.loopback.vizier import CatalogueService
 from metalyra.sources import REGISTRY, read_registry
+
+logger = logging.getLogger(__name__)
 
 VARIABLE = "METALYRA_ARCHIVES"
 """The variable that reroutes all archives to the address of a loopback archive."""
@@ -214,7 +217,11 @@ class LoopbackArchive:
             self._taps[request.parts[0]].break_job(request.path, fault)
         elif fault in PAUSES:
             self._closing.wait(self.faults.hang if fault == "hang" else self.faults.latency)
-        reply = service.reply(request)
+        try:
+            reply = service.reply(request)
+        except Exception:  # of the loopback archive itself, which goes on
+            logger.exception("%s %s", request.method, request.path)
+            return html_page("Internal error", "See the log of the loopback archive.", 500)
         if fault == "wrong_bytes":
             return Reply(reply.status, spoil(reply.body), reply.headers)
         return reply

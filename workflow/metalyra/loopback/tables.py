@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,7 @@ class Table:
 Builder = Callable[[], pd.DataFrame]
 """Makes the content of a table when it is first asked for."""
 
+_KEYS = ("source_id", "sourceid", "multiframeid")
 _DATATYPES = {"i": "long", "u": "long", "f": "double", "b": "boolean"}
 
 
@@ -147,7 +148,7 @@ class Database:
         names = _distinct([description[0] for description in cursor.description])
         kept = rows[:limit]
         columns = [
-            known[name.lower()]
+            replace(known[name.lower()], name=name)
             if name.lower() in known
             else Column(name, _datatype(row[number] for row in kept))
             for number, name in enumerate(names)
@@ -167,9 +168,11 @@ class Database:
                 f"INSERT INTO {place} VALUES ({marks})",  # noqa: S608 (names of our own)
                 zip(*(_values(content[column]) for column in content), strict=True),
             )
-            if "source_id" in content:
-                index = f"[{schema}].[{table}_source_id]" if schema else f"[{table}_source_id]"
-                self._connection.execute(f"CREATE INDEX {index} ON [{table}] ([source_id])")
+            for column in columns:
+                if column.name.lower() in _KEYS:
+                    index = f"[{table}_{column.name}]"
+                    index = f"[{schema}].{index}" if schema else index
+                    self._connection.execute(f"CREATE INDEX {index} ON [{table}] ([{column.name}])")
         self._columns[name] = columns
 
     def _describe(self, values: pd.Series) -> Column:

@@ -9,6 +9,7 @@ from metalyra.loopback.messages import Reply, Request
 from metalyra.loopback.tables import Column, Database, Table
 from metalyra.loopback.tap import TapService
 
+_UNLIMITED = 2**30
 _DEGREES = {"-c.rd": 1.0, "-c.rm": 1 / 60, "-c.rs": 1 / 3600}
 _CENTRE = re.compile(r"([\d.]+) ?([-+][\d.]+)")
 _COMPARISON = re.compile(r"(<=|>=|<|>|=|!=)?\s*(.+)")
@@ -59,7 +60,7 @@ class CatalogueService:
         shown = ", ".join(f'"{column}"' for column in _shown(columns, asked))
         limit = asked.get("-out.max", "50")
         query = f'SELECT {shown} FROM "{name}"{where}'  # noqa: S608 (a database of our own)
-        rows = int(limit) if limit.isdigit() else 2**31
+        rows = int(limit) if limit.isdigit() else _UNLIMITED
         table = self._database.query(query, rows)
         return Table(table.columns, table.rows, name)
 
