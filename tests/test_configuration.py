@@ -10,7 +10,6 @@ import yaml
 
 from metalyra.configuration import ConfigurationError, band_of_model, read_yaml, resolve_config
 from metalyra.crossmatch import match_stars
-from metalyra.ensembles import fit_network
 from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
@@ -18,6 +17,7 @@ from metalyra.networks import KINDS
 from metalyra.relations import PHI31_SOURCES, estimate_metallicity
 from metalyra.sequences import RECIPES
 from metalyra.surveys import SURVEYS
+from metalyra.training_settings import CHOICES, TrainingSettings
 from metalyra.weights import make_weights
 
 ROOT = Path(__file__).parent.parent
@@ -216,7 +216,10 @@ def test_the_schema_knows_the_librarys_networks_and_recipes(definition, choice, 
 
 
 def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
-    assert set(SCHEMA["$defs"]["training"]["properties"]) == settings_of(fit_network)
+    training = SCHEMA["$defs"]["training"]["properties"]
+    assert set(training) == settings_of(TrainingSettings)
+    for name, allowed in CHOICES.items():
+        assert set(training[name]["enum"]) == set(allowed)
     weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
     assert set(weights) == settings_of(make_weights)
 

@@ -5,18 +5,21 @@ import pandas as pd
 import pytest
 
 from metalyra.development import make_development_set
+from metalyra.domain import COLUMNS
 from metalyra.ensembles import (
-    complete_training,
+    average_repeats,
     describe_training,
-    fit_network,
     make_card,
     measure_folds,
+    measure_member,
     save_network,
+    split_stars,
     train_member,
     write_card,
 )
 from metalyra.metrics import evaluate_predictions
-from metalyra.networks import build_network
+from metalyra.prediction import evaluate
+from metalyra.training_settings import complete_training
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -61,10 +64,53 @@ def test_a_member_learns_and_predicts_the_fold_it_has_not_seen(sample, member):
     assert history["loss"].iloc[-1] < 0.2 * history["loss"].iloc[0]
 
 
-def test_a_member_has_the_weights_of_its_best_epoch(member):
-    _, history, out_of_fold = member
+def test_a_member_may_take_the_epoch_that_the_fold_likes_best(sample):
+    training = TRAINING | {"validation": "fold"}
+    _, history, out_of_fold = train_member(*sample, 1, NETWORK, training, seed=1)
     squared_error = np.mean((out_of_fold["feh_predicted"] - out_of_fold["feh"]) ** 2)
     assert squared_error == pytest.approx(history["val_loss"].min(), rel=1e-4)
+
+
+def test_a_member_may_take_the_last_epoch(sample):
+    training = TRAINING | {"validation": "none", "learning_rate": 0.1, "schedule": "constant"}
+    _, history, out_of_fold = train_member(*sample, 1, NETWORK, training, seed=1)
+    squared_error = np.mean((out_of_fold["feh_predicted"] - out_of_fold["feh"]) ** 2)
+    assert squared_error == pytest.approx(history["val_loss"].iloc[-1], rel=1e-4)
+    assert history["val_loss"].idxmin() != len(history) - 1
+
+
+@pytest.mark.parametrize("validation", ["inner", "none"])
+def test_the_held_out_fold_leaves_no_trace_in_the_network(sample, validation):
+    development, star_ids, sequences = sample
+    training = TRAINING | {"epochs": 3, "validation": validation}
+    held_out = (development["fold"] == 1).to_numpy()
+    other = development.assign(feh=np.where(held_out, -9.0, development["feh"]))
+    spoilt = np.where(held_out[:, None, None], 100, sequences).astype(np.float32)
+    clean, _, _ = train_member(*sample, 1, NETWORK, training, seed=1)
+    changed, _, _ = train_member(other, star_ids, spoilt, 1, NETWORK, training, seed=1)
+    assert weights_of(changed) == weights_of(clean)
+
+
+def test_an_inner_validation_is_drawn_across_all_metallicities(sample):
+    stars = sample[0].sort_values("star_id", ignore_index=True)
+    training = complete_training({"validation": "inner", "validation_share": 0.2})
+    parts = split_stars(stars, 2, training, seed=1)
+    assert (sum(parts.values()) == 1).all()
+    assert (parts["held_out"] == (stars["fold"] == 2)).all()
+    assert parts["validation"].sum() == round(0.2 * (stars["fold"] != 2).sum())
+    known = np.sort(stars["feh"][~parts["held_out"]])
+    ranks = np.searchsorted(known, np.sort(stars["feh"][parts["validation"]]))
+    assert (ranks // 5 == np.arange(len(ranks))).all()
+    again = split_stars(stars, 2, training, seed=1)["validation"]
+    assert (again == parts["validation"]).all()
+    for other in (split_stars(stars, 2, training, seed=2), split_stars(stars, 3, training, seed=1)):
+        assert (other["validation"] != parts["validation"]).any()
+
+
+def test_a_share_that_takes_all_stars_is_an_error(sample):
+    training = TRAINING | {"validation": "inner", "validation_share": 0.999}
+    with pytest.raises(ValueError, match="90 stars are too few to set some aside"):
+        train_member(*sample, 1, NETWORK, training, seed=1)
 
 
 def test_the_same_seed_gives_the_same_network(sample, member):
@@ -77,21 +123,6 @@ def test_the_same_seed_gives_the_same_network(sample, member):
     pd.testing.assert_frame_equal(out_of_fold, member[2], check_exact=True)
     other, _, _ = train_member(*sample, 1, NETWORK, TRAINING | {"epochs": 1}, seed=2)
     assert weights_of(other) != weights_of(member[0])
-
-
-def test_training_stops_when_the_validation_loss_no_longer_falls(sample):
-    training = TRAINING | {"learning_rate": 0.0, "weight_decay": 0.0, "patience": 3}
-    _, history, _ = train_member(*sample, 0, NETWORK, training, seed=1)
-    assert len(history) == 4
-
-
-@pytest.mark.parametrize(
-    "settings", [{"optimizer": "adam", "schedule": "constant"}, {"loss": "huber"}]
-)
-def test_every_choice_of_the_training_learns(sample, settings):
-    training = TRAINING | settings | {"epochs": 4}
-    _, history, _ = train_member(*sample, 0, NETWORK, training, seed=1)
-    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
 
 
 def test_stars_outside_the_folds_are_not_used(sample):
@@ -116,16 +147,28 @@ def test_an_empty_fold_is_an_error(sample):
         train_member(*sample, 9, NETWORK, TRAINING, seed=1)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"lr": 0.1}, "the training: lr; allowed are epochs"),
-        ({"optimizer": "sgd"}, "optimizer of the training is 'sgd'; allowed are adam, adamw"),
-    ],
-)
-def test_unknown_settings_of_the_training_are_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        complete_training(settings)
+def test_members_of_one_job_are_those_of_jobs_of_their_own(tmp_path, sample):
+    training = TRAINING | {"epochs": 2}
+    for folder, members in (("shared", [0, 1]), ("alone", [1])):
+        for member in members:
+            network, _, _ = train_member(*sample, member, NETWORK, training, seed=1)
+            save_network(network, tmp_path / folder / f"{member}.keras")
+    shared, alone = (tmp_path / folder / "1.keras" for folder in ("shared", "alone"))
+    assert shared.read_bytes() == alone.read_bytes()
+
+
+def test_a_member_of_mixed_precision_predicts_in_float32(tmp_path, sample, member):
+    import keras
+
+    training = TRAINING | {"precision": "mixed_bfloat16"}
+    network, _, out_of_fold = train_member(*sample, 1, NETWORK, training, seed=1)
+    save_network(network, tmp_path / "member.keras")
+    loaded = keras.saving.load_model(tmp_path / "member.keras")
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    assert weights_of(loaded) == weights_of(network) != weights_of(member[0])
+    errors = out_of_fold["feh_predicted"] - out_of_fold["feh"]
+    assert errors.std() < 0.5 * out_of_fold["feh"].std()
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_a_network_is_saved_as_the_same_bytes(tmp_path, sample, member):
@@ -188,6 +231,7 @@ def test_metrics_are_given_for_the_union_and_each_fold(member):
     feh = random.normal(-1.4, 0.3, 60)
     stars = pd.DataFrame(
         {
+            "star_id": [f"s{star:02}" for star in range(60)],
             "fold": np.arange(60) % 3,
             "feh": feh,
             "feh_err": random.uniform(0.05, 0.2, 60),
@@ -203,16 +247,61 @@ def test_metrics_are_given_for_the_union_and_each_fold(member):
     assert unknown["union"] == evaluate_predictions(*columns[:2])
 
 
-def test_a_network_may_be_trained_without_validation(sample):
-    development, _, sequences = sample
-    arrays = (
-        sequences,
-        development["feh"].to_numpy(),
-        development["weight"].to_numpy(),
+def test_metrics_are_given_for_every_part_of_a_members_stars(sample, member):
+    training = TRAINING | {"validation": "inner"}
+    metrics = measure_member(member[0], *sample, 1, training, seed=1).set_index("part")
+    assert metrics["n"].to_dict() == {"training": 76, "validation": 14, "held_out": 30}
+    union = measure_folds(member[2])["union"]
+    assert metrics.loc["held_out", list(union)].to_dict() == pytest.approx(union, rel=1e-6)
+    stars = sample[0].sort_values("star_id")
+    trained = split_stars(stars, 1, complete_training(training), seed=1)["training"]
+    row = pd.Index(sample[1]).get_indexer(stars["star_id"][trained])
+    errors = evaluate(member[0], sample[2][row]) - stars["feh"][trained]
+    assert metrics.loc["training", "rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)))
+
+
+def test_a_card_tells_the_metrics_of_the_training_and_their_spread(sample, member):
+    training = TRAINING | {"validation": "inner"}
+    metrics = pd.concat(
+        [measure_member(member[0], *sample, fold, training, seed=1) for fold in (1, 2)]
     )
-    network = build_network(NETWORK, 10, 2)
-    history = fit_network(network, arrays, None, np.random.default_rng(1), epochs=3)
-    assert history["val_loss"].isna().all()
-    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    with pytest.raises(ValueError, match="patience needs stars"):
-        fit_network(network, arrays, None, np.random.default_rng(1), patience=2)
+    card = make_card(
+        name="demo_g",
+        band="G",
+        relation="dekany2021",
+        network=NETWORK,
+        sequence={"recipe": "gp_curve"},
+        members=[1, 2],
+        provenance={},
+        out_of_fold=member[2],
+        domain=dict.fromkeys(COLUMNS, (0.0, 1.0)),
+        member_metrics=metrics,
+    )["metrics"]
+    seen = metrics[metrics["part"] == "training"]
+    assert card["training"]["by_fold"]["2"]["rmse"] == seen["rmse"].iloc[1]
+    assert card["training"]["mean"]["rmse"] == pytest.approx(seen["rmse"].mean())
+    assert card["validation"]["std"]["mae"] == pytest.approx(
+        metrics.loc[metrics["part"] == "validation", "mae"].std(ddof=0)
+    )
+    assert "held_out" not in card
+    assert "n" not in card["mean"]
+
+
+def test_repeats_of_the_cross_validation_are_averaged_star_by_star(sample):
+    development, star_ids, _ = sample
+    stars = development.set_index("star_id")
+    rows = pd.concat(
+        stars.assign(fold=stars["fold"] + 4 * repeat, feh_predicted=stars["feh"] + shift)
+        for repeat, shift in enumerate((0.1, 0.3))
+    )
+    averaged = average_repeats(rows.reset_index().sample(frac=1, random_state=1))
+    assert averaged["star_id"].tolist() == sorted(star_ids)
+    assert (averaged["fold"] < 4).all()
+    np.testing.assert_allclose(averaged["feh_predicted"] - averaged["feh"], 0.2, atol=1e-12)
+    metrics = measure_folds(rows.reset_index())
+    assert metrics["union"]["mae"] == pytest.approx(0.2)
+    assert [metrics["by_fold"][fold]["mae"] for fold in ("3", "4")] == pytest.approx([0.1, 0.3])
+    assert metrics["mean"]["mae"] == pytest.approx(0.2)
+    assert metrics["std"]["mae"] == pytest.approx(0.1)
+    once = rows[rows["fold"] < 4].reset_index().sort_values("star_id", ignore_index=True)
+    pd.testing.assert_frame_equal(average_repeats(once), once, check_exact=True)

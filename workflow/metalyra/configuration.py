@@ -16,6 +16,7 @@ import yaml
 
 from metalyra.experiments import expand_experiment, merge_settings
 from metalyra.queries import BATCH, expand_batches
+from metalyra.training_settings import TrainingSettings
 
 OWN_SAMPLE = "own_stars"
 """Name of the sample that a user's own stars become."""
@@ -364,6 +365,7 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     others = [name for name, other in config["models"].items() if "published" in other]
     if joining is not None and joining not in others:
         yield _unknown(f"{key}.stack.published:", joining, others)
+    yield from _check_training(key, model)
     if model["folds"] == "published" and "members" not in model:
         yield f"{key}: the key members is missing; it is the number of the published folds"
     if model["sample"] not in samples:
@@ -376,6 +378,15 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     if labels not in (model["sample"], reference):
         allowed = [model["sample"], *([reference] if reference else [])]
         yield _unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
+
+
+def _check_training(key: str, model: Config) -> Iterator[str]:
+    try:
+        TrainingSettings(**model["training"])
+    except ValueError as error:
+        yield f"{key}.training: {error}"
+    if model["repeats"] > 1 and ("stack" in model or model["folds"] == "published"):
+        yield f"{key}.repeats: allowed is 1 for a stack and with published folds"
 
 
 def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:

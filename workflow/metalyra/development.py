@@ -20,6 +20,7 @@ def make_development_set(
     matched: pd.DataFrame | None = None,
     cuts: Mapping[str, Sequence[float | None]] | None = None,
     folds: int | Mapping[str, int] = 10,
+    repeats: int = 1,
     weights: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -40,6 +41,8 @@ def make_development_set(
     folds
         Number of cross-validation folds, or the (published) fold of each star by its id;
         stars that are not in it get fold -1.
+    repeats
+        How often the stars are split into folds; only once where these are published.
     weights
         Settings of `metalyra.weights.make_weights`.
     seed
@@ -49,15 +52,20 @@ def make_development_set(
     -------
     DataFrame
         One row per row of `fits`, in its order: star_id, period, feh, feh_err, relation,
-        weight, fold (-1 if not used), status. The status of a star that is not used is
+        weight, fold (-1 if not used), status. Where the cross-validation is repeated,
+        fold_2, fold_3, ... are the folds of the repeats, numbered on from those before:
+        each fold of each repeat is one member's. The status of a star that is not used is
         the one it came with, no_match, the one of its label, or ``cut:<column>`` of the
         first cut that it fails.
 
     Raises
     ------
     ValueError
-        If a cut names an unknown column, or the usable stars do not fill the folds.
+        If a cut names an unknown column, the usable stars do not fill the folds, or
+        published folds shall be repeated.
     """
+    if repeats > 1 and not isinstance(folds, int):
+        raise ValueError("published folds cannot be repeated")
     table = _join(fits, labels, matched)
     for column, (low, high) in (cuts or {}).items():
         if column not in table:
@@ -75,17 +83,33 @@ def make_development_set(
     # In the order of their names, so that the order of the rows leaves no trace.
     stars = table[table["status"] == "ok"].sort_values("star_id")
     star_ids, feh = stars["star_id"].to_numpy(dtype=str), stars["feh"].to_numpy(dtype=float)
-    table[["weight", "fold"]] = np.nan, -1
+    columns = ["fold", *(f"fold_{repeat}" for repeat in range(2, repeats + 1))]
+    table["weight"] = np.nan
+    table[columns] = -1
     if isinstance(folds, int):
-        table.loc[stars.index, "fold"] = assign_folds(star_ids, feh, folds, seed)
+        for repeat, column in enumerate(columns):
+            drawn = assign_folds(star_ids, feh, folds, seed, repeat)
+            table.loc[stars.index, column] = drawn + repeat * folds
     else:
         table.loc[stars.index, "fold"] = [folds.get(star, -1) for star in star_ids]
     feh_err = stars["feh_err"].to_numpy(dtype=float)
     table.loc[stars.index, "weight"] = make_weights(feh, feh_err, **(weights or {}))
-    return table[["star_id", "period", *LABELS, "weight", "fold", "status"]]
+    return table[["star_id", "period", *LABELS, "weight", *columns, "status"]]
 
 
-def assign_folds(star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def fold_columns(development: pd.DataFrame) -> list[str]:
+    """Name the columns that hold the folds, one a repeat of the cross-validation."""
+    return [name for name in development if name == "fold" or name.startswith("fold_")]
+
+
+def hold_out(development: pd.DataFrame, member: int) -> np.ndarray:
+    """Tell which stars (n,) are in the fold that a member of an ensemble does not see."""
+    return (development[fold_columns(development)] == member).any(axis=1).to_numpy()
+
+
+def assign_folds(
+    star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int, repeat: int = 0
+) -> np.ndarray:
     """Return a cross-validation fold for each star, stratified by metallicity.
 
     Of every `folds` stars that follow each other in metallicity, each goes to another
@@ -99,10 +123,13 @@ def assign_folds(star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int) -
         Number of folds.
     seed
         Seed of the study.
+    repeat
+        Number of the repeat, from 0; each draws other folds.
 
     Returns
     -------
     array of int, shape (n,)
+        From 0 to `folds` - 1.
 
     Raises
     ------
@@ -111,7 +138,7 @@ def assign_folds(star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int) -
     """
     if folds < 2 or len(star_ids) < 2 * folds:
         raise ValueError(f"{len(star_ids)} usable stars cannot be split into {folds} folds")
-    random = generator(seed, "folds", str(folds))
+    random = generator(seed, "folds", f"{folds} repeat {repeat}" if repeat else str(folds))
     blocks = -(-len(star_ids) // folds)
     drawn = np.concatenate([random.permutation(folds) for _ in range(blocks)])
     assigned = np.empty(len(star_ids), dtype=int)

@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 
 import metalyra
+from metalyra.checkpoints import Checkpoint
+from metalyra.development import fold_columns, hold_out
 from metalyra.metrics import evaluate_predictions
 from metalyra.networks import build_network, complete_network, set_scaling
 from metalyra.prediction import evaluate
 from metalyra.randomness import derive_seed, generator
 from metalyra.sequences import complete_recipe
-from metalyra.settings import complete_settings
 from metalyra.tables import replace_when_complete
+from metalyra.training import fit_network, make_deterministic
+from metalyra.training_settings import complete_training
 from metalyra.uncertainty import calibrate, fewest_residuals
 
 if TYPE_CHECKING:
@@ -33,10 +36,11 @@ def train_member(
     development: pd.DataFrame,
     star_ids: np.ndarray,
     sequences: np.ndarray,
-    fold: int,
+    member: int,
     network: Mapping[str, Any],
     training: Mapping[str, Any],
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple["keras.Model", pd.DataFrame, pd.DataFrame]:
     """Train the member of an ensemble that does not see one fold.
 
@@ -47,21 +51,23 @@ def train_member(
     star_ids : array of str, shape (n,)
         Stars that have a sequence, in any order.
     sequences : array, shape (n, steps, channels)
-    fold
-        The fold that validates.
+    member
+        Its number, which is that of the fold that is held out.
     network
         Configuration of `metalyra.networks.build_network`.
     training
-        Settings of `fit_network`.
+        Of `metalyra.training_settings.TrainingSettings`.
     seed
         Seed of the study. The same seed gives the same weights on the same machine.
+    checkpoint
+        Of a training that goes on where it was killed.
 
     Returns
     -------
     network : keras.Model
-        With the weights of the epoch of the lowest validation loss.
+        With the weights of the epoch that the validation has chosen, or of the last.
     history : DataFrame
-        epoch (from 1), loss and val_loss.
+        Of `metalyra.training.fit_network`.
     out_of_fold : DataFrame
         star_id, fold, feh, feh_err and feh_predicted of the stars of the fold.
 
@@ -70,149 +76,153 @@ def train_member(
     ValueError
         If a star of the development set has no sequence, the fold or all others are
         empty, or a setting is unknown.
+    metalyra.training.DivergedError
+        If the training leaves the finite numbers.
     """
     settings = complete_training(training)
-    make_deterministic(derive_seed(seed, "train", f"member {fold}"))
-    stars = development[development["fold"] >= 0].sort_values("star_id")
-    row = pd.Index(star_ids).get_indexer(stars["star_id"])
-    if (row < 0).any():
-        missing = ", ".join(stars["star_id"][row < 0].head())
-        raise ValueError(f"stars of the development set without a sequence: {missing}")
-    sequences = sequences[row]
-    feh, weights = stars["feh"].to_numpy(dtype=float), stars["weight"].to_numpy(dtype=float)
-    held_out = (stars["fold"] == fold).to_numpy()
-    if held_out.all() or not held_out.any():
-        raise ValueError(f"fold {fold} leaves no stars to {'train' if held_out.all() else 'test'}")
+    make_deterministic(derive_seed(seed, "train", f"member {member}"))
+    stars, sequences = _arrange(development, star_ids, sequences)
+    parts = split_stars(stars, member, settings, seed)
+    columns = sequences, stars["feh"].to_numpy(dtype=float), stars["weight"].to_numpy(dtype=float)
 
-    trained = build_network(network, *sequences.shape[1:])
-    set_scaling(trained, sequences[~held_out], feh[~held_out], weights[~held_out])
+    def part(name: str) -> "Arrays":
+        sequences, feh, weights = (column[parts[name]] for column in columns)
+        return sequences, feh, weights
+
+    trained = build_network(network, *sequences.shape[1:], settings["precision"])
+    set_scaling(trained, *part("training"))
     history = fit_network(
         trained,
-        (sequences[~held_out], feh[~held_out], weights[~held_out]),
-        (sequences[held_out], feh[held_out], weights[held_out]),
-        generator(seed, "shuffle", f"member {fold}"),
+        part("training"),
+        part("held_out" if settings["validation"] != "inner" else "validation"),
+        generator(seed, "shuffle", f"member {member}"),
+        checkpoint,
         **settings,
     )
-    out_of_fold = stars.loc[held_out, ["star_id", "fold", "feh", "feh_err"]]
-    out_of_fold["feh_predicted"] = evaluate(trained, sequences[held_out])
-    return trained, history, out_of_fold.reset_index(drop=True)
+    # The network as it will predict: neither compiled nor in other than float32.
+    final = build_network(network, *sequences.shape[1:])
+    final.set_weights(trained.get_weights())
+    out_of_fold = stars.loc[parts["held_out"], ["star_id", "feh", "feh_err"]]
+    out_of_fold.insert(1, "fold", member)
+    out_of_fold["feh_predicted"] = evaluate(final, sequences[parts["held_out"]])
+    return final, history, out_of_fold.reset_index(drop=True)
 
 
-def fit_network(
+def split_stars(
+    stars: pd.DataFrame, member: int, training: Mapping[str, Any], seed: int
+) -> dict[str, np.ndarray]:
+    """Tell which stars a member is trained on, which choose its epoch, which it never sees.
+
+    Parameters
+    ----------
+    stars
+        Of the development set that are in folds, in the order of their names.
+    member
+        Its number.
+    training
+        With `validation` and `validation_share` of `metalyra.training_settings.TrainingSettings`.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    dict of array of bool, shape (n,)
+        Of training, held_out, and, where the validation is an inner one, validation:
+        from each of so many equal ranges of metallicity, one star drawn at random.
+
+    Raises
+    ------
+    ValueError
+        If a part has no stars.
+    """
+    held_out = hold_out(stars, member)
+    if held_out.all() or not held_out.any():
+        raise ValueError(
+            f"fold {member} leaves no stars to {'train' if held_out.all() else 'test'}"
+        )
+    if training["validation"] != "inner":
+        return {"training": ~held_out, "held_out": held_out}
+    known = np.flatnonzero(~held_out)
+    number = max(1, round(training["validation_share"] * len(known)))
+    if number >= len(known):
+        raise ValueError(f"{len(known)} stars are too few to set some aside for a validation")
+    random = generator(seed, "validation", f"member {member}")
+    ranges = np.array_split(
+        known[np.argsort(stars["feh"].to_numpy(dtype=float)[known], kind="stable")], number
+    )
+    validation = np.zeros(len(stars), dtype=bool)
+    validation[[random.choice(range_) for range_ in ranges]] = True
+    return {
+        "training": ~held_out & ~validation,
+        "validation": validation,
+        "held_out": held_out,
+    }
+
+
+def measure_member(
     network: "keras.Model",
-    training: "Arrays",
-    validation: "Arrays | None",
-    random: np.random.Generator,
-    *,
-    epochs: int = 80,
-    batch_size: int = 64,
-    optimizer: str = "adamw",
-    learning_rate: float = 0.003,
-    weight_decay: float = 0.001,
-    schedule: str = "cosine",
-    loss: str = "mse",
-    patience: int | None = None,
+    development: pd.DataFrame,
+    star_ids: np.ndarray,
+    sequences: np.ndarray,
+    member: int,
+    training: Mapping[str, Any],
+    seed: int,
 ) -> pd.DataFrame:
-    """Fit a network, and leave it with the weights of its best epoch.
-
-    Without stars to validate it, it keeps those of the last.
+    """Return the metrics of a member on each part of its stars.
 
     Parameters
     ----------
     network
-        Of `metalyra.networks.build_network`; changed.
-    training, validation
-        Sequences (n, steps, channels), [Fe/H] (n,) in dex and weights (n,) of each;
-        None to train without validation.
-    random
-        Draws the order of the stars in each epoch.
-    epochs
-        Largest number of epochs.
-    batch_size
-        Largest number of stars per step of the optimisation.
-    optimizer
-        "adam" or "adamw".
-    learning_rate
-        At the start.
-    weight_decay
-        Of AdamW.
-    schedule
-        "constant", or "cosine": a learning rate that falls to 0 along a cosine.
-    loss
-        "mse" or "huber" (quadratic below 0.3 dex), weighted by the stars' weights.
-    patience
-        Epochs without a lower validation loss after which the training stops; None to
-        go through all.
+        Of `train_member`, which takes the other parameters.
 
     Returns
     -------
     DataFrame
-        epoch (from 1), loss and val_loss (NaN without validation).
-
-    Raises
-    ------
-    ValueError
-        If the training shall stop early but nothing validates it.
+        fold, part (see `split_stars`), and the metrics of
+        `metalyra.metrics.evaluate_predictions`.
     """
-    import keras
-
-    if validation is None and patience is not None:
-        raise ValueError("patience needs stars that validate the network")
-    batches = math.ceil(len(training[0]) / batch_size)
-    if schedule == "cosine":
-        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * batches)
-    optimizers = {
-        "adam": lambda: keras.optimizers.Adam(learning_rate),
-        "adamw": lambda: keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay),
-    }
-    losses = {
-        "mse": keras.losses.MeanSquaredError,
-        "huber": lambda: keras.losses.Huber(delta=0.3),
-    }
-    network.compile(optimizer=optimizers[optimizer](), loss=losses[loss]())
-
-    # Not network.fit, which takes three times as long for an epoch of some hundred stars,
-    # and whose order of the stars depends on the backend.
-    history: list[tuple[float, float]] = []
-    best, best_epoch, best_weights = math.inf, 0, network.get_weights()
-    while len(history) < epochs and len(history) - best_epoch < (patience or epochs):
-        network.reset_metrics()
-        for batch in np.array_split(random.permutation(len(training[0])), batches):
-            training_loss = network.train_on_batch(*(array[batch] for array in training))
-        network.reset_metrics()
-        loss_now = math.nan if validation is None else network.test_on_batch(*validation)
-        history.append((float(training_loss), float(loss_now)))
-        if history[-1][1] < best:
-            best, best_epoch, best_weights = history[-1][1], len(history), network.get_weights()
-    if validation is not None:
-        network.set_weights(best_weights)
-    table = pd.DataFrame(history, columns=["loss", "val_loss"])
-    table.insert(0, "epoch", np.arange(1, len(table) + 1))
-    return table
+    stars, sequences = _arrange(development, star_ids, sequences)
+    parts = split_stars(stars, member, complete_training(training), seed)
+    predicted = stars.assign(feh_predicted=evaluate(network, sequences))
+    return pd.DataFrame(
+        [
+            {"fold": member, "part": name, **measure_predictions(predicted[inside])}
+            for name, inside in parts.items()
+        ]
+    )
 
 
-def complete_training(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of `fit_network`, those given and the defaults.
+def average_repeats(out_of_fold: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of the out-of-fold predictions of each star.
 
-    Raises
-    ------
-    ValueError
-        If a setting or the value of a choice is unknown.
+    Parameters
+    ----------
+    out_of_fold
+        Rows of all members: see `train_member`. Where the cross-validation is repeated,
+        a star has as many rows as there are repeats.
+
+    Returns
+    -------
+    DataFrame
+        A row for each star, in the order of their names, with the fold of its first
+        repeat.
     """
-    settings = complete_settings(fit_network, training, "the training")
-    for name, allowed in _CHOICES.items():
-        if settings[name] not in allowed:
-            raise ValueError(
-                f"{name} of the training is {settings[name]!r}; allowed are {', '.join(allowed)}"
-            )
-    return settings
+    rows = out_of_fold.sort_values(["star_id", "fold"], kind="stable")
+    stars = rows.drop_duplicates("star_id", ignore_index=True)
+    predicted = rows.groupby("star_id", sort=True)["feh_predicted"].mean()
+    return stars.assign(feh_predicted=predicted.to_numpy())
 
 
-_CHOICES = {
-    "optimizer": ("adam", "adamw"),
-    "schedule": ("constant", "cosine"),
-    "loss": ("mse", "huber"),
-}
+def _arrange(
+    development: pd.DataFrame, star_ids: np.ndarray, sequences: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the stars that are in folds, in the order of their names, and their sequences."""
+    stars = development[development["fold"] >= 0].sort_values("star_id", ignore_index=True)
+    row = pd.Index(star_ids).get_indexer(stars["star_id"])
+    if (row < 0).any():
+        missing = ", ".join(stars["star_id"][row < 0].head())
+        raise ValueError(f"stars of the development set without a sequence: {missing}")
+    return stars, sequences[row]
 
 
 def save_network(network: "keras.Model", path: Path | str) -> None:
@@ -254,6 +264,7 @@ def make_card(
     provenance: Mapping[str, Any],
     out_of_fold: pd.DataFrame | None = None,
     domain: Mapping[str, Sequence[float]] | None = None,
+    member_metrics: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a model needs to know, as plain data.
 
@@ -271,15 +282,20 @@ def make_card(
         Predictions of all members for the folds they have not seen: see `train_member`.
     domain
         Where the training set lies: see `metalyra.domain.measure_domain`.
+    member_metrics
+        Of all members: see `measure_member`.
 
     Returns
     -------
     dict
         The above, completed; the calibration of the errors (see `metalyra.uncertainty`)
         by the out-of-fold residuals, all stars alike; the metrics on the union of the
-        folds and by fold; the versions of the libraries. Without times and paths: the
-        same ensemble has the same card.
+        folds, by fold, and on the stars that the members were trained on; the versions
+        of the libraries. Without times and paths: the same ensemble has the same card.
     """
+    metrics = None if out_of_fold is None else measure_folds(out_of_fold)
+    if metrics is not None and member_metrics is not None:
+        metrics |= _measure_parts(member_metrics)
     return {
         "name": name,
         "band": band,
@@ -290,7 +306,7 @@ def make_card(
         "provenance": dict(provenance),
         "domain": None if domain is None else dict(domain),
         "calibration": None if out_of_fold is None else _calibrate_alike(out_of_fold),
-        "metrics": None if out_of_fold is None else measure_folds(out_of_fold),
+        "metrics": metrics,
         "versions": _network_versions(),
     }
 
@@ -310,11 +326,10 @@ def describe_training(
         Settings of the training, seed, number of stars, and the SHA-256 of what the
         networks were shown: names, sequences, metallicities, weights and folds.
     """
-    stars = development[development["fold"] >= 0].sort_values("star_id")
-    row = pd.Index(star_ids).get_indexer(stars["star_id"])
+    stars, sequences = _arrange(development, star_ids, sequences)
     digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
-    digest.update(np.ascontiguousarray(sequences[row], dtype="<f4").tobytes())
-    for column in ("feh", "weight", "fold"):
+    digest.update(np.ascontiguousarray(sequences, dtype="<f4").tobytes())
+    for column in ("feh", "weight", *fold_columns(stars)):
         digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
     return {
         "kind": "trained",
@@ -331,22 +346,60 @@ def measure_folds(out_of_fold: pd.DataFrame) -> dict[str, Any]:
     Parameters
     ----------
     out_of_fold
-        fold, feh, feh_err and feh_predicted; see `train_member`.
+        star_id, fold, feh, feh_err and feh_predicted; see `train_member`.
+
+    Returns
+    -------
+    dict
+        union, with the mean of each star's predictions where the cross-validation is
+        repeated; by_fold; mean and std (ddof 0) over the folds.
     """
-
-    def measure(stars: pd.DataFrame) -> dict[str, float]:
-        errors = stars["feh_err"].to_numpy(dtype=float) if weighted else None
-        return evaluate_predictions(
-            stars["feh"].to_numpy(dtype=float),
-            stars["feh_predicted"].to_numpy(dtype=float),
-            errors,
-        )
-
-    weighted = bool((out_of_fold["feh_err"] > 0).all())
-    return {
-        "union": measure(out_of_fold),
-        "by_fold": {str(fold): measure(stars) for fold, stars in out_of_fold.groupby("fold")},
+    by_fold = {
+        str(fold): measure_predictions(stars, _has_errors(out_of_fold))
+        for fold, stars in out_of_fold.groupby("fold")
     }
+    return {
+        "union": measure_predictions(average_repeats(out_of_fold)),
+        "by_fold": by_fold,
+        **_summarise(pd.DataFrame(list(by_fold.values()))),
+    }
+
+
+def measure_predictions(stars: pd.DataFrame, weighted: bool | None = None) -> dict[str, float]:
+    """Return the metrics of feh_predicted against feh.
+
+    Weighted by the inverse squares of feh_err, by default where all are known.
+    """
+    weighted = _has_errors(stars) if weighted is None else weighted
+    return evaluate_predictions(
+        stars["feh"].to_numpy(dtype=float),
+        stars["feh_predicted"].to_numpy(dtype=float),
+        stars["feh_err"].to_numpy(dtype=float) if weighted else None,
+    )
+
+
+def _has_errors(stars: pd.DataFrame) -> bool:
+    return bool((stars["feh_err"] > 0).all())
+
+
+def _measure_parts(metrics: pd.DataFrame) -> dict[str, Any]:
+    """Return the metrics on the stars that members have seen; see `measure_member`."""
+    return {
+        part: {
+            "by_fold": {
+                str(row.pop("fold")): row for row in rows.drop(columns="part").to_dict("records")
+            },
+            **_summarise(rows.drop(columns=["fold", "part"])),
+        }
+        for part, rows in metrics.groupby("part")
+        if part != "held_out"
+    }
+
+
+def _summarise(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return mean and standard deviation over the folds of all metrics but the number."""
+    measured = metrics.drop(columns="n")
+    return {"mean": measured.mean().to_dict(), "std": measured.std(ddof=0).to_dict()}
 
 
 def write_card(card: Mapping[str, Any], path: Path | str) -> None:
@@ -362,22 +415,12 @@ def _only_finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def make_deterministic(seed: int) -> None:
-    """Seed all generators, and let the backend compute in a fixed order."""
-    import keras
-
-    keras.utils.set_random_seed(seed % 2**32)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow
-
-        tensorflow.config.experimental.enable_op_determinism()
-
-
 def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
     """Return one error for all stars; None where there are too few to learn it from."""
-    if len(out_of_fold) < fewest_residuals():
+    stars = average_repeats(out_of_fold)
+    if len(stars) < fewest_residuals():
         return None
-    residuals = (out_of_fold["feh_predicted"] - out_of_fold["feh"]).to_numpy(dtype=float)
+    residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
     calibration = calibrate(residuals, np.zeros(len(residuals)))
     return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
 

@@ -30,6 +30,7 @@ rule develop:
         ),
         weights=of_model("weights"),
         folds=of_model("folds"),
+        repeats=of_model("repeats"),
         seed=config["seed"],
         library=fingerprint("development", "selection", "sequences"),
     message:

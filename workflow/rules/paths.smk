@@ -89,7 +89,38 @@ def members(model):
     settings = config["models"][model]
     if "trained" in settings:
         return range(0)
-    return range(settings["members"] if "members" in settings else settings["folds"])
+    if "members" in settings:
+        return range(settings["members"])
+    return range(settings["folds"] * settings["repeats"])
+
+
+def trained_singly():
+    """Return the ensembles of networks whose members have a job each."""
+    return [model for model in network_models() if config["models"][model]["members_per_job"] == 1]
+
+
+def shared_training_jobs():
+    """Return model and members of the jobs that train several."""
+    jobs = []
+    for model in network_models():
+        size, numbers = config["models"][model]["members_per_job"], members(model)
+        if size > 1:
+            jobs += [(model, numbers[first : first + size]) for first in numbers[::size]]
+    return jobs
+
+
+def training_benchmarks(model):
+    """Return what the jobs that train a model have taken."""
+    jobs = [f"{job[0]}_to_{job[-1]}" for name, job in shared_training_jobs() if name == model]
+    return [f"<benchmarks>/train/{model}/{job}.tsv" for job in jobs or members(model)]
+
+
+def checkpoint_folder(wildcards):
+    """Return where the members of a model that are being trained keep their state.
+
+    Not among the outputs, for Snakemake deletes those of a job that was killed.
+    """
+    return f"results/{config['study']}/checkpoints/{wildcards.model}"
 
 
 def model_folder(model):
@@ -97,10 +128,11 @@ def model_folder(model):
     return config["models"][model].get("trained", f"<results>/models/{model}")
 
 
-def member_files(model, name="member", suffix=None):
+def member_files(model, name="member", suffix=None, numbers=None):
     """Return the files that each member of an ensemble has, by default what it has learnt."""
     suffix = suffix or ("npz" if model in stacked_models() else "keras")
-    return [f"<results>/models/{model}/{name}_{member}.{suffix}" for member in members(model)]
+    numbers = members(model) if numbers is None else numbers
+    return [f"<results>/models/{model}/{name}_{number}.{suffix}" for number in numbers]
 
 
 def model_files(model):
@@ -117,7 +149,24 @@ def simulated_sources():
         for path in sample[key]
         if sample["survey"] != "own"
     ]
-    return sources(dict.fromkeys(paths))
+    return list(dict.fromkeys(names))
+
+
+def needed_sources():
+    """Return the names of all sources of the study, each once."""
+    names = sample_sources()
+    names += [name for query in config["queries"].values() for name in query.get("stars", [])]
+    names += [name for group in config["calibrate"].values() for name in group["spectra"]]
+    for model in published_models():
+        folder = config["models"][model]["published"]
+        weights = (f"weights_{member}.h5" for member in members(model))
+        names += [f"{folder}/{file}" for file in ("model.json", *weights)]
+    return list(dict.fromkeys(names))
+
+
+def simulated_sources():
+    """Return the sources of all samples."""
+    return sources(sample_sources())
 
 
 def prediction_files(model, sample):

@@ -5,6 +5,7 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/member_<k>.npz          one member of a stack
         <results>/models/<model>/history_<k>.parquet     its loss, epoch by epoch
         <results>/models/<model>/out_of_fold.parquet     its predictions of stars not trained on
+        <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
 """
 
@@ -14,15 +15,16 @@ rule train:
         table="<results>/development/{model}.parquet",
         sequences="<results>/development/{model}.npz",
     output:
-        network="<results>/models/{model}/member_{member}.keras",
-        history="<results>/models/{model}/history_{member}.parquet",
-        out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
+        networks=["<results>/models/{model}/member_{member}.keras"],
+        histories=["<results>/models/{model}/history_{member}.parquet"],
+        out_of_fold=["<results>/models/{model}/out_of_fold_{member}.parquet"],
+        metrics=["<results>/models/{model}/metrics_{member}.parquet"],
     log:
         "<logs>/train/{model}/{member}.log",
     benchmark:
         "<benchmarks>/train/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(network_models()) or "-",
+        model="|".join(trained_singly()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -31,6 +33,8 @@ rule train:
         runtime=240,
         gpu=config["gpu"],
     params:
+        members=lambda wildcards: [int(wildcards.member)],
+        checkpoints=checkpoint_folder,
         network=of_model("network"),
         training=of_model("training"),
         seed=config["seed"],
@@ -41,11 +45,51 @@ rule train:
         "../scripts/train.py"
 
 
+# A GPU trains several members in turn, which are named in the rule of their job.
+for model, job in shared_training_jobs():
+
+    rule:
+        name:
+            f"train_{model}_{job[0]}_to_{job[-1]}"
+        input:
+            table=f"<results>/development/{model}.parquet",
+            sequences=f"<results>/development/{model}.npz",
+        output:
+            networks=member_files(model, "member", numbers=job),
+            histories=member_files(model, "history", "parquet", numbers=job),
+            out_of_fold=member_files(model, "out_of_fold", "parquet", numbers=job),
+            metrics=member_files(model, "metrics", "parquet", numbers=job),
+        log:
+            f"<logs>/train/{model}/{job[0]}_to_{job[-1]}.log",
+        benchmark:
+            f"<benchmarks>/train/{model}/{job[0]}_to_{job[-1]}.tsv"
+        conda:
+            "../../envs/networks.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=240 * len(job),
+            gpu=config["gpu"],
+        params:
+            members=list(job),
+            checkpoints=f"results/{config['study']}/checkpoints/{model}",
+            network=config["models"][model]["network"],
+            training=config["models"][model]["training"],
+            seed=config["seed"],
+            library=fingerprint("ensembles"),
+        message:
+            f"Training members {job[0]} to {job[-1]} of {model}"
+        script:
+            "../scripts/train.py"
+
+
 rule evaluate:
     input:
         table="<results>/development/{model}.parquet",
         sequences="<results>/development/{model}.npz",
+        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
+        metrics=lambda wildcards: member_files(wildcards.model, "metrics", "parquet"),
     output:
         card=report(
             "<results>/models/{model}/card.json",
@@ -73,7 +117,7 @@ rule evaluate:
         seed=config["seed"],
         band=lambda wildcards: band_of_model(config, wildcards.model),
         relation=lambda wildcards: config["labels"][config["models"][wildcards.model]["labels"]],
-        library=fingerprint("ensembles"),
+        library=fingerprint("ensembles", "domain"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:

@@ -20,6 +20,7 @@ with logged(snakemake):
         matched=stars if "reference_id" in stars else None,
         cuts=snakemake.params.cuts,
         folds=folds,
+        repeats=snakemake.params.repeats,
         weights=snakemake.params.weights,
         seed=snakemake.params.seed,
     )

@@ -1,15 +1,20 @@
 """Evaluate an ensemble on the stars that its members were not trained on."""
 
+import pandas as pd
+
 from job import logged
-from metalyra.ensembles import describe_training, make_card, write_card
+from metalyra.domain import measure_domain
+from metalyra.ensembles import average_repeats, describe_training, make_card, write_card
 from metalyra.sequences import read_sequences
 from metalyra.tables import read_table, read_tables, write_table
 
 with logged(snakemake):
     params = snakemake.params
+    development, fits = read_table(snakemake.input.table), read_tables(snakemake.input.fits)
+    used = development.loc[development["fold"] >= 0, "star_id"]
     out_of_fold = read_tables(snakemake.input.out_of_fold)
     provenance = describe_training(
-        read_table(snakemake.input.table),
+        development,
         *read_sequences(snakemake.input.sequences),
         params.training,
         params.seed,
@@ -23,6 +28,8 @@ with logged(snakemake):
         members=range(len(snakemake.input.out_of_fold)),
         provenance=provenance,
         out_of_fold=out_of_fold,
+        domain=measure_domain(fits[fits["star_id"].isin(used)]),
+        member_metrics=pd.concat(map(read_table, snakemake.input.metrics), ignore_index=True),
     )
-    write_table(out_of_fold, snakemake.output.out_of_fold)
+    write_table(average_repeats(out_of_fold), snakemake.output.out_of_fold)
     write_card(card, snakemake.output.card)

@@ -1,19 +1,26 @@
-"""Train one member of an ensemble."""
+"""Train members of an ensemble, one after the other."""
+
+from pathlib import Path
 
 from job import logged
-from metalyra.ensembles import save_network, train_member
+from metalyra.checkpoints import Checkpoint
+from metalyra.ensembles import measure_member, save_network, train_member
 from metalyra.sequences import read_sequences
 from metalyra.tables import read_table, write_table
 
 with logged(snakemake):
-    network, history, out_of_fold = train_member(
-        read_table(snakemake.input.table),
-        *read_sequences(snakemake.input.sequences),
-        int(snakemake.wildcards.member),
-        snakemake.params.network,
-        snakemake.params.training,
-        snakemake.params.seed,
-    )
-    save_network(network, snakemake.output.network)
-    write_table(history, snakemake.output.history)
-    write_table(out_of_fold, snakemake.output.out_of_fold)
+    params, output = snakemake.params, snakemake.output
+    stars = (read_table(snakemake.input.table), *read_sequences(snakemake.input.sequences))
+    for place, member in enumerate(params.members):
+        checkpoint = Checkpoint(Path(params.checkpoints) / f"{member}.npz")
+        network, history, out_of_fold = train_member(
+            *stars, member, params.network, params.training, params.seed, checkpoint
+        )
+        metrics = measure_member(network, *stars, member, params.training, params.seed)
+        save_network(network, output.networks[place])
+        write_table(history, output.histories[place])
+        write_table(out_of_fold, output.out_of_fold[place])
+        write_table(metrics, output.metrics[place])
+    # Snakemake deletes the outputs of a job that is killed before its last member.
+    for member in params.members:
+        Checkpoint(Path(params.checkpoints) / f"{member}.npz").remove()

@@ -57,7 +57,9 @@ def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": kind, **complete_settings(KINDS[kind], hyperparameters, f"a {kind} network")}
 
 
-def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "keras.Model":
+def build_network(
+    config: Mapping[str, Any], steps: int, channels: int, precision: str = "float32"
+) -> "keras.Model":
     """Build a network with fresh weights and no scaling.
 
     Parameters
@@ -66,6 +68,9 @@ def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "kera
         The kind of the network under `kind`, and its hyper-parameters: see `KINDS`.
     steps, channels
         Shape of a sequence. Steps where all channels are padding are masked.
+    precision
+        Keras' policy of the numbers that the body computes with; its weights, and the
+        scaling of the sequences and of [Fe/H], are float32 with any.
 
     Returns
     -------
@@ -84,11 +89,18 @@ def build_network(config: Mapping[str, Any], steps: int, channels: int) -> "kera
     hyperparameters = complete_network(config)
     body = KINDS[hyperparameters.pop("kind")]
     inputs = keras.Input((steps, channels), name="sequences")
-    mask = PaddingMask(name="mask")(inputs)
-    scaled = FixedScaling(name="input_scaling")(inputs)
-    features = body(scaled, mask, **hyperparameters)
-    head = keras.layers.Dense(1, name="head")(features)
-    return keras.Model(inputs, FixedScaling(name="output_scaling")(head), name="network")
+    mask = PaddingMask(name="mask", dtype="float32")(inputs)
+    scaled = FixedScaling(name="input_scaling", dtype="float32")(inputs)
+    usual = keras.config.dtype_policy()
+    # A network, too, asks for the policy when it is made, to scale its loss.
+    keras.config.set_dtype_policy(precision)
+    try:
+        features = body(scaled, mask, **hyperparameters)
+        head = keras.layers.Dense(1, name="head", dtype="float32")(features)
+        feh = FixedScaling(name="output_scaling", dtype="float32")(head)
+        return keras.Model(inputs, feh, name="network")
+    finally:
+        keras.config.set_dtype_policy(usual)
 
 
 def set_scaling(
