@@ -75,6 +75,48 @@ def test_shorter_identifiers_shift_the_byte_columns(tmp_path):
     assert stars["dec"][0] == pytest.approx(-32.632556, abs=1e-6)
 
 
+# Lines in the byte columns of the READMEs of OGLE-III (LMC) and OGLE-IV (SMC).
+OLD_IDENT = (
+    "OGLE-LMC-RRLYR-00001  LMC158.8    216 RRab  04:27:45.47 -70:43:12.0                \n"
+    "OGLE-LMC-RRLYR-00009  LMC157.5  12640 RRd   04:29:08.87 -69:36:59.5 LMC_SC15-12    \n"
+)
+OLD_RRAB = (
+    "OGLE-LMC-RRLYR-00001  18.798 19.391  0.6347522 0.0000016  "
+    "2184.64705  0.508  0.510 4.358  0.280 2.718\n"
+    "OGLE-LMC-RRLYR-00003  18.651   -     0.6564975 0.0000013  "
+    "2171.43774  0.436  0.465 4.579  0.312   -  \n"
+)
+SMALL_IDENT = "OGLE-SMC-RRLYR-0001  RRab  00:17:21.84 -73:13:22.5  SMC738.23.1\n"
+
+
+def test_ogle_iii_has_its_own_byte_columns(tmp_path):
+    (tmp_path / "ident.dat").write_text(OLD_IDENT)
+    (tmp_path / "RRab.dat").write_text(OLD_RRAB)
+    stars = OGLE.read_stars([tmp_path / "RRab.dat", tmp_path / "ident.dat"])
+    assert stars["period"].astype(float).tolist() == [0.6347522, 0.6564975]
+    assert_allclose(stars["archive_period_err"].astype(float), [1.6e-6, 1.3e-6])
+    assert_allclose(stars["archive_time_of_maximum"], [2184.64705, 2171.43774])
+    assert stars["archive_amplitude"].tolist() == [0.508, 0.436]
+    assert stars["archive_mean_v_mag"].isna().tolist() == [False, True]
+    assert_allclose(stars["archive_phi31"], [2.718 + np.pi, np.nan])
+    assert_allclose(stars["ra"], [66.939458, np.nan], atol=1e-6)
+    assert_allclose(stars["dec"], [-70.72, np.nan], atol=1e-6)
+    listed = OGLE.read_stars([tmp_path / "ident.dat"])
+    assert listed["pulsation_type"].tolist() == ["RRab", "RRd"]
+
+
+def test_the_small_cloud_has_shorter_identifiers(tmp_path):
+    (tmp_path / "ident.dat").write_text(SMALL_IDENT)
+    (tmp_path / "RRab.dat").write_text(RRAB.replace("BLG-RRLYR-00001", "SMC-RRLYR-0001"))
+    stars = OGLE.read_stars([tmp_path / "RRab.dat", tmp_path / "ident.dat"])
+    assert stars["star_id"].tolist() == ["OGLE-SMC-RRLYR-0001"]
+    assert stars["period"].astype(float).tolist() == [0.55556356]
+    assert stars["ra"][0] == pytest.approx(15 * (17 / 60 + 21.84 / 3600))
+    (tmp_path / "OGLE-SMC-RRLYR-0001.dat").write_text("2457000.5 15.1 0.01\n")
+    curves = read_curves([tmp_path / "OGLE-SMC-RRLYR-0001.dat"], stars["star_id"])
+    assert curves["OGLE-SMC-RRLYR-0001"].table["time"].tolist() == [7000.5]
+
+
 def test_the_on_line_catalogue_has_hours_and_nulls(tmp_path):
     names = "ID Subtype RA DECL I P_1 dP_1 T0_1 A_1 R21_1 phi21_1 R31_1 phi31_1"
     row = "OGLE-LMC-RRLYR-00001 RRab 4.462630 -70.71999 18.798 -99.99 0.1 1.0 0.5 0.5 4.4 0.3"
@@ -102,6 +144,7 @@ def test_a_list_names_stars_by_number_and_adds_periods(files):
         ("stars.dat", "x", "no OGLE star file by its name; known are ident"),
         ("RRab.dat", "<html>\n", "line 1 begins with '<html>'"),
         ("ident.dat", "", "empty"),
+        ("RRab.dat", RRAB.replace("  15.836", " 15.836"), "not where the archive's README has"),
         ("ident.dat", IDENT + "OGLE-BLG-RRLYR-1  RRab\n", "differ in length"),
         ("ogle3.txt", "# ID RA\n", "no column 'Subtype'"),
         ("x.lst", "V1 0.5\n", "'V1' is no OGLE star"),

@@ -1,9 +1,9 @@
 """The OGLE Collection of Variable Stars: RR Lyrae stars in the I and V bands.
 
 Star files: `ident.dat` (positions) and `RRab.dat`, `RRc.dat`, ... (parameters) of OGLE-IV
-in the byte columns of the archive's README, the answer of the OGLE-III on-line catalogue,
-and lists of stars and periods. Light curves: the archive's `phot.tar.gz`, a folder, or
-single files.
+and OGLE-III in the byte columns of the archive's READMEs, the answer of the OGLE-III
+on-line catalogue, and lists of stars and periods. Light curves: the archive's
+`phot.tar.gz`, a folder, or single files.
 """
 
 import re
@@ -34,9 +34,11 @@ _LIGHT_CURVE_NAME = re.compile(
     rf"(?:(?P<id>{_STAR_ID.pattern})|b?(?P<number>\d{{5}}))\.(dat|o3|o4)"
 )
 
-# Byte columns of a file whose identifiers are 20 characters long; others are shifted.
+Layout = Mapping[str, tuple[int, int]]
+
+# Byte columns of files whose identifiers are 20 characters long; with others, they shift.
 _ID_WIDTH = 20
-_IDENT_COLUMNS = {
+_IDENT_COLUMNS: Layout = {
     "pulsation_type": (23, 26),
     "hours": (29, 30),
     "minutes": (32, 33),
@@ -46,8 +48,9 @@ _IDENT_COLUMNS = {
     "arcminutes": (45, 46),
     "arcseconds": (48, 51),
 }
-_PARAMETER_COLUMNS = {
+_PARAMETER_COLUMNS: Layout = {
     "archive_mean_mag": (23, 28),
+    "archive_mean_v_mag": (30, 35),
     "period": (38, 47),
     "archive_period_err": (49, 58),
     "archive_time_of_maximum": (61, 70),
@@ -56,6 +59,18 @@ _PARAMETER_COLUMNS = {
     "archive_phi21": (86, 90),
     "archive_r31": (93, 97),
     "archive_phi31": (99, 103),
+}
+
+# OGLE-III has field and number before the type, and periods with one digit less.
+_OLD_IDENT_COLUMNS: Layout = {
+    name: (first + 16, last + 16) for name, (first, last) in _IDENT_COLUMNS.items()
+}
+_OLD_PARAMETER_COLUMNS: Layout = {
+    **{name: (first - 2, last - 2) for name, (first, last) in _PARAMETER_COLUMNS.items()},
+    "archive_mean_mag": (23, 28),
+    "archive_mean_v_mag": (30, 35),
+    "period": (38, 46),
+    "archive_period_err": (48, 56),
 }
 _PARAMETER_NULL = "-"
 _ON_LINE_COLUMNS = {
@@ -80,8 +95,9 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths
-        ``ident*.dat``, ``RRab.dat``, ``RRc.dat``, ``RRd.dat``, ``aRRd.dat``, the OGLE-III
-        table ``ogle3*.txt[.gz]`` and star lists ``*.lst``. Files of parameters and lists
+        ``ident*.dat``, ``RRab.dat``, ``RRc.dat``, ``RRd.dat``, ``aRRd.dat`` and ``RRe.dat``
+        of OGLE-IV or OGLE-III, the answer ``ogle3*.txt[.gz]`` of the OGLE-III on-line
+        catalogue, and star lists ``*.lst``. Files of parameters and lists
         say which stars there are; ident files say where they are and, if they are the
         only ones, which.
 
@@ -152,7 +168,7 @@ def _reader_of(path: Path) -> tuple[str, Callable[[Path], pd.DataFrame]]:
     """Return the kind of a star file and what reads it, by its name."""
     for pattern, kind, read in (
         (r"ident\w*\.dat", "ident", _read_ident),
-        (r"(RRab|RRc|a?RRd)\.dat", "parameters", _read_parameters),
+        (r"(RRab|RRc|RRe|a?RRd)\.dat", "parameters", _read_parameters),
         (r"ogle3\w*\.txt(\.gz)?", "parameters", _read_on_line_catalogue),
         (r".+\.lst", "list", _read_list),
     ):
@@ -160,13 +176,13 @@ def _reader_of(path: Path) -> tuple[str, Callable[[Path], pd.DataFrame]]:
             return kind, read
     raise SurveyError(
         f"{path}: no OGLE star file by its name; known are ident*.dat, RRab.dat, RRc.dat, "
-        "RRd.dat, aRRd.dat, ogle3*.txt[.gz] and *.lst"
+        "RRd.dat, aRRd.dat, RRe.dat, ogle3*.txt[.gz] and *.lst"
     )
 
 
 def _read_ident(path: Path) -> pd.DataFrame:
     """Read identifiers, types and positions."""
-    table = _read_byte_columns(path, _IDENT_COLUMNS)
+    table = _read_byte_columns(path, _IDENT_COLUMNS, _OLD_IDENT_COLUMNS)
     number = {
         name: pd.to_numeric(table[name], errors="coerce")
         for name in _IDENT_COLUMNS
@@ -185,15 +201,15 @@ def _read_ident(path: Path) -> pd.DataFrame:
 
 def _read_parameters(path: Path) -> pd.DataFrame:
     """Read periods and light-curve parameters; the name of the file is the type."""
-    table = _read_byte_columns(path, _PARAMETER_COLUMNS)
+    table = _read_byte_columns(path, _PARAMETER_COLUMNS, _OLD_PARAMETER_COLUMNS)
     table = table.mask(table == _PARAMETER_NULL)
     for column in table.columns.difference(["star_id", "period"]):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     return table.assign(pulsation_type=path.stem)
 
 
-def _read_byte_columns(path: Path, layout: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
-    """Read a file of the archive by byte columns, counted from 1."""
+def _read_byte_columns(path: Path, *layouts: Layout) -> pd.DataFrame:
+    """Read a file of the archive by byte columns, counted from 1, of the layout that fits it."""
     lines = pd.Series(read_file(path).decode("ascii", errors="replace").splitlines(), dtype="str")
     lines = lines[lines.str.strip() != ""]
     ids = lines.str.split(n=1).str[0]
@@ -208,12 +224,23 @@ def _read_byte_columns(path: Path, layout: Mapping[str, tuple[int, int]]) -> pd.
     width = ids.str.len()
     if width.min() < width.max():
         raise SurveyError(f"{path}: its identifiers differ in length, so that its columns shift")
-    shift = int(width.min()) - _ID_WIDTH
+    lines = lines.str.slice_replace(0, int(width.min()), " " * _ID_WIDTH)
+    layout = next((layout for layout in layouts if _fits(layout, lines)), None)
+    if layout is None:
+        raise SurveyError(f"{path}: its columns are not where the archive's README has them")
     table = {"star_id": ids}
     for column, (first, last) in layout.items():
-        cells = lines.str.slice(first - 1 + shift, last + shift).str.strip()
+        cells = lines.str.slice(first - 1, last).str.strip()
         table[column] = cells.mask(cells == "")
     return pd.DataFrame(table).reset_index(drop=True)
+
+
+def _fits(layout: Layout, lines: pd.Series) -> bool:
+    """Say whether no column of a layout cuts a number or word in two."""
+    edges = [byte for first, last in layout.values() for byte in (first - 1, last)]
+    return not any(
+        lines.str.slice(byte - 1, byte + 1).str.fullmatch(r"[\w.]{2}").any() for byte in edges
+    )
 
 
 def _read_on_line_catalogue(path: Path) -> pd.DataFrame:
