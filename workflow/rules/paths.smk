@@ -140,13 +140,13 @@ def model_files(model):
     return [f"{model_folder(model)}/card.json", *member_files(model)]
 
 
-def simulated_sources():
-    """Return the sources of all samples, each once."""
-    paths = [
-        path
+def sample_sources():
+    """Return the names of the sources of all samples, each once."""
+    names = [
+        name
         for sample in config["samples"].values()
         for key in ("stars", "light_curves")
-        for path in sample[key]
+        for name in sample[key]
         if sample["survey"] != "own"
     ]
     return list(dict.fromkeys(names))
