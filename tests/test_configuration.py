@@ -14,8 +14,10 @@ from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
 from metalyra.networks import KINDS
+from metalyra.networks.papers import MONTI_2024 as MONTI_2024_NETWORKS
 from metalyra.relations import PHI31_SOURCES, estimate_metallicity
-from metalyra.sequences import RECIPES
+from metalyra.sequences import MONTI_2024 as MONTI_2024_SEQUENCES
+from metalyra.sequences import MONTI_2025, RECIPES, complete_recipe
 from metalyra.surveys import SURVEYS
 from metalyra.training_settings import CHOICES, TrainingSettings
 from metalyra.weights import make_weights
@@ -222,6 +224,72 @@ def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
         assert set(training[name]["enum"]) == set(allowed)
     weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
     assert set(weights) == settings_of(make_weights)
+
+
+def test_an_experiment_becomes_models_as_the_effort_asks_for():
+    quick, full = (resolve(load("monti24", effort=effort)) for effort in ("quick", "full"))
+    assert quick == resolve(load("monti24"))
+    networks = list(load("monti24")["experiments"]["table_a1"]["axes"]["network"])
+    catalogues = ("raw", "preprocessed_without_mean", "preprocessed")
+    names = [f"table_a1_{catalogue}_{network}" for catalogue in catalogues for network in networks]
+    assert list(quick["models"]) == list(full["models"]) == names
+    for resolved in (quick, full):
+        assert resolved["models"]["table_a1_raw_lstm"]["network"] == {"kind": "lstm"}
+        assert resolved["models"]["table_a1_raw_lstm"]["labels"] == "gaia_dr3_g"
+    epochs = [
+        resolved["models"]["table_a1_preprocessed_gru"]["training"]["epochs"]
+        for resolved in (quick, full)
+    ]
+    assert epochs[0] < epochs[1]
+
+
+def test_the_experiments_have_the_papers_networks_and_sequences():
+    experiment = load("monti24")["experiments"]["table_a1"]["axes"]
+    assert [entry["network"] for entry in experiment["network"].values()] == list(
+        MONTI_2024_NETWORKS.values()
+    )
+    recipes = [complete_recipe(entry["sequence"]) for entry in experiment["catalogue"].values()]
+    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2024_SEQUENCES.values()]
+    types = load("monti25")["experiments"]["table1"]["axes"]["pulsation_type"].values()
+    recipes = [complete_recipe(entry["sequence"]) for entry in types]
+    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025.values()]
+
+
+def test_what_models_says_of_a_model_of_an_experiment_counts():
+    config = load("monti24", models={"table_a1_raw_gru": {"folds": 4}})
+    resolved = resolve(config)
+    assert resolved["models"]["table_a1_raw_gru"]["folds"] == 4
+    assert resolve(resolved) == resolved
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "axes.network.gru",
+            {"network": {"kind": "gro"}},
+            r"^models\.table_a1_raw_gru\.network\.k",
+        ),
+        ("axes.network.gru", {"training": {"epoch": 1}}, r"^models\.table_a1_raw_gru\.training: "),
+        ("shared.sample", "gaia", r"^models\.table_a1_raw_fcn\.sample: 'gaia' is unknown"),
+        ("quick", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.quick\.axes: 'cnn' is unknown"),
+        (
+            "quicker",
+            {},
+            r"^experiments\.table_a1: the key 'quicker' is unknown; did you mean quick",
+        ),
+        ("axes", {}, r"^experiments\.table_a1\.axes: "),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_named(path, value, message):
+    problems = problems_of(changed("monti24", f"experiments.table_a1.{path}", value))
+    assert any(re.search(message, problem) for problem in problems)
+
+
+def test_an_experiment_and_a_table_need_different_names():
+    config = load("monti24", tables={"table_a1": {"sample": "gaia_dr3_g"}})
+    [problem] = problems_of(config)
+    assert problem.startswith("experiments.table_a1: the name is that of a table")
 
 
 def test_the_schema_knows_the_settings_of_the_labels():

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from metalyra import paper_tables
-from metalyra.paper_tables import table1, table5, tabulate_experiment, write_paper_table
+from metalyra.paper_tables import (
+    read_cpu_time,
+    table1,
+    table5,
+    tabulate_experiment,
+    write_paper_table,
+)
 
 NAN = float("nan")
 
@@ -158,6 +164,12 @@ def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
     assert table["rmse_training"].tolist() == pytest.approx([0.18, 0.21, 0.24, 0.27])
     assert table["r2_validation"].tolist() == pytest.approx([0.45] * 4)
     assert table["cpu_time"].tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_the_cpu_time_of_jobs_adds_up(tmp_path):
+    for job, seconds in (("0", "12.5"), ("1", "7.25")):
+        (tmp_path / f"{job}.tsv").write_text(f"s\tmean_load\tcpu_time\n13.1\t95.0\t{seconds}\n")
+    assert read_cpu_time([tmp_path / "0.tsv", tmp_path / "1.tsv"]) == 19.75
 
 
 def test_a_metric_that_a_card_lacks_is_missing():

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 ROOT = Path(__file__).parents[1]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
-STUDIES = ("config", "dg22", "dekany21", "monti25")
+STUDIES = ("config", "dg22", "dekany21", "monti24", "monti25")
 
 UNNAMED = ("sky_map", "paper_table")
 """Captions that look a title up by the wildcard."""
@@ -50,6 +50,7 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
             if "match" in sample or not caption.stem.startswith("match_")
         ],
         "{model}": [{"model": name} for name in study.get("models", {})],
+        "{experiment}": [{"experiment": name} for name in study.get("experiments", {})],
         "{calibration}": [
             {"calibration": name, "type": kind}
             for name in study.get("calibrate", {})

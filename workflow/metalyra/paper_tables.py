@@ -185,6 +185,11 @@ def tabulate_experiment(
     return pd.DataFrame(rows).assign(cpu_time=list(cpu_times))
 
 
+def read_cpu_time(paths: Sequence[Path | str]) -> float:
+    """Return the CPU time (s) of several jobs together, from Snakemake's benchmarks."""
+    return float(sum(pd.read_csv(path, sep="\t")["cpu_time"].sum() for path in paths))
+
+
 def write_paper_table(table: pd.DataFrame, path: Path | str) -> None:
     """Write a table as CSV with the decimals of `DECIMALS`, complete or not at all.
 

@@ -266,6 +266,37 @@ rule sample_weights:
         "../scripts/sample_weights.py"
 
 
+rule experiment_table:
+    input:
+        unpack(experiment_files),
+    output:
+        report(
+            "<results>/tables/{experiment}.csv",
+            caption="../report/experiment_table.rst",
+            category="Tables",
+            labels={"table": "{experiment}"},
+        ),
+    log:
+        "<logs>/experiment_table/{experiment}.log",
+    benchmark:
+        "<benchmarks>/experiment_table/{experiment}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=lambda wildcards: name_models(
+            wildcards.experiment, config["experiments"][wildcards.experiment]
+        ),
+        library=fingerprint("paper_tables"),
+    message:
+        "Writing the table of the experiment {wildcards.experiment}"
+    script:
+        "../scripts/experiment_table.py"
+
+
 rule learning_curves:
     input:
         lambda wildcards: member_files(wildcards.model, "history", "parquet"),

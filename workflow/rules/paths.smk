@@ -1,5 +1,6 @@
 """Where the files of a sample or a model are, for the rules that read them."""
 
+from metalyra.experiments import name_models
 from metalyra.fingerprints import fingerprint
 from metalyra.queries import find_query
 
@@ -248,6 +249,15 @@ def product_files(group, name):
     return files
 
 
+def experiment_files(wildcards):
+    """Return the cards of an experiment's models, and how long each took to train."""
+    models = name_models(wildcards.experiment, config["experiments"][wildcards.experiment])
+    return {
+        "cards": [f"<results>/models/{model}/card.json" for model in models],
+        **{f"training_{model}": training_benchmarks(model) for model in models},
+    }
+
+
 def matched_samples():
     """Return the samples that are matched with another one."""
     return [name for name, sample in config["samples"].items() if "match" in sample]
@@ -268,6 +278,7 @@ def final_targets():
     )
     targets += ["<results>/ledger.csv", "<results>/figures/metallicities.png"]
     targets += expand("<results>/tables/{table}.csv", table=config["tables"])
+    targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
     targets += expand("<results>/figures/{sky_map}.png", sky_map=config["sky_maps"])
     targets += expand("<results>/figures/light_curves_{sample}.png", sample=config["samples"])
     targets += expand("<results>/tables/match_{sample}.csv", sample=matched_samples())
