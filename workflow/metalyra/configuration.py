@@ -298,9 +298,11 @@ def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterat
         products = archives[query["archive"]]["products"]
         if query["product"] not in products:
             yield _unknown(f"{key}.product:", query["product"], products)
-        elif products[query["product"]].get("of_stars", False) != ("stars" in query):
-            what = "needs" if "stars" not in query else "does not take"
-            yield f"{key}: the product {query['product']} {what} the key stars"
+        elif products[query["product"]].get("of_stars", False) != bool(
+            {"stars", "star_ids"} & {*query}
+        ):
+            what = "does not take" if "stars" in query else "needs"
+            yield f"{key}: the product {query['product']} {what} the key stars or star_ids"
     for name, sample in config["samples"].items():
         for source in [*sample["stars"], *sample["light_curves"]]:
             if sample["survey"] != "own" and BATCH in source and source not in queries:

@@ -98,6 +98,10 @@ class DownloadError(Exception):
     """A file or reply that cannot be had."""
 
 
+class AbsentError(DownloadError):
+    """A file that the archive does not have."""
+
+
 class PassingError(DownloadError):
     """A failure that may pass.
 
@@ -125,6 +129,8 @@ def persist(action: Callable[[], Result], what: str, courtesy: Courtesy) -> Resu
     for attempt, pause in enumerate((*courtesy.pauses, None), start=1):
         try:
             return action()
+        except AbsentError:
+            raise
         except DownloadError as error:
             if pause is None or not isinstance(error, PassingError):
                 tries = f"after {attempt} attempts" if attempt > 1 else "at the first attempt"
@@ -350,6 +356,8 @@ def _transfer(url: str, partial: _Partial, courtesy: Courtesy, *, known: bool) -
             wait = parse_retry_after(error.headers.get("Retry-After"), time.time())
         if error.code == 416:
             partial.discard()
+        if error.code in (404, 410):
+            raise AbsentError(f"failed at the first attempt ({error})") from error
         if error.code in PASSING_STATUSES | {416}:
             raise PassingError(str(error), wait) from error
         raise DownloadError(str(error)) from error

@@ -32,6 +32,8 @@ class Request:
         Of the reply's name; says what it is.
     row_limit
         Number of rows at which the archive has cut the reply; None where it does not.
+    optional
+        What the archive has not is an empty reply, not an error.
     """
 
     service: str
@@ -40,6 +42,7 @@ class Request:
     suffix: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     row_limit: int | None = None
+    optional: bool = False
 
     @property
     def name(self) -> str:
@@ -186,3 +189,34 @@ def select_rr_lyrae(product: Settings, query: Settings, part: int = 0, parts: in
     if top:
         lines.append("ORDER BY gs.random_index")
     return "\n".join(lines)
+
+
+def select_epochs(
+    product: Settings, positions: Sequence[tuple[float, float]], radius: float
+) -> str:
+    """Return the ADQL that selects the epochs of the sources at some positions.
+
+    Parameters
+    ----------
+    product
+        The archive's names: `tables` (of a FROM clause), `columns` (by our name) and
+        perhaps `conditions`.
+    positions
+        Right ascensions and declinations (deg).
+    radius
+        Largest distance (deg).
+    """
+    columns = product["columns"]
+    chosen = ",\n    ".join(f"{column} AS {name}" for name, column in columns.items())
+    places = "\n    OR ".join(
+        circle(columns["ra"], columns["dec"], position, radius) for position in positions
+    )
+    conditions = [*product.get("conditions", []), f"({places})"]
+    return "\n".join(
+        [
+            "SELECT",
+            f"    {chosen}",
+            f"FROM {product['tables']}",
+            "WHERE " + "\n    AND ".join(conditions),
+        ]
+    )

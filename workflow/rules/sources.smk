@@ -4,7 +4,11 @@ Input   the mirror or the archives; nothing for a simulated sky
 Output  <results>/sources/<path>, in the archives' own formats
         <results>/replies/<path>/, what archives answered to queries, as it came
         <results>/sources/simulated/truth.csv, the true metallicities of a simulated sky
+        <results>/sources.csv, where each source comes from
+        <results>/queries.txt, what the archives would be asked
 """
+
+from time import time_ns
 
 if "simulate" in config:
 
@@ -37,6 +41,8 @@ else:
     # The nodes of a cluster often have no network.
     localrules:
         acquire,
+        sources,
+        queries,
 
     rule acquire:
         input:
@@ -58,9 +64,58 @@ else:
             runtime=240,
         params:
             query=query_of,
-            replies="<results>/replies",
-            slots="<results>/.slots",
+            replies=f"results/{config['study']}/replies",
+            slots=f"results/{config['study']}/.slots",
         message:
             "Acquiring {wildcards.source}"
         script:
             "../scripts/acquire.py"
+
+    # These two look at what is there now, whenever they are asked for.
+    rule sources:
+        input:
+            registry=ancient(SOURCES),
+            archives=ancient(ARCHIVES),
+        output:
+            "<results>/sources.csv",
+        log:
+            "<logs>/sources.log",
+        benchmark:
+            "<benchmarks>/sources.tsv"
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            names=needed_sources(),
+            folder=f"results/{config['study']}/sources",
+            asked_at=lambda wildcards: time_ns(),
+        message:
+            "Looking where the sources come from"
+        script:
+            "../scripts/list_sources.py"
+
+    rule queries:
+        input:
+            archives=ancient(ARCHIVES),
+        output:
+            "<results>/queries.txt",
+        log:
+            "<logs>/queries.log",
+        benchmark:
+            "<benchmarks>/queries.tsv"
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            folder=f"results/{config['study']}/sources",
+            asked_at=lambda wildcards: time_ns(),
+        message:
+            "Writing what the archives would be asked"
+        script:
+            "../scripts/list_queries.py"

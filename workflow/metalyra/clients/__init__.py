@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from metalyra.chunks import chunk_of
-from metalyra.clients import gaia
+from metalyra.clients import gaia, ogle, vizier, vvv
 from metalyra.clients.interface import Client, OverflowingReplyError, QueryError
 from metalyra.clients.protocols import send
 from metalyra.downloads import Courtesy, DownloadError
@@ -36,7 +36,7 @@ __all__ = [
     "find_product",
     "make_source",
     "plan_requests",
-    "select_batch",
+    "read_stars",
 ]
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 CLIENTS: Mapping[str, Client] = {
     "gaia_table": gaia.TABLE,
     "gaia_light_curves": gaia.LIGHT_CURVES,
+    "ogle_light_curves": ogle.LIGHT_CURVES,
+    "vizier_catalogue": vizier.CATALOGUE,
+    "vvv_epochs": vvv.EPOCHS,
 }
 """The clients, by their name in resources/archives.yaml."""
 
@@ -94,9 +97,39 @@ def find_product(query: Settings, archives: Mapping[str, Any]) -> Product:
     )
 
 
-def select_batch(stars: pd.DataFrame, query: Settings, batch: int) -> pd.DataFrame:
-    """Return the stars of a batch, each once; a star's batch follows from its name alone."""
-    stars = stars.drop_duplicates("star_id")
+def read_stars(
+    product: Product, query: Settings, files: Sequence[Path], batch: int
+) -> pd.DataFrame | None:
+    """Return the stars of one batch that an archive is asked for.
+
+    Parameters
+    ----------
+    product, query
+        See `plan_requests`.
+    files
+        The star files of the query; without any, its `star_ids` are the stars.
+    batch
+        Number of the batch. A star's batch follows from its name alone.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        With at least `star_id`, each once; None if the query is not of stars.
+
+    Raises
+    ------
+    metalyra.surveys.SurveyError
+        If a file is wrong.
+    """
+    chosen = query.get("star_ids")
+    if files:
+        stars = survey(query.get("survey", product.survey)).read_stars(files)
+        stars = stars.drop_duplicates("star_id")
+        stars = stars if chosen is None else stars[stars["star_id"].isin(chosen)]
+    elif chosen is not None:
+        stars = pd.DataFrame({"star_id": list(dict.fromkeys(chosen))})
+    else:
+        return None
     batches = query.get("batches", 1)
     return stars[[chunk_of(star_id, batches) == batch for star_id in stars["star_id"]]]
 
@@ -216,10 +249,7 @@ def acquire_query(
             f"source {name!r} is missing: {looked}; the archive {query['archive']} would make it, "
             f"but {OFFLINE_VARIABLE} forbids the network. {by_hand(name)}"
         )
-    stars = None
-    if star_files:
-        reader = survey(query.get("survey", product.survey))
-        stars = select_batch(reader.read_stars(star_files), query, batch)
+    stars = read_stars(product, query, star_files, batch)
     try:
         make_source(product, query, stars, destination, replies, services, courtesy)
     except (DownloadError, QueryError) as error:

@@ -1,21 +1,22 @@
 """Gaia: lists of RR Lyrae stars by TAP, and their light curves by DataLink."""
 
-import gzip
-import io
 import math
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
 
-from metalyra.clients.interface import Client, OverflowingReplyError, QueryError
-from metalyra.clients.protocols import read_reply
+from metalyra.clients.interface import (
+    Client,
+    OverflowingReplyError,
+    QueryError,
+    read_text_reply,
+    write_bytes,
+    write_zip,
+)
 from metalyra.queries import Request, Settings, select_rr_lyrae
-from metalyra.tables import replace_when_complete
-
-_ARCHIVE_DATE = (1980, 1, 1, 0, 0, 0)
-_FORMATS = {"csv": "csv", "ecsv": "ecsv", "fits": "fits", "votable": "votable"}
 
 
 def _count_table_parts(product: Settings, query: Settings, stars: int) -> int:
@@ -50,24 +51,17 @@ def _assemble_table(
     destination: Path,
 ) -> None:
     """Join the parts of a list of stars, in order of their identifiers."""
-    tables = [_read_text(path) for path in replies]
-    if any(len(table) >= product["rows_per_request"] for table in tables):
+    tables = [read_text_reply(path) for path in replies]
+    asked_for_fewer = len(tables) == 1 and "limit" in query
+    if not asked_for_fewer and any(len(part) >= product["rows_per_request"] for part in tables):
         raise OverflowingReplyError
     stars = pd.concat(tables, ignore_index=True).drop_duplicates("source_id")
     if "limit" in query:
         index = stars["random_index"].astype("int64").rename("index")
         stars = stars.loc[index.sort_values().index[: query["limit"]]]
     order = stars["source_id"].astype("int64").sort_values(kind="stable").index
-    text = stars.loc[order].to_csv(index=False, lineterminator="\n").encode()
-    if destination.name.endswith(".gz"):
-        text = gzip.compress(text, mtime=0)
-    with replace_when_complete(destination) as temporary:
-        temporary.write_bytes(text)
-
-
-def _read_text(path: Path) -> pd.DataFrame:
-    """Read a reply without interpreting its numbers."""
-    return pd.read_csv(io.BytesIO(read_reply(path)), dtype="str", keep_default_na=False)
+    text = stars.loc[order].to_csv(index=False, lineterminator="\n")
+    write_bytes(text.encode(), destination)
 
 
 def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> int:
@@ -109,23 +103,15 @@ def _assemble_light_curves(
     destination: Path,
 ) -> None:
     """Put the files of all replies into one zip, in order of name."""
-    members: dict[str, tuple[Path, str]] = {}
-    for path in replies:
-        with zipfile.ZipFile(path) as reply:
+    with ExitStack() as stack:
+        members: dict[str, zipfile.ZipFile] = {}
+        for path in replies:
+            reply = stack.enter_context(zipfile.ZipFile(path))
             for name in reply.namelist():
-                if name in members and members[name][0] != path:
-                    raise QueryError(f"{path}: {name} is in {members[name][0]}, too")
-                members[name] = (path, name)
-    with (
-        replace_when_complete(destination) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as joined,
-    ):
-        opened: Path | None = None
-        for name in sorted(members):
-            path = members[name][0]
-            if path != opened:
-                opened, reply = path, zipfile.ZipFile(path)
-            joined.writestr(zipfile.ZipInfo(name, _ARCHIVE_DATE), reply.read(name))
+                if name in members:
+                    raise QueryError(f"{path}: {name} is in {members[name].filename}, too")
+                members[name] = reply
+        write_zip(destination, ((name, members[name].read(name)) for name in sorted(members)))
 
 
 TABLE = Client(_count_table_parts, _plan_table, _assemble_table)

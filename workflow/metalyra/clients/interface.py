@@ -1,12 +1,18 @@
 """What a client is to the rest of the library."""
 
-from collections.abc import Callable, Sequence
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from metalyra.queries import Request, Settings
+from metalyra.tables import replace_when_complete
+
+_MEMBER_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class QueryError(ValueError):
@@ -38,3 +44,32 @@ class Client:
     count_parts: Callable[[Settings, Settings, int], int]
     plan: Callable[[Settings, Settings, pd.DataFrame | None, int], list[Request]]
     assemble: Callable[[Settings, Settings, pd.DataFrame | None, Sequence[Path], Path], None]
+
+
+def read_reply(path: Path) -> bytes:
+    """Return the content of a reply, decompressed if it is compressed."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+def read_text_reply(path: Path) -> pd.DataFrame:
+    """Read a CSV reply without interpreting its numbers."""
+    return pd.read_csv(io.BytesIO(read_reply(path)), dtype="str", keep_default_na=False)
+
+
+def write_bytes(data: bytes, destination: Path) -> None:
+    """Write a file, compressed if its name says so; the same bytes every time."""
+    if destination.name.endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    with replace_when_complete(destination) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_zip(destination: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """Write a zip file of members, given as name and content; the same bytes every time."""
+    with (
+        replace_when_complete(destination) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name, _MEMBER_DATE), data, zipfile.ZIP_DEFLATED)

@@ -1,6 +1,5 @@
 """How a request is sent, and what tells a good reply from a bad one."""
 
-import gzip
 import io
 import logging
 import shutil
@@ -11,8 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from metalyra.clients.connection import ConnectionHandler, open_session
-from metalyra.clients.interface import QueryError
+from metalyra.clients.interface import QueryError, read_reply
 from metalyra.downloads import (
+    AbsentError,
     Courtesy,
     DownloadError,
     PassingError,
@@ -53,8 +53,14 @@ def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
     protocol = PROTOCOLS[request.protocol]
 
     def attempt() -> None:
-        protocol(request, url, path, courtesy)
-        check_reply(request, path)
+        try:
+            protocol(request, url, path, courtesy)
+        except AbsentError:
+            if not request.optional:
+                raise
+            path.write_bytes(b"")
+        else:
+            check_reply(request, path)
 
     persist(attempt, f"the query of {url}", courtesy)
 
@@ -74,12 +80,6 @@ def check_reply(request: Request, path: Path) -> None:
         _check_votable(path)
     elif request.suffix == ".csv":
         _check_csv(path)
-
-
-def read_reply(path: Path) -> bytes:
-    """Return the content of a reply, decompressed if it is compressed."""
-    data = path.read_bytes()
-    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
 def _check_votable(path: Path) -> None:
@@ -214,6 +214,26 @@ def _send_tap(request: Request, url: str, path: Path, courtesy: Courtesy) -> Non
         raise PassingError(str(error)) from error
 
 
+def _send_vizier(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+    """Ask VizieR for all columns and rows of a catalogue through astroquery."""
+    from astroquery import cache_conf
+    from astroquery.vizier import VizierClass
+
+    class Vizier(VizierClass):
+        """Asks the server that the study names."""
+
+        def _server_to_url(self, return_type: str = "votable") -> str:
+            return url
+
+    vizier = Vizier(columns=["**"], row_limit=-1)
+    vizier._session = open_session(courtesy)
+    with cache_conf.set_temp("cache_active", False):
+        reply = vizier.get_catalogs_async(request.parameters["catalogue"])
+    if not reply.ok:
+        raise DownloadError(f"HTTP {reply.status_code} {reply.reason}")
+    path.write_bytes(reply.content)
+
+
 def _send_file(_: Request, url: str, path: Path, courtesy: Courtesy) -> None:
     """Fetch a file."""
     download(url, path, courtesy)
@@ -224,5 +244,6 @@ PROTOCOLS: Mapping[str, Callable[[Request, str, Path, Courtesy], None]] = {
     "data": _send_data,
     "tap": _send_tap,
     "file": _send_file,
+    "vizier": _send_vizier,
 }
 """What sends a request, by the name of its protocol."""

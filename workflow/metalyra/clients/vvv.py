@@ -1,0 +1,155 @@
+"""VVV: the epochs of given positions, from the catalogues of ESO and of the VSA by TAP."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.clients.interface import (
+    Client,
+    OverflowingReplyError,
+    QueryError,
+    read_text_reply,
+    write_bytes,
+)
+from metalyra.queries import Request, Settings, select_epochs
+
+Floats = NDArray[np.float64]
+
+DEFAULT_RADIUS = 1.0
+"""Distance (arcsec) within which a source of the archive is the star."""
+
+_ARCSEC = 1 / 3600
+
+
+def to_heliocentric(mjd: Floats, ra: Floats, dec: Floats) -> Floats:
+    """Return HJD - 2400000 of observations at MJD (UTC).
+
+    The Earth's radius, 0.02 s of light, is neglected.
+
+    Parameters
+    ----------
+    mjd
+        Modified Julian dates (d).
+    ra, dec
+        Where the telescope looked (deg).
+    """
+    from astropy import constants, units
+    from astropy.coordinates import SkyCoord, get_body_barycentric
+    from astropy.time import Time
+
+    times = Time(mjd, format="mjd", scale="utc")
+    earth = get_body_barycentric("earth", times, "builtin")
+    sun = get_body_barycentric("sun", times, "builtin")
+    direction = SkyCoord(ra * units.deg, dec * units.deg).cartesian
+    delay = ((earth - sun).dot(direction) / constants.c).to_value(units.day)
+    return mjd + 0.5 + delay
+
+
+def _radius(query: Settings) -> float:
+    return query.get("radius", DEFAULT_RADIUS) * _ARCSEC
+
+
+def _count_parts(product: Settings, query: Settings, stars: int) -> int:
+    return max(1, math.ceil(stars / product["positions_per_request"]))
+
+
+def _plan(
+    product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
+) -> list[Request]:
+    stars = _with_positions(stars)
+    size = max(1, math.ceil(len(stars) / parts))
+    positions = list(zip(stars["ra"], stars["dec"], strict=True))
+    return [
+        Request(
+            service=product["service"],
+            path=product["path"],
+            protocol=product["protocol"],
+            suffix=".csv",
+            parameters={
+                "QUERY": select_epochs(product, positions[start : start + size], _radius(query))
+            },
+            row_limit=product["rows_per_request"],
+        )
+        for start in range(0, len(positions), size)
+    ]
+
+
+def _with_positions(stars: pd.DataFrame) -> pd.DataFrame:
+    """Return the stars that have a position, in order of declination: neighbours together."""
+    if "ra" not in stars:
+        raise QueryError("the archive is asked by position; name star files that have positions")
+    known = stars.dropna(subset=["ra", "dec"])
+    return known.sort_values(["dec", "ra", "star_id"], kind="stable", ignore_index=True)
+
+
+def _assemble(
+    product: Settings,
+    query: Settings,
+    stars: pd.DataFrame | None,
+    replies: Sequence[Path],
+    destination: Path,
+) -> None:
+    """Give each star the epochs of its nearest source, on the time scale of the survey."""
+    tables = [read_text_reply(path) for path in replies]
+    if any(len(table) >= product["rows_per_request"] for table in tables):
+        raise OverflowingReplyError
+    epochs = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
+    epochs = epochs.drop_duplicates(ignore_index=True)
+    numbers = epochs[["ra", "dec", "mjd", "mag", "mag_err"]].apply(pd.to_numeric, errors="coerce")
+    epochs = numbers.assign(source_id=epochs["source_id"]).dropna(
+        subset=["ra", "dec", "mjd", "mag"]
+    )
+    sources = epochs.drop_duplicates("source_id", ignore_index=True)
+    pairs = _nearest(_with_positions(stars), sources, _radius(query))
+    joined = pairs.merge(epochs, on="source_id").sort_values(["star_id", "mjd"], kind="stable")
+    table = pd.DataFrame(
+        {
+            "star_id": joined["star_id"],
+            "band": product["band"],
+            "time": to_heliocentric(*(joined[name].to_numpy() for name in ("mjd", "ra", "dec"))),
+            "mag": joined["mag"],
+            "mag_err": joined["mag_err"],
+            "aperture": product["aperture"],
+        }
+    )
+    text = table.round({"time": 8}).to_csv(index=False, lineterminator="\n")
+    write_bytes(text.encode(), destination)
+
+
+_COLUMNS = ("source_id", "ra", "dec", "mjd", "mag", "mag_err")
+
+
+def _nearest(stars: pd.DataFrame, sources: pd.DataFrame, radius: float) -> pd.DataFrame:
+    """Return `star_id` and `source_id` of each star and its nearest source within a radius.
+
+    Parameters
+    ----------
+    stars, sources
+        With `ra`, `dec` (deg) and their identifiers.
+    radius
+        Largest distance (deg).
+    """
+    from astropy import units
+    from astropy.coordinates import SkyCoord
+
+    if stars.empty or sources.empty:
+        return pd.DataFrame({"star_id": [], "source_id": []}, dtype="str")
+    here, there = (
+        SkyCoord(table["ra"].to_numpy() * units.deg, table["dec"].to_numpy() * units.deg)
+        for table in (stars, sources)
+    )
+    index, distance, _ = here.match_to_catalog_sky(there)
+    found = distance.to_value(units.deg) <= radius
+    return pd.DataFrame(
+        {
+            "star_id": stars["star_id"].to_numpy()[found],
+            "source_id": sources["source_id"].to_numpy()[index[found]],
+        }
+    )
+
+
+EPOCHS = Client(_count_parts, _plan, _assemble)
