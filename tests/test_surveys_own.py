@@ -2,6 +2,7 @@ import gzip
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from metalyra.surveys import SurveyError, check_stars, survey
@@ -23,6 +24,23 @@ def test_stars_need_a_name_and_a_period(tmp_path):
     assert stars["status"].tolist() == ["ok", "invalid_period", "ok", "duplicate_id"]
     assert stars["pulsation_type"].tolist() == ["RRab"] * 4
     assert stars["ra"].isna().all()
+
+
+def test_a_star_may_be_called_like_a_missing_value(tmp_path):
+    path = tmp_path / "stars.csv"
+    names = ["nan", "NA", "null", "None"]
+    rows = "".join(f"{name},0.5,NaN\n" for name in names)
+    path.write_text(f"star_id,period,pulsation_type\n{rows}b,NA,RRc\n")
+    stars = check_stars(OWN.read_stars([path]))
+    assert stars["star_id"].tolist() == [*names, "b"]
+    assert stars["status"].tolist() == ["ok"] * 4 + ["invalid_period"]
+    assert stars["pulsation_type"].tolist() == ["RRab"] * 4 + ["RRc"]
+    long = tmp_path / "x.csv"
+    long.write_text("star_id,time,mag,mag_err\nnan,1,15,\nnan,2,NaN,0.1\nNA,1,16,nan\n")
+    curves = read_curves(long, names)
+    assert {*curves} == {"nan", "NA"}
+    np.testing.assert_array_equal(curves["nan"].table["mag"], [15.0, np.nan])
+    np.testing.assert_array_equal(curves["nan"].table["mag_err"], [np.nan, 0.1])
 
 
 @pytest.mark.parametrize(
@@ -118,6 +136,17 @@ def test_a_long_table_holds_all_stars(tmp_path, name):
     assert curves["a"].table["mag"].tolist() == [15.0, 15.5]
     assert {*curves} == {"a", "b"}
     assert {*read_curves(path, ["a", "c"], "BP")} == {"c"}
+
+
+@pytest.mark.parametrize(
+    ("table", "index"),
+    [(LONG.iloc[[0, 1, 2]], "__index_level_0__"), (LONG.set_index("star_id"), "star_id")],
+)
+def test_the_index_of_a_data_frame_does_no_harm(tmp_path, table, index):
+    path = tmp_path / "x.parquet"
+    table.to_parquet(path)
+    assert index in pq.read_schema(path).names
+    assert read_curves(path, ["a", "b"])["a"].table["mag"].tolist() == [15.0, 15.5]
 
 
 def test_a_long_table_is_read_in_parts(tmp_path, monkeypatch):

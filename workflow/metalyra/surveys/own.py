@@ -1,5 +1,6 @@
 """The user's own stars: a CSV of stars, and light curves as one CSV each or one long table."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import (
+    NULLS,
     STAR_COLUMNS,
     check_columns,
     check_identifiers,
@@ -23,6 +25,7 @@ from metalyra.surveys.text_tables import (
 _LONG_COLUMNS = ("star_id", *MAGNITUDES, "band")
 _REQUIRED = ("time", "mag")
 _BATCH_ROWS = 200_000
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
@@ -41,8 +44,11 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     """
     tables = []
     for path in paths:
-        table = read_text(path, read_file(path))
+        # A star may be called "nan" or "NA".
+        table = read_text(path, read_file(path), keep_default_na=False)
         check_columns(path, table.columns, ("star_id", "period"), STAR_COLUMNS)
+        others = table.columns.difference(["star_id"])
+        table[others] = table[others].mask(table[others].isin(NULLS))
         check_identifiers(path, table["star_id"])
         tables.append(fill_columns(table))
     stars = merge_star_tables(tables)
@@ -126,15 +132,23 @@ def _read_long(path: Path) -> Iterator[pd.DataFrame]:
     if path.suffix == ".parquet":
         try:
             with pq.ParquetFile(path) as file:
-                check_columns(path, file.schema_arrow.names, _LONG_COLUMNS[:3], _LONG_COLUMNS)
-                for batch in file.iter_batches(_BATCH_ROWS):
-                    yield batch.to_pandas()
+                names = [
+                    name for name in file.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)
+                ]
+                check_columns(path, names, _LONG_COLUMNS[:3], _LONG_COLUMNS)
+                for batch in file.iter_batches(_BATCH_ROWS, columns=names):
+                    # An index with a name, such as star_id, is a column like any other.
+                    yield batch.to_pandas(ignore_metadata=True)
         except pa.ArrowException as error:
             raise SurveyError(f"{path}: not a Parquet table ({error})") from error
     elif path.suffix in (".csv", ".gz"):
         try:
             with pd.read_csv(
-                path, dtype=str, skipinitialspace=True, chunksize=_BATCH_ROWS
+                path,
+                dtype=str,
+                skipinitialspace=True,
+                keep_default_na=False,
+                chunksize=_BATCH_ROWS,
             ) as parts:
                 for number, part in enumerate(parts):
                     table = part.rename(columns=str.strip)
@@ -156,6 +170,7 @@ def _split(path: Path, rows: pd.DataFrame, wanted: set[str], band: str) -> Itera
     if "band" in rows:
         rows = rows[rows["band"].astype("str").str.strip() == band]
     text = rows.reindex(columns=[*MAGNITUDES])
+    text = text.mask(text.isin(NULLS))
     numbers = text.apply(pd.to_numeric, errors="coerce").astype(float)
     garbage = (text.notna() & numbers.isna()).any(axis="columns")
     for star_id, table in numbers.groupby(rows["star_id"], sort=False):

@@ -22,10 +22,7 @@ from astropy.table import Table
 from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
-from metalyra.surveys.text_tables import read_text
-
-NULLS = ("", "null", "NULL", "nan", "NaN")
-"""What stands for a missing value in a text."""
+from metalyra.surveys.text_tables import NULLS, read_text
 
 FILE_NAME = re.compile(r".+\.(csv|ecsv|vot|votable|xml|fits?)(\.gz)?", re.IGNORECASE)
 """Names of files that may hold a table."""

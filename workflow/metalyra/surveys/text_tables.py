@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 STAR_COLUMNS = ("star_id", "ra", "dec", "period", "pulsation_type")
 """The columns every star table has."""
 
+NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>")
+"""What stands for a missing number in a text."""
+
 # What a list without a header holds, by its number of columns.
 _LIST_LAYOUTS = {
     1: ("star_id",),
