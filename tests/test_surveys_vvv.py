@@ -1,11 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from metalyra.surveys import check_stars, survey
-from metalyra.surveys.vvv import APERTURES, MAX_SEPARATION
+from metalyra.surveys import SurveyError, check_stars, survey
+from metalyra.surveys.vvv_tables import APERTURES, MAX_SEPARATION
+from metalyra.time_scales import to_heliocentric
 from tests.test_archives import write_tar
+from tests.test_surveys_serialisations import serialise
 
 VVV = survey("vvv")
 MAGNITUDES = "14.183 0.028 14.081 0.026 13.974 0.028 13.780 0.031 13.632 0.036"
@@ -112,6 +115,145 @@ def test_the_real_example_of_lcfit(mirror):
     table = read_curves([path], ["b12700"])["b12700"].table
     assert len(table) == len(APERTURES) * len(path.read_text().splitlines())
     assert table.iloc[1].tolist() == [55298.80825, 14.408, 0.033, 2.0, 0.015]
+
+
+def read_casu(path) -> pd.DataFrame:
+    """Read the columns of a CASU file that ESO and the VSA have, too."""
+    rows = [line.split() for line in path.read_text().splitlines()]
+    rows = [row for row in rows if len(row) == 39 and row[2] == "Ks"]
+    table = pd.DataFrame({"mjd": [float(row[5]) for row in rows]})
+    table["hjd"] = [float(row[6]) for row in rows]
+    for aperture in APERTURES:
+        for name, at in (("", 18 + 2 * aperture), ("Err", 19 + 2 * aperture)):
+            table[f"aperMag{aperture}{name}"] = [float(row[at]) for row in rows]
+    for name, at in (("modelDistSecs", 7), ("class", 35), ("ell", 36), ("confidence", 38)):
+        table[name] = [float(row[at]) for row in rows]
+    return table
+
+
+def position_of(path) -> tuple[float, float]:
+    hours, minutes, seconds, degrees, arcmin, arcsec = map(
+        float, path.read_text().splitlines()[0].split()[12:18]
+    )
+    dec = np.copysign(abs(degrees) + arcmin / 60 + arcsec / 3600, degrees)
+    return 15 * (hours + minutes / 60 + seconds / 3600), dec
+
+
+@pytest.mark.parametrize("star_id", REAL)
+def test_heliocentric_times_are_those_of_casu(mirror, star_id):
+    path = mirror / f"vvv_zero_points/test_data/{star_id}_xmatch.dat"
+    table = read_casu(path)
+    difference = np.abs(to_heliocentric(table["mjd"], *position_of(path)) - table["hjd"])
+    # Three times of b31883 are minutes off in CASU's file itself.
+    assert (difference > 2e-5).sum() == (3 if star_id == "b31883" else 0)
+    assert np.ptp(table["hjd"] - table["mjd"]) > 5e-3
+
+
+@pytest.mark.parametrize("serialisation", ["binary2", "tabledata", "fits", "csv"])
+@pytest.mark.parametrize("named", ["star_id", "sourceID", "file"])
+def test_an_answer_of_the_vsa_gives_the_light_curve_of_casu(mirror, tmp_path, serialisation, named):
+    path = mirror / "vvv_zero_points/test_data/b31797_xmatch.dat"
+    expected = read_curves([path], ["b31797"])["b31797"].table
+    rows = read_casu(path)
+    # The VSA has flags for what the confidence map says.
+    rows["ppErrBits"] = np.where(rows["confidence"] < 60, 2**16, 16)
+    rows = rows.assign(filterID=5, flag=0).drop(columns=["hjd", "confidence"])
+    bad = [rows.iloc[:2].assign(**{name: value}) for name, value in CUT.items()]
+    rows = pd.concat([rows, *bad], ignore_index=True)
+    rows = rows.drop(columns=["class"]) if serialisation == "csv" else rows
+    ra, dec = position_of(path)
+    star_id = "b31797" if named != "sourceID" else "515587300001"
+    if named != "file":
+        rows.insert(0, named, star_id if named == "star_id" else int(star_id))
+    table = Table.from_pandas(rows)
+    file = tmp_path / (f"{star_id}.xml" if named == "file" else "answer.csv")
+    file.write_bytes(serialise(table, serialisation))
+    stars = pd.DataFrame({"star_id": [star_id], "ra": [ra], "dec": [dec]})
+    ((found),) = VVV.read_light_curves([file], stars, "Ks")
+    order = ["time", "aperture"]
+    found, expected = (
+        part.sort_values(order, ignore_index=True) for part in (found.table, expected)
+    )
+    if serialisation == "csv":
+        found = found[found["mag"].isin(expected["mag"])].reset_index(drop=True)
+    assert_allclose(found["time"], expected["time"], atol=2e-5)
+    for column in ("mag", "mag_err", "aperture"):
+        assert_array_equal(found[column], expected[column])
+    assert found["zp_err"].isna().all()
+
+
+# What is cut of the VSA's detections; -0.9999995e9 is its missing value.
+CUT = {
+    "filterID": 4,
+    "flag": 1,
+    "ppErrBits": 256,
+    "modelDistSecs": MAX_SEPARATION + 0.01,
+    "ell": 0.51,
+    "mjd": np.nan,
+}
+
+
+def test_missing_magnitudes_of_the_vsa_are_dropped(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "MJD,ksAperMag1,ksAperMag1Err,ksAperMag3,ksAperMag3Err\n"
+        "55000.5,-0.9999995e9,-0.9999995e9,15.1,0.02\n55001.5,15.0,0.01,99.9,9.9\n"
+    )
+    table = read_curves_at([path], "a")
+    assert table["aperture"].tolist() == [1, 3]
+    assert table["mag"].tolist() == [15.0, 15.1]
+    assert_allclose(table["time"], [55002.0, 55001.0], atol=0.006)
+
+
+def read_curves_at(paths, star_id, ra=270.0, dec=-30.0):
+    stars = pd.DataFrame({"star_id": [star_id], "ra": [ra], "dec": [dec]})
+    (curve,) = VVV.read_light_curves(paths, stars, "Ks")
+    return curve.table
+
+
+def test_an_answer_of_eso_has_one_aperture(tmp_path):
+    path = tmp_path / "answer.csv"
+    path.write_text("SOURCEID,MJD,KSMAG,KSERR\n515587300001,55000.5,15.1,0.02\n7,1,2,3\n")
+    table = read_curves_at([path], "515587300001", ra=np.nan)
+    assert table.drop(columns="zp_err").to_numpy().tolist() == [[55001.0, 15.1, 0.02, 1]]
+
+
+def test_a_table_of_many_stars_has_our_columns(tmp_path):
+    path = tmp_path / "epochs.csv"
+    path.write_text(
+        "star_id,band,time,mag,mag_err,aperture\na,Ks,55001.5,15.0,0.01,3\n"
+        "a,H,55001.5,16.0,0.01,3\nb,Ks,55002.5,15.5,0.02,3\nc,Ks,1,2,3,3\n"
+    )
+    curves = read_curves([path], ["a", "b"])
+    assert {*curves} == {"a", "b"}
+    assert curves["a"].table["mag"].tolist() == [15.0]
+    with_error = tmp_path / "x.csv"
+    with_error.write_text(
+        path.read_text().replace("aperture", "aperture,zp_err").replace(",3\n", ",3,0.01\n")
+    )
+    assert read_curves([with_error], ["a"])["a"].table["zp_err"].tolist() == [0.01]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("star_id,mjd\na,1\n", "no column 'ksapermag3'"),
+        ("star_id,ksAperMag3\na,1\n", "no column 'mjd'"),
+        ("mjd,ksAperMag3\n1,2\n", "no column 'star_id'"),
+        ("star_id,time,mag\na,1,2\n", "no column 'mag_err'"),
+        ("star_id,mjd,ksAperMag3\na,1,bright\n", "bright"),
+        ("<html>", "web page"),
+    ],
+)
+def test_a_wrong_table_of_many_stars_is_an_error_and_of_one_its_problem(tmp_path, text, message):
+    path = tmp_path / "epochs.csv"
+    path.write_text(text)
+    with pytest.raises(SurveyError, match=rf"epochs\.csv: .*{message}"):
+        read_curves([path], ["a"])
+    if "star_id'" not in message:
+        single = tmp_path / "a.csv"
+        single.write_text(text)
+        assert message in read_curves([single], ["a"])["a"].problem
 
 
 def make_zero_points(path, observations, chips, corrections, errors):

@@ -1,10 +1,11 @@
 """VISTA Variables in the Via Lactea: light curves in several apertures.
 
 Star files: lists of stars. Light curves: `<id>_xmatch.dat`, the cross-matched photometry of
-the Cambridge Astronomical Survey Unit (CASU), or `<id>.dat`, the same after the zero-point
-correction of Hajdu et al. (2020). A `.npy` file among the light curves is the published
-table of these corrections (``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp): CASU
-photometry is then corrected as it is read.
+the Cambridge Astronomical Survey Unit (CASU); `<id>.dat`, the same after the zero-point
+correction of Hajdu et al. (2020); answers of the archives of ESO and VSA, and tables of many
+stars, in any serialisation. A `.npy` file among the light curves is the published table of
+these corrections (``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp): CASU photometry
+is then corrected as it is read.
 """
 
 import re
@@ -14,29 +15,29 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from metalyra.archives import Member, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
+from metalyra.surveys.serialisations import FILE_NAME
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import parse_numbers, read_star_list
+from metalyra.surveys.vvv_tables import (
+    APERTURES,
+    MAX_ELLIPTICITY,
+    MAX_SEPARATION,
+    MIN_CLASS,
+    read_epochs,
+)
 
 Floats = NDArray[np.float64]
 
-APERTURES = (1, 2, 3, 4, 5)
-"""The apertures that have zero-point corrections, of the seven of CASU."""
-
-MAX_SEPARATION = 0.9
-"""Largest distance (arcsec) of a detection from the star."""
-
-MIN_CLASS = -2
-"""Lowest morphological class of a detection (-2: borderline stellar)."""
-
-MAX_ELLIPTICITY = 0.5
-"""Largest ellipticity of a detection."""
-
 MIN_CONFIDENCE = 60
 """Lowest value of the confidence map at a detection."""
+
+TABLE_LIMIT = 2**28
+"""Largest table of light curves that is read (bytes)."""
 
 _COLUMNS = {**MAGNITUDES, "aperture": int, "zp_err": float}
 _FILE_NAME = re.compile(r"(?P<id>.+?)(?:_xmatch)?\.dat~?")
@@ -129,8 +130,10 @@ def read_light_curves(
     ----------
     paths
         Archives, folders or single files named ``<id>_xmatch.dat``, ``<id>.dat`` or
-        ``<id>.dat~``; and the table of zero-point corrections, if there is one. Epochs that
-        it does not have are then dropped, as they were by its authors.
+        ``<id>.dat~``; tables (CSV, ECSV, VOTable, FITS) of one star, by its name, or of
+        many, with a column `star_id` or the archive's `sourceID`; and the table of zero-point
+        corrections, if there is one. Epochs that it does not have are then dropped, as
+        they were by its authors.
     stars
         The stars wanted.
     band
@@ -144,7 +147,10 @@ def read_light_curves(
     for path in paths:
         if path in tables:
             continue
-        for member in stream_members(path):
+        for member in stream_members(path, TABLE_LIMIT):
+            if FILE_NAME.fullmatch(member.name):
+                yield from _table_curves(path, member, stars, band)
+                continue
             match = _FILE_NAME.fullmatch(member.name)
             if match is not None and match["id"] in wanted:
                 yield _light_curve(match["id"], member, band, zero_points)
@@ -224,6 +230,25 @@ def _read_casu(rows: list[list[bytes]], band: str, zero_points: ZeroPoints | Non
         mag, zp_err = mag - zero_points.correction[found], zero_points.error[found]
         good &= found >= 0
     return _by_aperture(time[good], mag[good], mag_err[good], zp_err[good])
+
+
+def _table_curves(
+    path: Path, member: Member, stars: pd.DataFrame, band: str
+) -> Iterator[LightCurve]:
+    """Read a table of the light curves of one star or of many."""
+    wanted = stars.drop_duplicates("star_id").set_index("star_id")
+    named = member.name.partition(".")[0]
+    try:
+        if member.data is None:
+            raise ValueError(member.problem)
+        for star_id, curve in read_epochs(
+            member.data, wanted, band, star_id=named if named in wanted.index else None
+        ):
+            yield LightCurve(star_id, curve)
+    except (ValueError, pa.ArrowException) as error:
+        if named not in wanted.index:
+            raise SurveyError(f"{path}: {member.path}: {error}") from error
+        yield LightCurve(named, None, f"{member.path}: {error}")
 
 
 def _by_aperture(time: Floats, mag: Floats, mag_err: Floats, zp_err: Floats) -> pd.DataFrame:
