@@ -303,6 +303,9 @@ def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterat
         ):
             what = "does not take" if "stars" in query else "needs"
             yield f"{key}: the product {query['product']} {what} the key stars or star_ids"
+        suffixes = products.get(query["product"], {}).get("suffixes", [])
+        if suffixes and not name.endswith(tuple(suffixes)):
+            yield f"{key}: the path must end in {' or '.join(suffixes)}"
     for name, sample in config["samples"].items():
         for source in [*sample["stars"], *sample["light_curves"]]:
             if sample["survey"] != "own" and BATCH in source and source not in queries:

@@ -199,17 +199,18 @@ def select_epochs(
     Parameters
     ----------
     product
-        The archive's names: `tables` (of a FROM clause), `columns` (by our name) and
-        perhaps `conditions`.
+        The archive's names: `tables` (of a FROM clause), `identifier`, `ra` and `dec` of the
+        source, `columns` of the epoch, and perhaps `conditions`.
     positions
         Right ascensions and declinations (deg).
     radius
         Largest distance (deg).
     """
-    columns = product["columns"]
-    chosen = ",\n    ".join(f"{column} AS {name}" for name, column in columns.items())
+    source = {"source_id": product["identifier"], "ra": product["ra"], "dec": product["dec"]}
+    columns = [f"{column} AS {name}" for name, column in source.items()] + product["columns"]
+    chosen = ",\n    ".join(columns)
     places = "\n    OR ".join(
-        circle(columns["ra"], columns["dec"], position, radius) for position in positions
+        circle(product["ra"], product["dec"], position, radius) for position in positions
     )
     conditions = [*product.get("conditions", []), f"({places})"]
     return "\n".join(

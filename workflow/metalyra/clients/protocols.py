@@ -92,10 +92,13 @@ def _check_votable(path: Path) -> None:
             table = parse(io.BytesIO(read_reply(path)), verify="ignore")
     except Exception as error:  # the parsers raise whatever they meet
         raise PassingError(f"the VOTable is damaged or cut short ({error})") from error
-    for resource in table.resources:
-        for info in resource.infos:
-            if info.name == "QUERY_STATUS" and info.value == "ERROR":
-                raise QueryError(f"the archive refuses the query: {info.content}")
+    messages = [info for resource in table.resources for info in resource.infos]
+    for info in messages:
+        if info.name == "QUERY_STATUS" and info.value == "ERROR":
+            raise QueryError(f"the archive refuses the query: {info.content}")
+    if not any(True for _ in table.iter_tables()):
+        said = "; ".join(f"{info.name} {info.value}" for info in messages)
+        raise QueryError(f"the archive has no such table{said and ': ' + said}")
 
 
 def _check_csv(path: Path) -> None:

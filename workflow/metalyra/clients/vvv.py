@@ -1,12 +1,13 @@
-"""VVV: the epochs of given positions, from the catalogues of ESO and of the VSA by TAP."""
+"""VVV: the epochs of given positions, from the catalogues of ESO and of the VSA by TAP.
+
+The columns stay as the archive has them; `metalyra.surveys.vvv` makes light curves of them.
+"""
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from metalyra.clients.interface import (
     Client,
@@ -17,36 +18,10 @@ from metalyra.clients.interface import (
 )
 from metalyra.queries import Request, Settings, select_epochs
 
-Floats = NDArray[np.float64]
-
 DEFAULT_RADIUS = 1.0
 """Distance (arcsec) within which a source of the archive is the star."""
 
 _ARCSEC = 1 / 3600
-
-
-def to_heliocentric(mjd: Floats, ra: Floats, dec: Floats) -> Floats:
-    """Return HJD - 2400000 of observations at MJD (UTC).
-
-    The Earth's radius, 0.02 s of light, is neglected.
-
-    Parameters
-    ----------
-    mjd
-        Modified Julian dates (d).
-    ra, dec
-        Where the telescope looked (deg).
-    """
-    from astropy import constants, units
-    from astropy.coordinates import SkyCoord, get_body_barycentric
-    from astropy.time import Time
-
-    times = Time(mjd, format="mjd", scale="utc")
-    earth = get_body_barycentric("earth", times, "builtin")
-    sun = get_body_barycentric("sun", times, "builtin")
-    direction = SkyCoord(ra * units.deg, dec * units.deg).cartesian
-    delay = ((earth - sun).dot(direction) / constants.c).to_value(units.day)
-    return mjd + 0.5 + delay
 
 
 def _radius(query: Settings) -> float:
@@ -93,34 +68,24 @@ def _assemble(
     replies: Sequence[Path],
     destination: Path,
 ) -> None:
-    """Give each star the epochs of its nearest source, on the time scale of the survey."""
+    """Give each star the epochs of its nearest source, as the archive has them."""
     tables = [read_text_reply(path) for path in replies]
     if any(len(table) >= product["rows_per_request"] for table in tables):
         raise OverflowingReplyError
-    epochs = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
+    epochs = pd.concat([_without_rows(product), *tables], ignore_index=True)
     epochs = epochs.drop_duplicates(ignore_index=True)
-    numbers = epochs[["ra", "dec", "mjd", "mag", "mag_err"]].apply(pd.to_numeric, errors="coerce")
-    epochs = numbers.assign(source_id=epochs["source_id"]).dropna(
-        subset=["ra", "dec", "mjd", "mag"]
-    )
     sources = epochs.drop_duplicates("source_id", ignore_index=True)
+    sources = sources.astype({"ra": float, "dec": float})
     pairs = _nearest(_with_positions(stars), sources, _radius(query))
-    joined = pairs.merge(epochs, on="source_id").sort_values(["star_id", "mjd"], kind="stable")
-    table = pd.DataFrame(
-        {
-            "star_id": joined["star_id"],
-            "band": product["band"],
-            "time": to_heliocentric(*(joined[name].to_numpy() for name in ("mjd", "ra", "dec"))),
-            "mag": joined["mag"],
-            "mag_err": joined["mag_err"],
-            "aperture": product["aperture"],
-        }
-    )
-    text = table.round({"time": 8}).to_csv(index=False, lineterminator="\n")
-    write_bytes(text.encode(), destination)
+    table = pairs.merge(epochs, on="source_id")
+    table = table.sort_values([*table.columns], kind="stable")
+    write_bytes(table.to_csv(index=False, lineterminator="\n").encode(), destination)
 
 
-_COLUMNS = ("source_id", "ra", "dec", "mjd", "mag", "mag_err")
+def _without_rows(product: Settings) -> pd.DataFrame:
+    """Return an empty table with the columns of a reply."""
+    names = [column.rpartition(".")[2] for column in product["columns"]]
+    return pd.DataFrame(columns=["source_id", "ra", "dec", *names], dtype="str")
 
 
 def _nearest(stars: pd.DataFrame, sources: pd.DataFrame, radius: float) -> pd.DataFrame:
