@@ -15,7 +15,13 @@ import pandas as pd
 from metalyra.archives import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
-from metalyra.surveys.text_tables import STAR_COLUMNS, check_columns, parse_numbers, read_text
+from metalyra.surveys.text_tables import (
+    STAR_COLUMNS,
+    check_columns,
+    check_identifiers,
+    parse_numbers,
+    read_text,
+)
 
 _TEXT_COLUMNS = {
     "name": "name",
@@ -49,6 +55,10 @@ _NUMBER_COLUMNS = {
     **{f"A{k}_e": f"a{k}_err" for k in (1, 2, 3)},
     **{f"{name}_e": f"{name}_err" for name in ("phi1", "phi2", "phi3", "phi21", "phi31")},
 }
+_PARAMETERS = (
+    *("Nep", "period", "totamp", "A1", "A2", "A3", "phi1", "phi2", "phi3", "phi21", "phi31"),
+    *("meanmag", "cost", "phcov", "snr", "order", "minmax"),
+)
 _POSITIONS = {"RA", "ra_gaia", "DEC", "dec_gaia"}  # the tables name them differently
 _BLAZHKO = "-BL"
 _SUFFIX = ".lc"
@@ -94,6 +104,34 @@ def read_calibrators(paths: Sequence[Path]) -> pd.DataFrame:
         table["star_id"].fillna(table["name"].map(photometry["star_id"])).fillna(table["name"])
     )
     return table
+
+
+def read_light_curve_parameters(path: Path) -> pd.DataFrame:
+    """Read the authors' light-curve parameters of OGLE-IV stars, ``o4rr*_param.dat``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a star: `star_id` as OGLE has it (``OGLE-SMC-RRLYR-0001`` for the file's
+        ``smc0001``), `period` (d) and the parameters (sine series) in the names of the fits
+        table.
+
+    Raises
+    ------
+    SurveyError
+        If it is no such file.
+    """
+    text = read_file(path).decode("ascii", errors="replace")
+    header, _, rows = text.partition("\n")
+    names = header.lstrip("# ").split()
+    check_columns(path, names, ["id", *_PARAMETERS])
+    table = read_text(path, rows, names=names, sep=r"\s+")[["id", *_PARAMETERS]]
+    parts = table.pop("id").str.extract(r"(b|blg|gd|lmc|smc)(\d+)")
+    fields = parts[0].str.upper().replace("B", "BLG")
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers.insert(0, "star_id", "OGLE-" + fields + "-RRLYR-" + parts[1])
+    check_identifiers(path, numbers["star_id"])
+    return numbers.rename(columns=_NUMBER_COLUMNS)
 
 
 def read_stars(paths: Sequence[Path]) -> pd.DataFrame:

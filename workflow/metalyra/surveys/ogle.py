@@ -72,6 +72,7 @@ _OLD_PARAMETER_COLUMNS: Layout = {
     "period": (38, 46),
     "archive_period_err": (48, 56),
 }
+_CLUSTER_COLUMNS: Layout = {"globular_cluster": (23, 32)}
 _PARAMETER_NULL = "-"
 _ON_LINE_COLUMNS = {
     "ID": "star_id",
@@ -97,9 +98,9 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     paths
         ``ident*.dat``, ``RRab.dat``, ``RRc.dat``, ``RRd.dat``, ``aRRd.dat`` and ``RRe.dat``
         of OGLE-IV or OGLE-III, the answer ``ogle3*.txt[.gz]`` of the OGLE-III on-line
-        catalogue, and star lists ``*.lst``. Files of parameters and lists
-        say which stars there are; ident files say where they are and, if they are the
-        only ones, which.
+        catalogue, and star lists ``*.lst``. Files of parameters and lists say which stars
+        there are; ident files say where they are and, if they are the only ones, which.
+        ``gc.dat`` adds their `globular_cluster`.
 
     Returns
     -------
@@ -113,11 +114,13 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     SurveyError
         If a file is of no known kind or is not what its name says.
     """
-    chosen, described = [], []
+    files: dict[str, list[pd.DataFrame]] = {"stars": [], "ident": [], "clusters": []}
     for path in paths:
         kind, read = _reader_of(path)
-        (described if kind == "ident" else chosen).append(read(path))
-    stars = merge_star_tables(chosen, described) if chosen else merge_star_tables(described)
+        files[kind].append(read(path))
+    stars = merge_star_tables(
+        files["stars"] or files["ident"] or files["clusters"], files["ident"] + files["clusters"]
+    )
     if any(path.name.endswith(".lst") for path in paths):
         stars["pulsation_type"] = stars["pulsation_type"].fillna("RRab")
     stars = stars.reindex(columns=[*dict.fromkeys([*STAR_COLUMNS, *stars])])
@@ -168,15 +171,16 @@ def _reader_of(path: Path) -> tuple[str, Callable[[Path], pd.DataFrame]]:
     """Return the kind of a star file and what reads it, by its name."""
     for pattern, kind, read in (
         (r"ident\w*\.dat", "ident", _read_ident),
-        (r"(RRab|RRc|RRe|a?RRd)\.dat", "parameters", _read_parameters),
-        (r"ogle3\w*\.txt(\.gz)?", "parameters", _read_on_line_catalogue),
-        (r".+\.lst", "list", _read_list),
+        (r"gc\.dat", "clusters", _read_clusters),
+        (r"(RRab|RRc|RRe|a?RRd)\.dat", "stars", _read_parameters),
+        (r"ogle3\w*\.txt(\.gz)?", "stars", _read_on_line_catalogue),
+        (r".+\.lst", "stars", _read_list),
     ):
         if re.fullmatch(pattern, path.name):
             return kind, read
     raise SurveyError(
         f"{path}: no OGLE star file by its name; known are ident*.dat, RRab.dat, RRc.dat, "
-        "RRd.dat, aRRd.dat, RRe.dat, ogle3*.txt[.gz] and *.lst"
+        "RRd.dat, aRRd.dat, RRe.dat, gc.dat, ogle3*.txt[.gz] and *.lst"
     )
 
 
@@ -206,6 +210,11 @@ def _read_parameters(path: Path) -> pd.DataFrame:
     for column in table.columns.difference(["star_id", "period"]):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     return table.assign(pulsation_type=path.stem)
+
+
+def _read_clusters(path: Path) -> pd.DataFrame:
+    """Read which stars are in globular clusters."""
+    return _read_byte_columns(path, _CLUSTER_COLUMNS)
 
 
 def _read_byte_columns(path: Path, *layouts: Layout) -> pd.DataFrame:
