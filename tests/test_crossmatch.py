@@ -1,3 +1,4 @@
+import resource
 import time
 
 import numpy as np
@@ -391,7 +392,22 @@ def test_real_matches_are_those_of_brute_force(real):
             assert pd.isna(found)
 
 
-def test_a_survey_is_matched_in_seconds():
+def test_stars_without_positions_match_nothing_even_by_chance():
+    stars = pending(("g1", np.nan, np.nan, 0.5, "RRab"), ("g2", 1.0, np.nan, 0.5, "RRab"))
+    matched = match_stars(stars, OGLE, 1.0, cell_radius=40.0, epoch=2016.0)
+    by_chance = match_by_chance(stars, OGLE, 1.0, cell_radius=40.0, epoch=2016.0)
+    (row,) = summarise_match(stars, OGLE, matched, by_chance).to_dict("records")
+    assert (row["matched"], row["chance_matches"], len(by_chance)) == (0, 0, 0)
+    none = summarise_match(stars.iloc[:0], OGLE, matched.iloc[:0], by_chance)
+    assert none["stars"].tolist() == [0]
+
+
+def peak_memory() -> int:
+    """Return the largest memory of this process so far (bytes)."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def test_a_survey_is_matched_in_seconds_and_little_memory():
     rng = np.random.default_rng(1)
     ra, dec = rng.uniform(255, 285, 300_000), rng.uniform(-45, -15, 300_000)
     stars = pd.DataFrame(
@@ -405,9 +421,10 @@ def test_a_survey_is_matched_in_seconds():
         }
     )
     reference = stars.sample(70_000, random_state=1).assign(period=0.5)
-    start = time.process_time()
+    before, start = peak_memory(), time.process_time()
     matched = match_stars(stars, reference, 1.0)
     assert time.process_time() - start < 20
+    assert peak_memory() - before < 2**30
     one_to_one = matched[matched["status"] == "ok"]
     assert (one_to_one["reference_id"] == one_to_one["star_id"]).all()
     assert one_to_one["star_id"].isin(reference["star_id"]).all()

@@ -199,7 +199,7 @@ def summarise_match(
     rows = []
     for positions, cell in (("measured", False), ("cell", True)):
         chosen = ((stars["status"] == "ok") & (is_from_cell(stars) == cell)).to_numpy()
-        if not chosen.any():
+        if cell and not chosen.any():
             continue
         table = matched[chosen]
         pairs = is_matched(table).to_numpy()

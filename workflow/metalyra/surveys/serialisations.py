@@ -94,7 +94,7 @@ def read_text_columns(place: object, data: bytes) -> pd.DataFrame:
         return read_text(place, data).rename(columns=str.lower)
     table, *others = read_tables(data)
     if others:
-        raise ValueError(f"{place}: {1 + len(others)} tables in one file")
+        raise ValueError(f"{1 + len(others)} tables in one file")
     return pd.DataFrame(
         {
             name: table[name].cast(pa.string()).to_pandas().astype("str")
