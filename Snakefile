@@ -66,6 +66,7 @@ wildcard_constraints:
     experiment="|".join(config["experiments"]) or "-",
     sky_map="|".join(config["sky_maps"]) or "-",
     calibration="|".join(config["calibrate"]) or "-",
+    search="|".join(config["searches"]) or "-",
     chunk=r"\d+",
     member=r"\d+",
 
@@ -78,6 +79,7 @@ include: "workflow/rules/fit.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/label.smk"
 include: "workflow/rules/develop.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/catalogue.smk"

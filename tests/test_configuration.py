@@ -325,3 +325,103 @@ def test_the_schema_has_the_fits_settings_with_their_defaults():
 
 def test_the_schema_knows_the_surveys():
     assert set(SCHEMA["$defs"]["sample"]["properties"]["survey"]["enum"]) == set(SURVEYS)
+
+
+SEARCH = {"model": "demo_g", "ranges": {"training.learning_rate": [0.01, 0.001]}}
+
+
+def test_a_search_is_valid_and_complete():
+    ranges = {"network": [{"dropout": 0.1}, {"kind": "gru", "units": [4]}]}
+    searches = {
+        "g": SEARCH,
+        "h": SEARCH | {"method": "hyperband", "ranges": ranges},
+        "d": {"model": "demo_g", "ranges": "dekany_grebel_2022_g"},
+    }
+    config = load("config", searches=searches)
+    config["models"]["demo_g"]["network"] = {"kind": "bilstm"}
+    config["models"]["found"] = {**config["models"]["demo_g"], "from_search": "g"}
+    del config["models"]["found"]["network"], config["models"]["found"]["training"]
+    searches["h"]["ranges"] = {"network": [{"dropout": 0.1}, {"units": [4]}]}
+    resolved = resolve(config)
+    assert resolved["searches"]["g"] == {
+        **SEARCH,
+        "method": "grid",
+        "metric": "rmse",
+        "trials": None,
+        "folds": 1,
+        "epochs": None,
+        "reduction": 3,
+        "seed": None,
+    }
+    assert resolve(resolved) == resolved
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "demo"}, r"^searches\.g\.model: the network 'demo' .*did you mean demo_g\?"),
+        ({"method": "bayes"}, r"^searches\.g\.method: 'bayes' is unknown; allowed: grid"),
+        ({"metric": "rsme"}, r"^searches\.g\.metric: 'rsme' is unknown; did you mean rmse\?"),
+        ({"folds": 6}, r"^searches\.g\.folds: 6 is more than the 5 of demo_g"),
+        ({"ranges": "monti"}, r"^searches\.g\.ranges: the paper 'monti' is unknown; .*monti_2025"),
+        ({"ranges": {"training.epoch": [3]}}, r"^searches\.g\.ranges\.training: .*mean epochs\?"),
+        (
+            {"ranges": {"network.dropout": [0.1, 1.5]}},
+            r"^searches\.g\.ranges\.network\.dropout: 1\.5",
+        ),
+        (
+            {"ranges": {"training.warm_up": [90]}},
+            r"^searches\.g\.ranges\.training\.warm_up: 90\.training: warm_up .* shorter",
+        ),
+        (
+            {"ranges": {"sequence.points": [9]}},
+            r"^searches\.g\.ranges: the key 'sequence\.points' .*allowed: network\.<key>, train",
+        ),
+        (
+            {"ranges": {"network.kind.size": [3]}},
+            r"^searches\.g\.ranges: the search changes network\.kind\.size, but kind",
+        ),
+        (
+            {"method": "hyperband", "ranges": {"training.epochs": [3]}},
+            r"^searches\.g\.ranges: the key training\.epochs; hyperband chooses the epochs",
+        ),
+    ],
+)
+def test_a_mistake_in_a_search_is_named(changes, message):
+    [problem] = problems_of(load("config", searches={"g": SEARCH | changes}))
+    assert re.search(message, problem)
+
+
+def test_a_model_takes_its_settings_from_one_place():
+    config = load("config", searches={"g": SEARCH})
+    config["models"]["demo_ks"]["from_search"] = "g"
+    [problem] = problems_of(config)
+    assert problem.startswith("models.demo_ks: the key network is missing")
+    del config["models"]["demo_ks"]["network"]
+    config["models"]["demo_ks"]["from_search"] = "h"
+    [problem] = problems_of(config)
+    assert problem == "models.demo_ks.from_search: 'h' is unknown; allowed: g"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("models.demo_g.repeats", 0, r"^models\.demo_g\.repeats: 0 is less than the minimum of 1"),
+        ("models.demo_g.members_per_job", 0, r"^models\.demo_g\.members_per_job: 0 is less than"),
+        (
+            "models.demo_g.training",
+            {"validation": "none", "patience": 3},
+            r"^models\.demo_g\.training: patience needs stars that validate the network",
+        ),
+    ],
+)
+def test_a_training_that_cannot_be_is_named(path, value, message):
+    [problem] = problems_of(changed("config", path, value))
+    assert re.search(message, problem)
+
+
+def test_published_folds_are_not_repeated():
+    config = load("dg22")
+    config["models"]["metalyra_g"]["repeats"] = 2
+    [problem] = problems_of(config)
+    assert problem == "models.metalyra_g.repeats: allowed is 1 for a stack and with published folds"

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,21 @@ def make_history(epochs: int = 20) -> pd.DataFrame:
     )
 
 
+def make_trials() -> pd.DataFrame:
+    changes = [
+        {"network": {"dropout": 0.1}, "training.batch_size": 64},
+        {"network": {"kernel_l1": 1e-6}, "training.batch_size": 128},
+        {"network": {"dropout": 0.1}, "training.batch_size": 128},
+    ]
+    return pd.DataFrame(
+        {
+            "changes": [json.dumps(change) for change in changes],
+            "epochs": [3, 9, 9],
+            "rmse": [0.2, 0.15, np.nan],
+        }
+    )
+
+
 FIGURES = {
     "match_quality": lambda: figures.match_quality(
         np.abs(PREDICTED), [0.5, 0.9], 4, (PREDICTED - TRUE) / 1e4, 1e-4
@@ -62,6 +79,7 @@ FIGURES = {
     "light_curve_panel": lambda: figures.light_curve_panel(
         ["a", "b"], make_fits("a", "b"), make_folded("a", "b")
     ),
+    "search_trials": lambda: figures.search_trials(make_trials(), "rmse", "g_network"),
     "learning_curves": lambda: figures.learning_curves({0: make_history(), 1: make_history()}),
 }
 
@@ -212,3 +230,17 @@ def test_the_colour_scale_holds_most_metallicities(low, high):
     scale = figures.metallicity_scale(feh)
     assert scale.vmax - scale.vmin >= 0.09
     assert np.mean((feh >= scale.vmin - 1e-9) & (feh <= scale.vmax + 1e-9)) >= 0.95
+
+
+def test_trials_are_shown_by_hyperparameter():
+    figure = figures.search_trials(make_trials(), "rmse", "g_network")
+    for text in ("network", "training.batch_size", "rmse", "g_network (1 diverged)"):
+        assert text in texts_of(figure)
+    kinds, sizes = figure.axes[:2]
+    assert [label.get_text() for label in kinds.get_xticklabels()] == [
+        "dropout: 0.1",
+        "kernel_l1: 1e-06",
+    ]
+    assert [label.get_text() for label in sizes.get_xticklabels()] == ["64", "128"]
+    np.testing.assert_allclose(sizes.collections[0].get_offsets(), [[0, 0.2], [1, 0.15]])
+    assert "no trials" in texts_of(figures.search_trials(make_trials().iloc[2:], "rmse"))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from metalyra.metrics import evaluate_predictions
 from metalyra.networks import complete_network
@@ -16,12 +17,16 @@ from metalyra.search import (
     Round,
     apply_changes,
     best_changes,
+    describe_best,
     draw_trials,
     make_grid,
     name_trial,
     next_round,
     plan_brackets,
+    plan_search,
     rank_trials,
+    start_bracket,
+    take_best,
 )
 
 MODEL = {
@@ -217,3 +222,72 @@ def test_hyperband_finds_the_best_of_a_known_landscape():
     best = best_changes(pd.concat(finished, ignore_index=True), "rmse")
     assert best["training.learning_rate"] == 0.01
     assert best["network.dropout"] == 0.1
+
+
+SEARCH = {
+    "model": "demo_g",
+    "method": "grid",
+    "ranges": {"training.learning_rate": [0.1, 0.01, 0.001], "network.dropout": [0.1, 0.4]},
+    "metric": "rmse",
+    "trials": None,
+    "folds": 1,
+    "epochs": None,
+    "reduction": 3,
+    "seed": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "training", "plan"),
+    [
+        ({}, {}, [[Round(6, 80)]]),
+        ({"trials": 4}, {}, [[Round(6, 80)]]),
+        ({"method": "random", "trials": 4}, {"epochs": 20}, [[Round(4, 20)]]),
+        ({"method": "random", "trials": 40, "epochs": 5}, {"epochs": 20}, [[Round(6, 5)]]),
+        ({"ranges": "dekany_grebel_2022_ks"}, {}, [[Round(9, 80)]]),
+        (
+            {"method": "hyperband", "trials": 4, "epochs": 9},
+            {},
+            [[Round(4, 1), Round(1, 3), Round(1, 9)], [Round(4, 3), Round(1, 9)], [Round(3, 9)]],
+        ),
+    ],
+)
+def test_every_job_of_a_search_is_known_in_advance(changes, training, plan):
+    search = SEARCH | changes
+    assert plan_search(search, training) == plan
+    for bracket, rounds in enumerate(plan):
+        trials = start_bracket(search, training, bracket, 7, "g_network")
+        assert trials["trial"].nunique() == len(trials) == rounds[0].trials
+
+
+def test_a_search_may_have_a_seed_of_its_own():
+    search = SEARCH | {"method": "random", "trials": 3}
+
+    def trials(study: int, **changes) -> list[str]:
+        return start_bracket(search | changes, {}, 0, study, "g_network")["trial"].tolist()
+
+    assert trials(1) != trials(2)
+    assert trials(1, seed=5) == trials(2, seed=5)
+
+
+def test_a_model_takes_the_settings_that_a_search_found(tmp_path):
+    results = make_grid(SEARCH["ranges"])
+    results["rmse"] = [0.05, 0.3, 0.2, 0.15, np.nan, 0.4]
+    # What was trained for fewer epochs is not compared.
+    results["epochs"] = [3, 9, 9, 9, 9, 9]
+    network, training = MODEL["network"], {"batch_size": 32, "epochs": 9}
+    best = describe_best(results, SEARCH, network, training)
+    assert (best["trial"], best["value"]) == (results["trial"][3], 0.15)
+    assert best["changes"] == {"training.learning_rate": 0.01, "network.dropout": 0.4}
+    path = tmp_path / "best.yaml"
+    path.write_text(yaml.safe_dump(best))
+    found = network | {"dropout": 0.4}, {"batch_size": 32, "epochs": 9, "learning_rate": 0.01}
+    assert take_best([path], None, {}) == found
+    assert take_best([path], None, {"epochs": 50}) == (found[0], found[1] | {"epochs": 50})
+    assert take_best([], network, training) == (network, training)
+
+
+def test_a_search_without_any_result_says_so():
+    results = make_grid(SEARCH["ranges"]).assign(rmse=np.nan, epochs=9)
+    with pytest.raises(ValueError, match="no trial of the search has a value of rmse"):
+        describe_best(results, SEARCH, MODEL["network"], {})

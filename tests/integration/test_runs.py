@@ -6,6 +6,9 @@ import signal
 import time
 
 import pytest
+import yaml
+
+from metalyra.tables import read_table
 
 STUDY = ("--configfile", "tests/integration/small.yaml")
 PRODUCTS = (
@@ -26,10 +29,27 @@ def digests(project) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(new_project) -> dict[str, str]:
+def finished(new_project):
     project = new_project()
     project.run(*arguments(cores=1, chunks=1))
-    return digests(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished) -> dict[str, str]:
+    return digests(finished)
+
+
+def test_a_search_goes_on_where_it_stopped_and_finds_the_best(finished):
+    run, folder = ("--cores", "1", *STUDY, "--config", "chunks=1", "--"), "searches/small_search"
+    finished.run(*run, f"results/small/{folder}/trials/0_0_1.parquet")
+    output = finished.run(*run, f"results/small/{folder}/best.yaml")
+    assert "Training trial 0 of small_search, round 0 of bracket 0" in output
+    assert "Training trial 1 of small_search, round 0 of bracket 0" not in output
+    results = read_table(finished.path(f"results/small/{folder}/results.parquet"))
+    assert len(results) == 5
+    best = yaml.safe_load(finished.path(f"results/small/{folder}/best.yaml").read_text())
+    assert best["value"] == results.loc[results["epochs"] == 2, "rmse"].min()
 
 
 def test_cores_and_chunks_leave_no_trace(new_project, undisturbed):

@@ -16,6 +16,7 @@ import yaml
 
 from metalyra.experiments import expand_experiment, merge_settings
 from metalyra.queries import BATCH, expand_batches
+from metalyra.search import RANGES, apply_changes, find_ranges
 from metalyra.training_settings import TrainingSettings
 
 OWN_SAMPLE = "own_stars"
@@ -88,7 +89,11 @@ def resolve_config(
         sample.setdefault("chunks", resolved.get("chunks", _default(schema, "chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
     _fill_defaults(resolved, schema, schema)
-    problems = [*_cross_check(resolved, relations), *_check_queries(resolved, archives)]
+    problems = [
+        *_cross_check(resolved, relations),
+        *_check_searches(resolved, schema),
+        *_check_queries(resolved, archives),
+    ]
     if problems:
         raise ConfigurationError(problems)
     _expand_batches(resolved)
@@ -364,13 +369,19 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield from _check_source(f"{key}.published", model["published"])
     if origins != ["sample"]:
         return
-    if ("network" in model) == ("stack" in model):
-        yield f"{key}: the key network is missing; a model trained here needs it, or a stack"
+    if sum(name in model for name in ("network", "stack", "from_search")) != 1:
+        yield (
+            f"{key}: the key network is missing; a model trained here needs it, or a stack, or "
+            "from_search"
+        )
+    if model.get("from_search") not in (None, *config["searches"]):
+        yield _unknown(f"{key}.from_search:", model["from_search"], config["searches"])
     joining = model.get("stack", {}).get("published")
     others = [name for name, other in config["models"].items() if "published" in other]
     if joining is not None and joining not in others:
         yield _unknown(f"{key}.stack.published:", joining, others)
     yield from _check_training(key, model)
+    yield from _check_repeats(key, model)
     if model["folds"] == "published" and "members" not in model:
         yield f"{key}: the key members is missing; it is the number of the published folds"
     if model["sample"] not in samples:
@@ -385,11 +396,63 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield _unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
 
 
+def _check_searches(config: Config, schema: Mapping[str, Any]) -> Iterator[str]:
+    models = {name: model for name, model in config["models"].items() if "network" in model}
+    for name, search in config["searches"].items():
+        key, ranges = f"searches.{name}", search["ranges"]
+        if search["model"] not in models:
+            yield _unknown(f"{key}.model: the network", search["model"], models)
+            continue
+        model = models[search["model"]]
+        folds = model.get("members", model["folds"])
+        if isinstance(folds, int) and search["folds"] > folds:
+            yield f"{key}.folds: {search['folds']} is more than the {folds} of {search['model']}"
+        if isinstance(ranges, str) and ranges not in RANGES:
+            yield _unknown(f"{key}.ranges: the paper", ranges, RANGES)
+            continue
+        yield from _check_ranges(f"{key}.ranges", search, model, schema)
+
+
+def _check_ranges(
+    key: str, search: Config, model: Config, schema: Mapping[str, Any]
+) -> Iterator[str]:
+    """Check every value that a search tries as if the model had it."""
+    part = {
+        "type": "object",
+        "properties": {
+            "network": {"$ref": "#/$defs/network"},
+            "training": {"$ref": "#/$defs/training"},
+        },
+        "$defs": schema["$defs"],
+    }
+    settings = {name: model[name] for name in part["properties"]}
+    for path, values in find_ranges(search["ranges"]).items():
+        if path.partition(".")[0] not in settings:
+            yield _unknown(f"{key}: the key", path, ["network.<key>", "training.<key>"])
+            continue
+        if path == "training.epochs" and search["method"] == "hyperband":
+            yield f"{key}: the key training.epochs; hyperband chooses the epochs itself"
+        for value in values:
+            try:
+                changed = apply_changes(settings, {path: value})
+                _check_schema(changed, part)
+            except ConfigurationError as error:
+                yield from (f"{key}.{problem}" for problem in error.problems)
+            except ValueError as error:
+                yield f"{key}: {error}"
+            else:
+                yield from _check_training(f"{key}.{path}: {value}", changed)
+
+
 def _check_training(key: str, model: Config) -> Iterator[str]:
+    """Check that the settings of a training do not contradict each other."""
     try:
         TrainingSettings(**model["training"])
     except ValueError as error:
         yield f"{key}.training: {error}"
+
+
+def _check_repeats(key: str, model: Config) -> Iterator[str]:
     if model["repeats"] > 1 and ("stack" in model or model["folds"] == "published"):
         yield f"{key}.repeats: allowed is 1 for a stack and with published folds"
 

@@ -6,7 +6,9 @@ and the same input gives the same bytes.
 """
 
 import functools
+import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -17,7 +19,7 @@ from matplotlib import colormaps
 from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
@@ -597,6 +599,61 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
     figure.supxlabel("Epoch", fontsize=10)
     figure.supylabel("Loss", fontsize=10)
     return figure
+
+
+@styled
+def search_trials(results: pd.DataFrame, metric: str, title: str = "") -> Figure:
+    """Draw the metric of a search's trials against each hyper-parameter, one panel for each.
+
+    Parameters
+    ----------
+    results
+        A row for each training: changes, the values of the hyper-parameters as JSON;
+        epochs; and the metric. Those without a metric are counted in the title.
+    metric
+        Name of the column.
+    title
+        Title of the figure.
+    """
+    known = results[np.isfinite(results[metric])]
+    tried = [json.loads(changes) for changes in known["changes"]]
+    keys = list(dict.fromkeys(key for changes in tried for key in changes))
+    figure = new_figure(max(2.6 * len(keys) + 0.8, 4.4), 3.4)
+    missing = len(results) - len(known)
+    figure.suptitle(f"{title} ({missing} diverged)" if missing else title, fontsize=10)
+    panels = figure.subplots(1, max(len(keys), 1), squeeze=False, sharey=True)[0]
+    if not keys:
+        say(panels[0], "no trials")
+        return figure
+    epochs = known["epochs"].to_numpy(dtype=float)
+    scale = LogNorm(epochs.min(), max(epochs.max(), epochs.min() + 1))
+    for axes, key in zip(panels, keys, strict=True):
+        values = [json.dumps(changes[key]) for changes in tried]
+        order = sorted(set(values), key=_number_first)
+        points = axes.scatter(
+            [order.index(value) for value in values],
+            known[metric],
+            c=epochs,
+            norm=scale,
+            cmap="viridis_r",
+            s=18,
+            linewidths=0,
+        )
+        labels = [re.sub(r'["{}\[\]]', "", text) for text in order]
+        axes.set_xticks(range(len(order)), labels, rotation=45, ha="right", fontsize=7.5)
+        axes.set_xlim(-0.5, len(order) - 0.5)
+        axes.set_xlabel(key)
+    panels[0].set_ylabel(metric)
+    bar = figure.colorbar(points, ax=list(panels), label="Epochs")
+    bar.set_ticks(sorted(set(epochs)), labels=[f"{number:.0f}" for number in sorted(set(epochs))])
+    bar.minorticks_off()
+    return figure
+
+
+def _number_first(text: str) -> tuple[float, str]:
+    """Order JSON texts by number, and those of no number after them."""
+    value = json.loads(text)
+    return (value if isinstance(value, int | float) else math.inf, text)
 
 
 def _keep_finite(*columns: ArrayLike) -> list[Floats]:

@@ -3,7 +3,8 @@
 A trial is a change to a model's configuration, named by its content. Grid search trains
 all of them once. Hyperband (Li et al. 2018) trains many for few epochs and few for many:
 how many go on, and how long they train, is planned in advance; only which ones they are
-follows from the results. So every job of a search is known before the first one runs.
+follows from the results. So every job of a search is known before the first one runs:
+it trains the trial that its round has in its slot.
 """
 
 import hashlib
@@ -12,11 +13,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from metalyra.training_settings import TrainingSettings
 
-from metalyra.randomness import generator
+if TYPE_CHECKING:
+    import pandas as pd
 
 Ranges = Mapping[str, Sequence[Any]]
 """Values to try of keys of a model's configuration, such as "training.learning_rate"."""
@@ -49,6 +52,16 @@ MONTI_2025: Ranges = {
 }
 """The search space of Monti et al. (2025), Sec. 3.3."""
 
+RANGES: Mapping[str, Ranges] = {
+    "dekany_grebel_2022_g": DEKANY_GREBEL_2022["G"],
+    "dekany_grebel_2022_ks": DEKANY_GREBEL_2022["Ks"],
+    "monti_2025": MONTI_2025,
+}
+"""The ranges of papers, by the names that a configuration may say."""
+
+METHODS = ("grid", "hyperband", "random")
+"""How trials are chosen."""
+
 METRICS: Mapping[str, bool] = {
     "r2": True,
     "r2_d_js": True,
@@ -62,7 +75,59 @@ METRICS: Mapping[str, bool] = {
 """Metrics of `metalyra.metrics.evaluate_predictions`: whether larger values are better."""
 
 
-def make_grid(ranges: Ranges) -> pd.DataFrame:
+def find_ranges(ranges: str | Ranges) -> Ranges:
+    """Return ranges, which may be named after their paper: see `RANGES`."""
+    return RANGES[ranges] if isinstance(ranges, str) else ranges
+
+
+def plan_search(search: Mapping[str, Any], training: Mapping[str, Any]) -> list[list["Round"]]:
+    """Return the rounds of each bracket of a search: one of one, but for Hyperband.
+
+    Parameters
+    ----------
+    search
+        An entry of `searches` of the configuration, with its defaults.
+    training
+        Of the model that is searched.
+    """
+    size = math.prod(len(values) for values in find_ranges(search["ranges"]).values())
+    epochs = search["epochs"] or training.get("epochs", TrainingSettings.epochs)
+    trials = min(size, search["trials"] or size)
+    if search["method"] == "hyperband":
+        return plan_brackets(epochs, search["reduction"], trials)
+    return [[Round(size if search["method"] == "grid" else trials, epochs)]]
+
+
+def start_bracket(
+    search: Mapping[str, Any], training: Mapping[str, Any], bracket: int, seed: int, name: str
+) -> "pd.DataFrame":
+    """Return the trials of the first round of a bracket, a row for each slot.
+
+    Parameters
+    ----------
+    search, training
+        Of `plan_search`.
+    bracket
+        Its number.
+    seed
+        Seed of the study, unless the search has its own.
+    name
+        Of the search.
+
+    Returns
+    -------
+    DataFrame
+        trial, changes; see `make_grid`.
+    """
+    ranges = find_ranges(search["ranges"])
+    if search["method"] == "grid":
+        return make_grid(ranges)
+    number = plan_search(search, training)[bracket][0].trials
+    seed = seed if search["seed"] is None else search["seed"]
+    return draw_trials(ranges, number, seed, f"{name}/{bracket}")
+
+
+def make_grid(ranges: Ranges) -> "pd.DataFrame":
     """Return all combinations of values as trials.
 
     Parameters
@@ -88,7 +153,7 @@ def make_grid(ranges: Ranges) -> pd.DataFrame:
     return _tabulate(dict(zip(ranges, values, strict=True)) for values in combinations)
 
 
-def draw_trials(ranges: Ranges, number: int, seed: int, key: str) -> pd.DataFrame:
+def draw_trials(ranges: Ranges, number: int, seed: int, key: str) -> "pd.DataFrame":
     """Return trials drawn at random from a grid, each once.
 
     Parameters
@@ -107,6 +172,8 @@ def draw_trials(ranges: Ranges, number: int, seed: int, key: str) -> pd.DataFram
     DataFrame
         trial, changes; see `make_grid`.
     """
+    from metalyra.randomness import generator
+
     grid = make_grid(ranges)
     order = generator(seed, "search", key).permutation(len(grid))
     return grid.iloc[order[:number]].reset_index(drop=True)
@@ -212,7 +279,7 @@ def plan_brackets(epochs: int, reduction: int = 3, trials: int | None = None) ->
     return brackets
 
 
-def next_round(results: pd.DataFrame, metric: str, number: int) -> pd.DataFrame:
+def next_round(results: "pd.DataFrame", metric: str, number: int) -> "pd.DataFrame":
     """Return the trials that go on to the next round, the best first.
 
     Parameters
@@ -240,7 +307,7 @@ def next_round(results: pd.DataFrame, metric: str, number: int) -> pd.DataFrame:
     return rank_trials(results, metric)[["trial", "changes"]].head(number)
 
 
-def rank_trials(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rank_trials(results: "pd.DataFrame", metric: str) -> "pd.DataFrame":
     """Return the results of trials, the best first; see `next_round`."""
     if metric not in METRICS or metric not in results:
         known = ", ".join(name for name in METRICS if name in results)
@@ -251,7 +318,7 @@ def rank_trials(results: pd.DataFrame, metric: str) -> pd.DataFrame:
     )
 
 
-def best_changes(results: pd.DataFrame, metric: str) -> dict[str, Any]:
+def best_changes(results: "pd.DataFrame", metric: str) -> dict[str, Any]:
     """Return the changes of the best trial of a search.
 
     Parameters
@@ -272,7 +339,70 @@ def best_changes(results: pd.DataFrame, metric: str) -> dict[str, Any]:
     return json.loads(best["changes"].iloc[0])
 
 
-def _tabulate(trials: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def describe_best(
+    results: "pd.DataFrame",
+    search: Mapping[str, Any],
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the best trial of a search is, and the settings that it stands for.
+
+    Parameters
+    ----------
+    results
+        Of all trials: trial, changes, epochs and the metrics. Only those that were
+        trained for the most epochs are compared.
+    search
+        An entry of `searches` of the configuration.
+    network, training
+        Of the model that was searched.
+
+    Raises
+    ------
+    ValueError
+        If no trial has a value of the metric.
+    """
+    metric = search["metric"]
+    complete = results[results["epochs"] == results["epochs"].max()]
+    changes = best_changes(complete, metric)
+    best = rank_trials(complete, metric).iloc[0]
+    changed = apply_changes({"network": network, "training": training}, changes)
+    changed["training"]["epochs"] = int(best["epochs"])
+    return {
+        "model": search["model"],
+        "trial": str(best["trial"]),
+        "metric": metric,
+        "value": float(best[metric]),
+        "changes": changes,
+        **changed,
+    }
+
+
+def take_best(
+    best: Sequence[Path | str], network: Mapping[str, Any] | None, training: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the network and training of a model, which may be those a search has found.
+
+    Parameters
+    ----------
+    best
+        The file of `describe_best`, where the model takes its settings from a search.
+    network
+        Of a model that does not.
+    training
+        What the model says of its training; it counts more than what the search has found.
+    """
+    if not best:
+        return network or {}, training
+    import yaml
+
+    found = yaml.safe_load(Path(best[0]).read_text())
+    return found["network"], {**found["training"], **training}
+
+
+def _tabulate(trials: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
     rows = [(name_trial(changes), _write_changes(changes)) for changes in trials]
     return pd.DataFrame(rows, columns=["trial", "changes"])
 

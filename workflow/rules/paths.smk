@@ -2,6 +2,7 @@
 
 from metalyra.experiments import name_models
 from metalyra.fingerprints import fingerprint
+from metalyra.search import plan_search
 from metalyra.queries import find_query
 
 
@@ -62,7 +63,7 @@ def of_sample(key):
 
 def of_model(key):
     """Return a function that looks up a setting of the rule's model."""
-    return lambda wildcards: config["models"][wildcards.model][key]
+    return lambda wildcards: config["models"][wildcards.model].get(key)
 
 
 def trained_models():
@@ -72,7 +73,7 @@ def trained_models():
 
 def network_models():
     """Return the models that this study trains as ensembles of networks."""
-    return [name for name in trained_models() if "network" in config["models"][name]]
+    return [name for name in trained_models() if "stack" not in config["models"][name]]
 
 
 def stacked_models():
@@ -122,6 +123,66 @@ def checkpoint_folder(wildcards):
     Not among the outputs, for Snakemake deletes those of a job that was killed.
     """
     return f"results/{config['study']}/checkpoints/{wildcards.model}"
+
+
+def best_settings(model):
+    """Return the file with the settings of a model that a search finds; none for others."""
+    search = config["models"][model].get("from_search")
+    return [f"<results>/searches/{search}/best.yaml"] if search else []
+
+
+def of_search(wildcards):
+    """Return the settings of the rule's search."""
+    return config["searches"][wildcards.search]
+
+
+def of_searched_model(key):
+    """Return a function that looks up a setting of the model that the rule's search is for."""
+    return lambda wildcards: config["models"][of_search(wildcards)["model"]][key]
+
+
+def plan_of(search):
+    """Return the rounds of each bracket of a search."""
+    settings = config["searches"][search]
+    return plan_search(settings, config["models"][settings["model"]]["training"])
+
+
+def search_round(wildcards):
+    """Return the size of the rule's round."""
+    return plan_of(wildcards.search)[int(wildcards.bracket)][int(wildcards.round)]
+
+
+def searched_stars(wildcards):
+    """Return the development set of the model that the rule's search is for."""
+    model = of_search(wildcards)["model"]
+    return {
+        "table": f"<results>/development/{model}.parquet",
+        "sequences": f"<results>/development/{model}.npz",
+    }
+
+
+def trial_files(search, bracket, number):
+    """Return the results of the trials of a round."""
+    trials = plan_of(search)[bracket][number].trials
+    return [
+        f"<results>/searches/{search}/trials/{bracket}_{number}_{slot}.parquet"
+        for slot in range(trials)
+    ]
+
+
+def trials_before(wildcards):
+    """Return the results of the trials of the round before the rule's."""
+    return trial_files(wildcards.search, int(wildcards.bracket), int(wildcards.round) - 1)
+
+
+def all_trials(wildcards):
+    """Return the results of all trials of the rule's search."""
+    return [
+        file
+        for bracket, rounds in enumerate(plan_of(wildcards.search))
+        for number in range(len(rounds))
+        for file in trial_files(wildcards.search, bracket, number)
+    ]
 
 
 def model_folder(model):
@@ -296,6 +357,8 @@ def final_targets():
         calibration=config["calibrate"],
         type=["RRab", "RRc"],
     )
+    targets += expand("<results>/searches/{search}/best.yaml", search=config["searches"])
+    targets += expand("<results>/figures/search_{search}.png", search=config["searches"])
     if "simulate" in config:
         targets.append("<results>/tables/recovery.csv")
         targets += expand("<results>/figures/recovery_{sample}.png", sample=estimated)

@@ -14,6 +14,7 @@ rule train:
     input:
         table="<results>/development/{model}.parquet",
         sequences="<results>/development/{model}.npz",
+        best=lambda wildcards: best_settings(wildcards.model),
     output:
         networks=["<results>/models/{model}/member_{member}.keras"],
         histories=["<results>/models/{model}/history_{member}.parquet"],
@@ -38,7 +39,7 @@ rule train:
         network=of_model("network"),
         training=of_model("training"),
         seed=config["seed"],
-        library=fingerprint("ensembles"),
+        library=fingerprint("ensembles", "search"),
     message:
         "Training member {wildcards.member} of {wildcards.model}"
     script:
@@ -54,6 +55,7 @@ for model, job in shared_training_jobs():
         input:
             table=f"<results>/development/{model}.parquet",
             sequences=f"<results>/development/{model}.npz",
+            best=best_settings(model),
         output:
             networks=member_files(model, "member", numbers=job),
             histories=member_files(model, "history", "parquet", numbers=job),
@@ -73,10 +75,10 @@ for model, job in shared_training_jobs():
         params:
             members=list(job),
             checkpoints=f"results/{config['study']}/checkpoints/{model}",
-            network=config["models"][model]["network"],
+            network=config["models"][model].get("network"),
             training=config["models"][model]["training"],
             seed=config["seed"],
-            library=fingerprint("ensembles"),
+            library=fingerprint("ensembles", "search"),
         message:
             f"Training members {job[0]} to {job[-1]} of {model}"
         script:
@@ -90,6 +92,7 @@ rule evaluate:
         fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
         metrics=lambda wildcards: member_files(wildcards.model, "metrics", "parquet"),
+        best=lambda wildcards: best_settings(wildcards.model),
     output:
         card=report(
             "<results>/models/{model}/card.json",
@@ -117,7 +120,7 @@ rule evaluate:
         seed=config["seed"],
         band=lambda wildcards: band_of_model(config, wildcards.model),
         relation=lambda wildcards: config["labels"][config["models"][wildcards.model]["labels"]],
-        library=fingerprint("ensembles", "domain"),
+        library=fingerprint("ensembles", "domain", "search"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:

@@ -5,19 +5,21 @@ from pathlib import Path
 from job import logged
 from metalyra.checkpoints import Checkpoint
 from metalyra.ensembles import measure_member, save_network, train_member
+from metalyra.search import take_best
 from metalyra.sequences import read_sequences
 from metalyra.tables import read_table, write_table
 
 with logged(snakemake):
     params, output = snakemake.params, snakemake.output
+    network, training = take_best(snakemake.input.best, params.network, params.training)
     stars = (read_table(snakemake.input.table), *read_sequences(snakemake.input.sequences))
     for place, member in enumerate(params.members):
         checkpoint = Checkpoint(Path(params.checkpoints) / f"{member}.npz")
-        network, history, out_of_fold = train_member(
-            *stars, member, params.network, params.training, params.seed, checkpoint
+        trained, history, out_of_fold = train_member(
+            *stars, member, network, training, params.seed, checkpoint
         )
-        metrics = measure_member(network, *stars, member, params.training, params.seed)
-        save_network(network, output.networks[place])
+        metrics = measure_member(trained, *stars, member, training, params.seed)
+        save_network(trained, output.networks[place])
         write_table(history, output.histories[place])
         write_table(out_of_fold, output.out_of_fold[place])
         write_table(metrics, output.metrics[place])

@@ -1,0 +1,169 @@
+"""Search for the hyper-parameters of a model.
+
+Input   <results>/development/<model>.{parquet,npz}
+Output  <results>/searches/<search>/rounds/<bracket>_<round>.parquet         trials of a round
+        <results>/searches/<search>/trials/<bracket>_<round>_<slot>.parquet  metrics of one
+        <results>/searches/<search>/results.{parquet,csv}                    of all
+        <results>/searches/<search>/best.yaml                                settings of the best
+
+How many trials a round has is known in advance, and so is every job; which trials they are
+follows from the round before.
+"""
+
+
+rule search_plan:
+    output:
+        "<results>/searches/{search}/rounds/{bracket}_0.parquet",
+    log:
+        "<logs>/search_plan/{search}/{bracket}.log",
+    benchmark:
+        "<benchmarks>/search_plan/{search}/{bracket}.tsv"
+    wildcard_constraints:
+        bracket=r"\d+",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        search=of_search,
+        training=of_searched_model("training"),
+        seed=config["seed"],
+        library=fingerprint("search"),
+    message:
+        "Choosing the trials of {wildcards.search}, bracket {wildcards.bracket}"
+    script:
+        "../scripts/search_plan.py"
+
+
+rule search_trial:
+    input:
+        unpack(searched_stars),
+        trials="<results>/searches/{search}/rounds/{bracket}_{round}.parquet",
+    output:
+        "<results>/searches/{search}/trials/{bracket}_{round}_{slot}.parquet",
+    log:
+        "<logs>/search_trial/{search}/{bracket}_{round}_{slot}.log",
+    benchmark:
+        "<benchmarks>/search_trial/{search}/{bracket}_{round}_{slot}.tsv"
+    wildcard_constraints:
+        bracket=r"\d+",
+        round=r"\d+",
+        slot=r"\d+",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=config["gpu"],
+    params:
+        network=of_searched_model("network"),
+        training=of_searched_model("training"),
+        epochs=lambda wildcards: search_round(wildcards).epochs,
+        folds=lambda wildcards: of_search(wildcards)["folds"],
+        seed=config["seed"],
+        checkpoints=f"results/{config['study']}/checkpoints/searches",
+        library=fingerprint("trials"),
+    message:
+        "Training trial {wildcards.slot} of {wildcards.search}, round {wildcards.round} of "
+        "bracket {wildcards.bracket}"
+    script:
+        "../scripts/search_trial.py"
+
+
+rule search_round:
+    input:
+        trials_before,
+    output:
+        "<results>/searches/{search}/rounds/{bracket}_{round}.parquet",
+    log:
+        "<logs>/search_round/{search}/{bracket}_{round}.log",
+    benchmark:
+        "<benchmarks>/search_round/{search}/{bracket}_{round}.tsv"
+    wildcard_constraints:
+        bracket=r"\d+",
+        round=r"[1-9]\d*",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        metric=lambda wildcards: of_search(wildcards)["metric"],
+        trials=lambda wildcards: search_round(wildcards).trials,
+        library=fingerprint("search"),
+    message:
+        "Choosing the trials of {wildcards.search} that go on to round {wildcards.round} of "
+        "bracket {wildcards.bracket}"
+    script:
+        "../scripts/search_round.py"
+
+
+rule search:
+    input:
+        all_trials,
+    output:
+        table="<results>/searches/{search}/results.parquet",
+        csv=report(
+            "<results>/searches/{search}/results.csv",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}", "product": "trials"},
+        ),
+        best=report(
+            "<results>/searches/{search}/best.yaml",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}", "product": "best settings"},
+        ),
+    log:
+        "<logs>/search/{search}.log",
+    benchmark:
+        "<benchmarks>/search/{search}.tsv"
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        search=of_search,
+        network=of_searched_model("network"),
+        training=of_searched_model("training"),
+        library=fingerprint("search"),
+    message:
+        "Finding the best trial of {wildcards.search}"
+    script:
+        "../scripts/search_results.py"
+
+
+rule search_figure:
+    input:
+        "<results>/searches/{search}/results.parquet",
+    output:
+        report(
+            "<results>/figures/search_{search}.png",
+            caption="../report/search.rst",
+            category="Searches",
+            labels={"search": "{search}", "product": "figure"},
+        ),
+    log:
+        "<logs>/search_figure/{search}.log",
+    benchmark:
+        "<benchmarks>/search_figure/{search}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        metric=lambda wildcards: of_search(wildcards)["metric"],
+        library=fingerprint("figures"),
+    message:
+        "Drawing the trials of {wildcards.search}"
+    script:
+        "../scripts/search_figure.py"

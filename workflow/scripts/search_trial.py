@@ -1,0 +1,29 @@
+"""Train one trial of a search."""
+
+import json
+import shutil
+from pathlib import Path
+
+from job import logged
+from metalyra.sequences import read_sequences
+from metalyra.tables import read_table, write_table
+from metalyra.trials import train_trial
+
+with logged(snakemake):
+    params, place = snakemake.params, Path(snakemake.output[0])
+    trial = read_table(snakemake.input.trials).iloc[[int(snakemake.wildcards.slot)]]
+    checkpoints = Path(params.checkpoints) / snakemake.wildcards.search / place.stem
+    metrics = train_trial(
+        read_table(snakemake.input.table),
+        *read_sequences(snakemake.input.sequences),
+        network=params.network,
+        training=params.training,
+        changes=json.loads(trial["changes"].item()),
+        epochs=params.epochs,
+        folds=params.folds,
+        seed=params.seed,
+        checkpoints=checkpoints,
+    )
+    about = {name: int(snakemake.wildcards[name]) for name in ("bracket", "round", "slot")}
+    write_table(trial.assign(**about, epochs=params.epochs, **metrics), place)
+    shutil.rmtree(checkpoints, ignore_errors=True)
