@@ -1,6 +1,6 @@
 """What every script does around its call of the library: threads, log file, errors.
 
-Must be imported before the library: TensorFlow reads its thread limits once.
+Must be imported before the library: TensorFlow reads its settings once.
 """
 
 import logging
@@ -17,6 +17,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 from metalyra.locking import mark_job
 
