@@ -641,6 +641,7 @@ def search_trials(results: pd.DataFrame, metric: str, title: str = "") -> Figure
         )
         labels = [re.sub(r'["{}\[\]]', "", text) for text in order]
         axes.set_xticks(range(len(order)), labels, rotation=45, ha="right", fontsize=7.5)
+        axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         axes.set_xlim(-0.5, len(order) - 0.5)
         axes.set_xlabel(key)
     panels[0].set_ylabel(metric)
