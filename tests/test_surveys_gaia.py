@@ -267,6 +267,19 @@ LAYOUTS = {
 }
 
 
+def at_the_aip(table: Table, serialisation: str) -> bytes:
+    """One row a source with arrays as text, in an answer of the AIP's TAP service."""
+    header, row = as_text_of_lists(table, "{}").decode().splitlines()
+    cells = [cell.strip('"') for cell in re.findall(r'"[^"]*"|[^,"]+', row)]
+    columns = dict(zip(header.split(","), cells, strict=True))
+    columns["source_id"] = int(columns["source_id"])
+    return serialise(Table([columns]), serialisation)
+
+
+LAYOUTS["sources, aip votable"] = lambda table: at_the_aip(table, "tabledata")
+LAYOUTS["sources, aip fits"] = lambda table: at_the_aip(table, "fits")
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("band", ["G", "BP", "RP"])
 def test_every_layout_of_a_real_product_gives_the_same_light_curve(
@@ -277,7 +290,7 @@ def test_every_layout_of_a_real_product_gives_the_same_light_curve(
     expected = read_curves([write_folder(tmp_path / "flat", {name: flat})], [star_id], band)
     points = pd.read_csv(io.BytesIO(flat))
     data = LAYOUTS[layout](by_transit(points))
-    assert "csv" in layout.split() or b"electron" in data
+    assert {"csv", "aip"} & {*layout.replace(",", "").split()} or b"electron" in data
     path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": gzip.compress(data)})
     found = read_curves([path], [ID], band)
     assert len(expected[star_id].table) > 20
@@ -289,15 +302,42 @@ def test_every_layout_of_a_real_product_gives_the_same_light_curve(
     assert DR3.read_stars([path])["star_id"].tolist() == [ID]
 
 
+@pytest.mark.parametrize("serialisation", ["binary2", "fits", "ecsv"])
 @pytest.mark.parametrize("named", ["product", "parameter"])
-def test_a_product_says_its_source_in_its_name_or_in_a_parameter(tmp_path, real_product, named):
+def test_a_product_says_its_source_in_its_name_or_in_a_parameter(
+    tmp_path, real_product, serialisation, named
+):
     table = by_transit(pd.read_csv(io.BytesIO(real_product[1])))
-    data = serialise(table, "binary2")
     if named == "parameter":
+        table.meta["source_id"] = int(ID)
+    data = serialise(table, serialisation)
+    if named == "parameter" and serialisation == "binary2":
         parameter = f'<PARAM datatype="long" name="source_id" value="{ID}"/><FIELD'
         data = data.replace(b"<FIELD", parameter.encode(), 1)
     path = write_zip(tmp_path / "x.zip", {product(ID if named == "product" else "7"): data})
     assert len(read_curves([path], [ID])[ID].table) > 20
+
+
+@pytest.mark.parametrize("serialisation", ["tabledata", "binary2", "fits"])
+def test_one_file_has_the_arrays_of_many_sources(tmp_path, real_product, serialisation):
+    table = by_transit(pd.read_csv(io.BytesIO(real_product[1])))
+    sources = {ID: table, "5937083312263887616": table[:12], "7": table[:0]}
+    raw = Table({"source_id": np.array([*sources], dtype=np.int64)})
+    for name in table.colnames:
+        cells = np.empty(len(sources), dtype=object)
+        arrays = [np.asarray(part[name]) for part in sources.values()]
+        # astropy writes BINARY2 of masked arrays only.
+        masked = serialisation == "binary2"
+        cells[:] = [np.ma.array(a, mask=np.zeros(len(a))) for a in arrays] if masked else arrays
+        raw[name] = cells
+    path = write_zip(
+        tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.fits": serialise(raw, serialisation)}
+    )
+    curves = read_curves([path], [*sources])
+    found = {star_id: len(curve.table) for star_id, curve in curves.items()}
+    assert found.keys() == {ID, "5937083312263887616"}
+    assert 0 < found["5937083312263887616"] <= 12 < found[ID]
+    assert DR3.read_stars([path])["star_id"].tolist() == [*sources]
 
 
 def test_a_source_whose_arrays_differ_in_length_is_unreadable(tmp_path):
