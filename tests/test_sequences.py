@@ -85,6 +85,36 @@ def test_only_kept_points_of_fitted_stars_are_used():
     assert (sequences[0, 2:] == PADDING).all()
 
 
+def test_points_near_the_mean_curve_are_used_though_the_fit_rejected_them():
+    phase = np.arange(100) / 100
+    fits = fit_rows("a", "b").assign(
+        curve=[np.sin(2 * np.pi * phase), np.zeros(100)], mean_mag=[15.0, 16.0], sigma=[0.1, 0.01]
+    )
+    # At phase 0.255, between two samples of the curve, the first star is expected at 16.0.
+    folded = pd.concat(
+        [
+            folded_curve("a", [0.1, 0.255, 0.255, 0.255], [15.0, 16.0, 16.45, 16.55]),
+            folded_curve("b", [0.1, 0.2, 0.995], [16.0, 16.02, 15.96]),
+        ]
+    ).assign(kept=[True, False, False, False, True, False, False])
+    recipe = {"recipe": "dg22", "steps": 4}
+    _, strict = make_sequences(fits, folded, recipe)
+    _, tolerant = make_sequences(fits, folded, recipe | {"tolerance": 5})
+    measured = (strict != PADDING).all(axis=2).sum(axis=1).tolist()
+    assert measured == [1, 1]
+    mag = np.array([15.0, 16.0, 16.45])
+    np.testing.assert_allclose(tolerant[0, :3, 1], mag - mag.mean(), atol=1e-6)
+    np.testing.assert_allclose(tolerant[1, :3, 1], [0.02 / 3, 0.08 / 3, -0.1 / 3], atol=1e-6)
+    assert (tolerant[0, 3:] == PADDING).all()
+
+
+def test_without_rejected_points_a_tolerance_asks_for_nothing_of_the_fit():
+    fits, folded = random_sample(5)
+    _, strict = make_sequences(fits, folded, {"recipe": "dg22"})
+    _, tolerant = make_sequences(fits, folded, {"recipe": "dg22", "tolerance": 5})
+    assert tolerant.tobytes() == strict.tobytes()
+
+
 def test_long_light_curves_are_binned_or_truncated():
     phase = (np.arange(30) + 0.5) / 30
     folded = folded_curve("a", phase, np.arange(30.0))

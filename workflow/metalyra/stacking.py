@@ -220,13 +220,9 @@ def measure_spread(shapes: Shapes, slopes: Floats) -> Floats:
 def predict_published(
     directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
 ) -> pd.DataFrame:
-    """Predict the stars of status ok with the networks of a published model.
-
-    Of all their points, as everywhere in a stack: see `metalyra.population`.
-    """
+    """Predict the stars of status ok with the networks of a published model."""
     recipe = read_card(directory)["sequence"]
-    sequences = make_sequences(fits, folded.assign(kept=True), recipe)
-    return predict_metallicities(directory, *sequences)
+    return predict_metallicities(directory, *make_sequences(fits, folded, recipe))
 
 
 def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
