@@ -349,6 +349,18 @@ def test_a_source_whose_arrays_differ_in_length_is_unreadable(tmp_path):
     assert "differ in length" in read_curves([path], [ID])[ID].problem
 
 
+def test_one_bad_source_of_many_is_a_problem_of_its_own(tmp_path):
+    others = ["5937083312263887616", "4071632917964102401"]
+    bad = epochs(others[0]).replace("1700.5", "noon")
+    rows = epochs() + "".join(text.removeprefix(HEADER) for text in (bad, epochs(others[1])))
+    path = write_zip(tmp_path / "x.zip", {"COMBINED.csv": rows.encode()})
+    curves = read_curves([path], [ID, *others])
+    assert curves[others[0]].table is None
+    assert "COMBINED.csv: " in curves[others[0]].problem
+    assert "noon" in curves[others[0]].problem
+    assert len(curves[ID].table) == len(curves[others[1]].table) == 2
+
+
 def test_a_damaged_file_of_many_stars_is_in_the_log(tmp_path, caplog):
     path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": b"<VOTABLE>"})
     assert read_curves([path], [ID]) == {}
@@ -406,5 +418,5 @@ def test_a_new_release_is_a_matter_of_names(tmp_path):
     points = replace(RELEASES[-1].epochs.points, time="obs_time", mag="magnitude")
     names = replace(RELEASES[-1].epochs, source_id="id", points=points)
     data = epochs().replace("source_id", "id").replace("time,mag", "obs_time,magnitude").encode()
-    ((star_id, table),) = read_epochs(data, names, "G", use_flags=True)
-    assert (star_id, table["mag"].tolist()) == (ID, [15.5, 15.7])
+    (curve,) = read_epochs(data, names, "G", use_flags=True)
+    assert (curve.star_id, curve.table["mag"].tolist()) == (ID, [15.5, 15.7])

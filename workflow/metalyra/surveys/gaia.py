@@ -340,9 +340,10 @@ def _light_curves(
         curves = read_epochs(
             member.data, release.epochs, band, use_flags=release.use_flags, source_id=named
         )
-        for source_id, table in curves:
-            if source_id in wanted:
-                yield LightCurve(source_id, table)
+        for curve in curves:
+            if curve.star_id in wanted:
+                problem = curve.problem and f"{member.path}: {curve.problem}"
+                yield replace(curve, problem=problem)
     except (ValueError, pa.ArrowException) as error:
         problem = f"{member.path}: {error}"
         # The name tells only whom to blame; a file of many stars has nobody.

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from metalyra.surveys.interface import LightCurve, SurveyError
 from metalyra.surveys.serialisations import (
     holds_lists,
     parse_lists,
@@ -77,7 +78,7 @@ class EpochColumns:
 
 def read_epochs(
     data: bytes, columns: EpochColumns, band: str, *, use_flags: bool, source_id: str | None = None
-) -> Iterator[tuple[str, pd.DataFrame]]:
+) -> Iterator[LightCurve]:
     """Read the light curves of a file in one band, from any layout and serialisation.
 
     Parameters
@@ -95,18 +96,25 @@ def read_epochs(
 
     Yields
     ------
-    source_id, light curve
-        `time` (d), `mag` and `mag_err` of the points that have a time.
+    LightCurve
+        `time` (d), `mag` and `mag_err` of the points that have a time. One of many sources
+        whose rows cannot be read has a `problem`; the others follow.
 
     Raises
     ------
     ValueError
-        If the file has no layout known here, or holds something that is not a number.
+        If the file has no layout known here, or its only source cannot be read.
     """
     for table in read_tables(data, columns.names()):
-        sources, curve = _read_points(table, columns, band, use_flags, source_id)
-        for source, points in curve.groupby(sources, sort=False):
-            yield str(source), points
+        sources = _name_sources(table, columns, source_id)
+        try:
+            yield from _read_points(table, sources, columns, band, use_flags)
+        except SurveyError:
+            raise
+        except (ValueError, pa.ArrowException):
+            if len(set(sources)) == 1:
+                raise
+            yield from _read_one_by_one(table, sources, columns, band, use_flags)
 
 
 def list_sources(data: bytes, columns: EpochColumns) -> list[str]:
@@ -123,12 +131,24 @@ def list_sources(data: bytes, columns: EpochColumns) -> list[str]:
     ]
 
 
+def _read_one_by_one(
+    table: pa.Table, sources: np.ndarray, columns: EpochColumns, band: str, use_flags: bool
+) -> Iterator[LightCurve]:
+    """Read the sources of a table each by itself, to find those that cannot be read."""
+    for source in dict.fromkeys(sources):
+        own = sources == source
+        rows = table.filter(pa.array(own))
+        try:
+            yield from _read_points(rows, sources[own], columns, band, use_flags)
+        except (ValueError, pa.ArrowException) as error:
+            yield LightCurve(source, None, str(error))
+
+
 def _read_points(
-    table: pa.Table, columns: EpochColumns, band: str, use_flags: bool, source_id: str | None
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the source of each point of one table, and `time`, `mag` and `mag_err`."""
+    table: pa.Table, sources: np.ndarray, columns: EpochColumns, band: str, use_flags: bool
+) -> list[LightCurve]:
+    """Return the light curves of one table, whose rows are of these sources."""
     names = set(table.column_names)
-    sources = _name_sources(table, columns, source_id)
     by_transit = columns.by_band[band]
     if by_transit.time in names and columns.band not in names:
         needed = by_transit.needed(use_flags)
@@ -149,8 +169,11 @@ def _read_points(
         kept &= ~to_flags(cells[3])
     with np.errstate(divide="ignore"):
         error = POGSON / np.where(ratio > 0, ratio, np.nan)
-    points = {"time": time[kept], "mag": mag[kept], "mag_err": error[kept]}
-    return sources[kept], pd.DataFrame(points)
+    points = pd.DataFrame({"time": time[kept], "mag": mag[kept], "mag_err": error[kept]})
+    return [
+        LightCurve(str(source), curve)
+        for source, curve in points.groupby(sources[kept], sort=False)
+    ]
 
 
 def _name_sources(table: pa.Table, columns: EpochColumns, source_id: str | None) -> np.ndarray:

@@ -9,6 +9,7 @@ import gzip
 import io
 import re
 import warnings
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -26,6 +27,9 @@ from metalyra.surveys.text_tables import NULLS, read_text
 
 FILE_NAME = re.compile(r".+\.(csv|ecsv|vot|votable|xml|fits?)(\.gz)?", re.IGNORECASE)
 """Names of files that may hold a table."""
+
+DECOMPRESSED_LIMIT = 2**30
+"""Largest table that is read (bytes)."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -53,10 +57,7 @@ def read_tables(data: bytes, columns: Collection[str] | None = None) -> list[pa.
         If it is no table, or the archive's message instead of one.
     """
     if data.startswith(_GZIP):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            raise ValueError(f"damaged or cut short ({error})") from error
+        data = _decompress(data)
     head = data[:2000].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"SIMPLE  ="):
         return _read_fits(data)
@@ -150,6 +151,17 @@ def _clean(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     text = compute.utf8_trim(text, characters=" \"'")
     missing = compute.is_in(text, value_set=pa.array(NULLS))
     return compute.if_else(missing, pa.scalar(None, pa.string()), text)
+
+
+def _decompress(data: bytes) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as stream:
+            content = stream.read(DECOMPRESSED_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"damaged or cut short ({error})") from error
+    if len(content) > DECOMPRESSED_LIMIT:
+        raise ValueError(f"more than {DECOMPRESSED_LIMIT} bytes long")
+    return content
 
 
 def _read_csv(data: bytes, columns: Collection[str] | None) -> pa.Table:
