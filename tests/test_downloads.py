@@ -194,9 +194,7 @@ def test_a_server_that_goes_on_elsewhere_is_not_believed(tmp_path, serve, courte
     assert not (tmp_path / "phot.dat").exists()
 
 
-def test_a_reply_of_unknown_length_is_believed_only_if_the_file_is_known(
-    tmp_path, serve, courtesy
-):
+def test_a_reply_of_unknown_length_is_believed_only_if_the_file_is_known(tmp_path, serve, courtesy):
     class Vague(Archive):
         def send_header(self, name, value):
             if name != "Content-Length":
@@ -234,9 +232,7 @@ def test_a_silent_server_is_given_up(tmp_path, serve, waited):
         ("a.dat", CONTENT + b"\x00\x01", "not the text that its name says"),
     ],
 )
-def test_what_is_not_what_its_name_says_is_refused_by_its_content(
-    tmp_path, name, content, message
-):
+def test_what_is_not_what_its_name_says_is_refused_by_its_content(tmp_path, name, content, message):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(PassingError, match=message):
         check_file(tmp_path / "file", name)
