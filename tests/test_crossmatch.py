@@ -266,6 +266,11 @@ def test_the_cell_of_a_source_is_a_position_with_a_radius_of_its_own():
     star = match_stars(stars, reference, 1.0, cell_radius=40.0).iloc[0]
     assert (star["reference_id"], star["status"]) == ("o", "ok")
     assert star["separation"] == pytest.approx(20, abs=0.01)
+    # Who else is in the cell does not matter.
+    other = match_stars(
+        stars.assign(period=0.6), reference, 1.0, cell_radius=40.0, period_tolerance=1e-4
+    )
+    assert (other["status"].tolist(), other["period"].tolist()) == (["ok"], [0.6])
     # The other way round, the reference star is known by its cell.
     swapped = match_stars(reference, stars, 1.0, cell_radius=40.0)
     assert swapped["reference_id"].tolist() == [GAIA_ID]

@@ -76,8 +76,8 @@ def match_stars(
         keeps its status; of the others are
 
         - ``ambiguous_match`` those in a match that is not one to one;
-        - ``period_mismatch`` those with reference stars within the radius, but none of
-          their period;
+        - ``period_mismatch`` those with reference stars within the radius of a measured
+          position, but none of their period;
         - ``no_match`` those without a match and without a period of their own;
         - ``wrong_pulsation_type`` those that are neither RRab nor RRc by their match, or
           by their own type if they have no match;
@@ -97,7 +97,9 @@ def match_stars(
     star, other, separation = _find_pairs(
         stars, reference, ok, known, {False: radius, True: cell_radius}, year
     )
-    near = np.bincount(star, minlength=len(stars)) > 0
+    # That a cell holds a star of another period says nothing.
+    sure = ~(is_from_cell(stars).to_numpy()[star] | is_from_cell(reference).to_numpy()[other])
+    near = np.bincount(star[sure], minlength=len(stars)) > 0
     if period_tolerance is not None:
         agreeing = _periods_agree(
             stars["period"].to_numpy(dtype=float)[star],
