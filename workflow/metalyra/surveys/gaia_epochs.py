@@ -3,7 +3,8 @@
 Rows are points (a transit in one band: columns `band`, `time`, `mag`, ...), transits (columns
 `g_transit_time`, `bp_obs_time`, ...) or sources (the same columns with arrays in their
 cells, the RAW data structure). A file has one source (INDIVIDUAL) or many (COMBINED, RAW,
-answers of TAP services).
+answers of TAP services). The data models are those of the archive's documentation, GDR2
+14.7.2 and GDR3 20.7.1 (epoch_photometry), and of an answer of 2026.
 """
 
 from collections.abc import Iterator, Mapping

@@ -61,7 +61,9 @@ _PARAMETER_COLUMNS: Layout = {
     "archive_phi31": (99, 103),
 }
 
-# OGLE-III has field and number before the type, and periods with one digit less.
+# OGLE-III has field and number before the type (README of ogle3/OIII-CVS/lmc/rrlyr), and periods
+# with one digit less: its lines of 100 bytes (VizieR J/AcA/60/165, 19 of them the identifier)
+# where OGLE-IV has 102.
 _OLD_IDENT_COLUMNS: Layout = {
     name: (first + 16, last + 16) for name, (first, last) in _IDENT_COLUMNS.items()
 }

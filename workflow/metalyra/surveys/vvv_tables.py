@@ -3,7 +3,8 @@
 A table says of its rows which star they are of (`star_id`, or the archive's `sourceID`), or it
 is of the star that the file is named after. Its columns are those of the light curves
 (`time`, HJD - 2400000, `mag`, `mag_err`, `aperture` and perhaps `band` and `zp_err`) or the
-archives'.
+archives': those of vvvDetection and vvvSourceXDetectionBestMatch in the VSA's schema browser
+(vsa.roe.ac.uk, VVVDR4), and those of ESO's query for a light curve in astroquery's documentation.
 """
 
 from collections.abc import Iterator
