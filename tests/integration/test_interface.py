@@ -7,6 +7,7 @@ import pytest
 from metalyra.tables import read_table
 
 TABLE5 = "results/dg22/tables/table5.csv"
+RETRAINED = "results/dg22/models/dg22_g_retrained/card.json"
 TABLE5_COLUMNS = [
     *("star_id", "ra", "dec", "feh", "feh_std", "mean_mag", "n_epochs", "period", "amplitude"),
     *("phase_coverage", "snr"),
@@ -41,6 +42,16 @@ def test_table_5_of_the_paper_is_made_from_the_published_networks(project, mirro
         row = table[table["star_id"] == star_id].iloc[0]
         assert abs(row["feh"] - feh) <= 0.0051  # printed with two decimals
         assert abs(row["feh_std"] - spread) <= 0.0051
+
+
+def test_an_optional_model_is_trained_only_when_it_is_asked_for(project, mirror):
+    study = ("--dry-run", "--configfile", "config/dg22.yaml")
+    whole = project.run(*study, METALYRA_MIRROR=str(mirror))
+    assert "metalyra_g" in whole
+    assert "dg22_g_retrained" not in whole
+    alone = project.run(*study, RETRAINED, METALYRA_MIRROR=str(mirror))
+    for member in range(8):
+        assert f"Training member {member} of dg22_g_retrained" in alone
 
 
 @pytest.fixture(scope="module")

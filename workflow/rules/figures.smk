@@ -331,7 +331,7 @@ if "simulate" in config:
         input:
             **{
                 f"out_of_fold_{model}": f"<results>/models/{model}/out_of_fold.parquet"
-                for model in trained_models()
+                for model in usual_models()
             },
             catalogue="<results>/catalogue/metallicities.parquet",
             truth="<results>/sources/simulated/truth.csv",
@@ -355,7 +355,7 @@ if "simulate" in config:
             runtime=30,
         params:
             surveys={name: sample["survey"] for name, sample in config["samples"].items()},
-            trained_on={model: config["models"][model]["sample"] for model in trained_models()},
+            trained_on={model: config["models"][model]["sample"] for model in usual_models()},
             library=fingerprint("catalogue"),
         message:
             "Comparing the catalogue with the simulated truth"

@@ -71,6 +71,11 @@ def trained_models():
     return [name for name, model in config["models"].items() if "sample" in model]
 
 
+def usual_models():
+    """Return the models that a run of the whole study trains."""
+    return [name for name in trained_models() if not config["models"][name]["optional"]]
+
+
 def network_models():
     """Return the models that this study trains as ensembles of networks."""
     return [name for name in trained_models() if "stack" not in config["models"][name]]
@@ -123,6 +128,12 @@ def checkpoint_folder(wildcards):
     Not among the outputs, for Snakemake deletes those of a job that was killed.
     """
     return f"results/{config['study']}/checkpoints/{wildcards.model}"
+
+
+def relation_of(model):
+    """Return the relation that a model trained here has learnt: its own, or that of its labels."""
+    settings = config["models"][model]
+    return settings.get("relation", config["labels"][settings["labels"]])
 
 
 def best_settings(model):
@@ -288,7 +299,7 @@ def counted_files():
     files = {
         f"listed_{sample}": f"<results>/stars/{sample}.parquet" for sample in catalogued_samples()
     }
-    for model in trained_models():
+    for model in usual_models():
         if config["models"][model]["sample"] in catalogued_samples():
             files[f"development_{model}"] = f"<results>/development/{model}.parquet"
     return files
@@ -333,7 +344,8 @@ def final_targets():
     """Return everything that a study makes."""
     if "output" in config:
         return [config["output"]]
-    estimated, trained = samples_with_metallicities(), trained_models()
+    estimated, trained = samples_with_metallicities(), usual_models()
+    networks = [model for model in trained if model in network_models()]
     targets = expand(
         "<results>/catalogue/metallicities.{suffix}", suffix=["parquet", "vot", "fits", "csv"]
     )
@@ -347,8 +359,8 @@ def final_targets():
     targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
     targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
     targets += expand("<results>/figures/out_of_fold_histogram_{model}.png", model=trained)
-    targets += expand("<results>/figures/weights_{model}.png", model=network_models())
-    targets += expand("<results>/figures/learning_curves_{model}.png", model=network_models())
+    targets += expand("<results>/figures/weights_{model}.png", model=networks)
+    targets += expand("<results>/figures/learning_curves_{model}.png", model=networks)
     targets += expand(
         "<results>/figures/archive_{sample}.png", sample=config["archive_comparisons"]
     )

@@ -119,7 +119,7 @@ rule evaluate:
         training=of_model("training"),
         seed=config["seed"],
         band=lambda wildcards: band_of_model(config, wildcards.model),
-        relation=lambda wildcards: config["labels"][config["models"][wildcards.model]["labels"]],
+        relation=lambda wildcards: relation_of(wildcards.model),
         library=fingerprint("ensembles", "domain", "search"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
@@ -201,7 +201,7 @@ for model in stacked_models():
             stack=config["models"][model]["stack"],
             seed=config["seed"],
             band=band_of_model(config, model),
-            relation=config["models"][model]["relation"],
+            relation=relation_of(model),
             library=fingerprint("stacking"),
         message:
             f"Learning the weights of the stack {model} out of fold"
