@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
+from metalyra.cards import write_card
 from metalyra.development import make_development_set
-from metalyra.ensembles import write_card
 from metalyra.fitting import fit_stars
 from metalyra.metrics import evaluate_predictions
 from metalyra.prediction import predict_stars

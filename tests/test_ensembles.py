@@ -4,20 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.cards import make_card, measure_folds, write_card
 from metalyra.development import make_development_set
 from metalyra.domain import COLUMNS
 from metalyra.ensembles import (
-    average_repeats,
     describe_training,
-    make_card,
-    measure_folds,
     measure_member,
     save_network,
     split_stars,
     train_member,
-    write_card,
 )
-from metalyra.metrics import evaluate_predictions
 from metalyra.prediction import evaluate
 from metalyra.training_settings import complete_training
 
@@ -203,12 +199,6 @@ def test_a_card_is_plain_data_and_the_same_each_time(tmp_path, sample, member):
     assert set(card["versions"]) == {"metalyra", "keras", "tensorflow", "numpy"}
 
 
-def test_a_metric_without_a_value_is_null(tmp_path):
-    write_card({"metrics": {"union": {"r2": np.nan, "mae": 0.1}}}, tmp_path / "card.json")
-    card = json.loads((tmp_path / "card.json").read_text())
-    assert card == {"metrics": {"union": {"r2": None, "mae": 0.1}}}
-
-
 def test_the_training_set_is_known_by_its_content(sample):
     development, star_ids, sequences = sample
 
@@ -224,27 +214,6 @@ def test_the_training_set_is_known_by_its_content(sample):
         changed.loc[5, column] += 1
         assert sha256(changed, star_ids, sequences) != original
     assert sha256(development, star_ids, sequences + np.float32(1e-3)) != original
-
-
-def test_metrics_are_given_for_the_union_and_each_fold(member):
-    random = np.random.default_rng(4)
-    feh = random.normal(-1.4, 0.3, 60)
-    stars = pd.DataFrame(
-        {
-            "star_id": [f"s{star:02}" for star in range(60)],
-            "fold": np.arange(60) % 3,
-            "feh": feh,
-            "feh_err": random.uniform(0.05, 0.2, 60),
-            "feh_predicted": feh + random.normal(0, 0.1, 60),
-        }
-    )
-    metrics = measure_folds(stars)
-    columns = [stars[name].to_numpy() for name in ("feh", "feh_predicted", "feh_err")]
-    assert metrics["union"] == evaluate_predictions(*columns)
-    assert metrics["by_fold"]["2"] == evaluate_predictions(*(column[2::3] for column in columns))
-    assert list(metrics["by_fold"]) == ["0", "1", "2"]
-    unknown = measure_folds(stars.assign(feh_err=np.nan))
-    assert unknown["union"] == evaluate_predictions(*columns[:2])
 
 
 def test_metrics_are_given_for_every_part_of_a_members_stars(sample, member):
@@ -285,23 +254,3 @@ def test_a_card_tells_the_metrics_of_the_training_and_their_spread(sample, membe
     )
     assert "held_out" not in card
     assert "n" not in card["mean"]
-
-
-def test_repeats_of_the_cross_validation_are_averaged_star_by_star(sample):
-    development, star_ids, _ = sample
-    stars = development.set_index("star_id")
-    rows = pd.concat(
-        stars.assign(fold=stars["fold"] + 4 * repeat, feh_predicted=stars["feh"] + shift)
-        for repeat, shift in enumerate((0.1, 0.3))
-    )
-    averaged = average_repeats(rows.reset_index().sample(frac=1, random_state=1))
-    assert averaged["star_id"].tolist() == sorted(star_ids)
-    assert (averaged["fold"] < 4).all()
-    np.testing.assert_allclose(averaged["feh_predicted"] - averaged["feh"], 0.2, atol=1e-12)
-    metrics = measure_folds(rows.reset_index())
-    assert metrics["union"]["mae"] == pytest.approx(0.2)
-    assert [metrics["by_fold"][fold]["mae"] for fold in ("3", "4")] == pytest.approx([0.1, 0.3])
-    assert metrics["mean"]["mae"] == pytest.approx(0.2)
-    assert metrics["std"]["mae"] == pytest.approx(0.1)
-    once = rows[rows["fold"] < 4].reset_index().sort_values("star_id", ignore_index=True)
-    pd.testing.assert_frame_equal(average_repeats(once), once, check_exact=True)

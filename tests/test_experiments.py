@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.cards import make_card
 from metalyra.development import make_development_set
-from metalyra.ensembles import describe_training, make_card, measure_member, train_member
+from metalyra.ensembles import describe_training, measure_member, train_member
 from metalyra.experiments import expand_experiment, merge_settings, name_models
 from metalyra.paper_tables import tabulate_experiment
 

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.cards import make_card, write_card
 from metalyra.domain import measure_domain
-from metalyra.ensembles import make_card, save_network, write_card
+from metalyra.ensembles import save_network
 from metalyra.networks import build_network
 from metalyra.prediction import predict_metallicities, predict_stars
 from metalyra.sequences import PADDING, sequence_shape
@@ -122,7 +123,13 @@ def test_networks_trained_here_know_their_errors_and_their_domain(tmp_path):
     feh = np.random.default_rng(4).normal(-1.4, 0.3, 200)
     residuals = np.random.default_rng(5).normal(0, 0.2, 200)
     out_of_fold = pd.DataFrame(
-        {"fold": 0, "feh": feh, "feh_err": np.nan, "feh_predicted": feh + residuals}
+        {
+            "star_id": np.arange(200).astype(str),
+            "fold": 0,
+            "feh": feh,
+            "feh_err": np.nan,
+            "feh_predicted": feh + residuals,
+        }
     )
     card = make_card(
         name="test",

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.cards import make_card, write_card
 from metalyra.development import make_development_set
-from metalyra.ensembles import make_card, save_network, write_card
+from metalyra.ensembles import save_network
 from metalyra.fourier import evaluate_harmonics
 from metalyra.metrics import root_mean_squared_error
 from metalyra.networks import build_network

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from metalyra import trials
+from metalyra.cards import measure_folds
 from metalyra.development import make_development_set
-from metalyra.ensembles import measure_folds, train_member
+from metalyra.ensembles import train_member
 from metalyra.search import METRICS, best_changes, make_grid, next_round, plan_brackets
 from metalyra.training import DivergedError
 from metalyra.trials import train_trial

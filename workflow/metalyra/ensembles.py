@@ -1,30 +1,25 @@
-"""Ensembles of networks, one member a fold: training, saving, and the model's card."""
+"""Ensembles of networks, one member a fold: training, metrics, saving."""
 
 import hashlib
 import json
-import math
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-import metalyra
+from metalyra.cards import measure_predictions
 from metalyra.checkpoints import Checkpoint
 from metalyra.development import fold_columns, hold_out
-from metalyra.metrics import evaluate_predictions
-from metalyra.networks import build_network, complete_network, set_scaling
+from metalyra.networks import build_network, set_scaling
 from metalyra.prediction import evaluate
 from metalyra.randomness import derive_seed, generator
-from metalyra.sequences import complete_recipe
 from metalyra.tables import replace_when_complete
 from metalyra.training import fit_network, make_deterministic
 from metalyra.training_settings import complete_training
-from metalyra.uncertainty import calibrate, fewest_residuals
 
 if TYPE_CHECKING:
     import keras
@@ -192,37 +187,33 @@ def measure_member(
     )
 
 
-def average_repeats(out_of_fold: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of the out-of-fold predictions of each star.
-
-    Parameters
-    ----------
-    out_of_fold
-        Rows of all members: see `train_member`. Where the cross-validation is repeated,
-        a star has as many rows as there are repeats.
+def describe_training(
+    development: pd.DataFrame,
+    star_ids: np.ndarray,
+    sequences: np.ndarray,
+    training: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Return the provenance of an ensemble trained here.
 
     Returns
     -------
-    DataFrame
-        A row for each star, in the order of their names, with the fold of its first
-        repeat.
+    dict
+        Settings of the training, seed, number of stars, and the SHA-256 of what the
+        networks were shown: names, sequences, metallicities, weights and folds.
     """
-    rows = out_of_fold.sort_values(["star_id", "fold"], kind="stable")
-    stars = rows.drop_duplicates("star_id", ignore_index=True)
-    predicted = rows.groupby("star_id", sort=True)["feh_predicted"].mean()
-    return stars.assign(feh_predicted=predicted.to_numpy())
-
-
-def _arrange(
-    development: pd.DataFrame, star_ids: np.ndarray, sequences: np.ndarray
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the stars that are in folds, in the order of their names, and their sequences."""
-    stars = development[development["fold"] >= 0].sort_values("star_id", ignore_index=True)
-    row = pd.Index(star_ids).get_indexer(stars["star_id"])
-    if (row < 0).any():
-        missing = ", ".join(stars["star_id"][row < 0].head())
-        raise ValueError(f"stars of the development set without a sequence: {missing}")
-    return stars, sequences[row]
+    stars, sequences = _arrange(development, star_ids, sequences)
+    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
+    digest.update(np.ascontiguousarray(sequences, dtype="<f4").tobytes())
+    for column in ("feh", "weight", *fold_columns(stars)):
+        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
+    return {
+        "kind": "trained",
+        "training": complete_training(training),
+        "seed": seed,
+        "n_stars": len(stars),
+        "training_set_sha256": digest.hexdigest(),
+    }
 
 
 def save_network(network: "keras.Model", path: Path | str) -> None:
@@ -253,184 +244,13 @@ def _drop_passing(entries: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entries.items() if key not in passing}
 
 
-def make_card(
-    *,
-    name: str,
-    band: str,
-    relation: str,
-    network: Mapping[str, Any],
-    sequence: Mapping[str, Any],
-    members: Sequence[int],
-    provenance: Mapping[str, Any],
-    out_of_fold: pd.DataFrame | None = None,
-    domain: Mapping[str, Sequence[float]] | None = None,
-    member_metrics: pd.DataFrame | None = None,
-) -> dict[str, Any]:
-    """Return what a user of a model needs to know, as plain data.
-
-    Parameters
-    ----------
-    name, band, relation
-        Of the model, its light curves, and the labels it has learnt.
-    network, sequence
-        Configuration of the networks and recipe of the sequences they read.
-    members
-        Numbers of the members, those of their folds.
-    provenance
-        Where the weights come from: see `describe_training`, or the published files.
-    out_of_fold
-        Predictions of all members for the folds they have not seen: see `train_member`.
-    domain
-        Where the training set lies: see `metalyra.domain.measure_domain`.
-    member_metrics
-        Of all members: see `measure_member`.
-
-    Returns
-    -------
-    dict
-        The above, completed; the calibration of the errors (see `metalyra.uncertainty`)
-        by the out-of-fold residuals, all stars alike; the metrics on the union of the
-        folds, by fold, and on the stars that the members were trained on; the versions
-        of the libraries. Without times and paths: the same ensemble has the same card.
-    """
-    metrics = None if out_of_fold is None else measure_folds(out_of_fold)
-    if metrics is not None and member_metrics is not None:
-        metrics |= _measure_parts(member_metrics)
-    return {
-        "name": name,
-        "band": band,
-        "relation": relation,
-        "network": complete_network(network),
-        "sequence": complete_recipe(sequence),
-        "members": [int(member) for member in members],
-        "provenance": dict(provenance),
-        "domain": None if domain is None else dict(domain),
-        "calibration": None if out_of_fold is None else _calibrate_alike(out_of_fold),
-        "metrics": metrics,
-        "versions": _network_versions(),
-    }
-
-
-def describe_training(
-    development: pd.DataFrame,
-    star_ids: np.ndarray,
-    sequences: np.ndarray,
-    training: Mapping[str, Any],
-    seed: int,
-) -> dict[str, Any]:
-    """Return the provenance of an ensemble trained here.
-
-    Returns
-    -------
-    dict
-        Settings of the training, seed, number of stars, and the SHA-256 of what the
-        networks were shown: names, sequences, metallicities, weights and folds.
-    """
-    stars, sequences = _arrange(development, star_ids, sequences)
-    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
-    digest.update(np.ascontiguousarray(sequences, dtype="<f4").tobytes())
-    for column in ("feh", "weight", *fold_columns(stars)):
-        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
-    return {
-        "kind": "trained",
-        "training": complete_training(training),
-        "seed": seed,
-        "n_stars": len(stars),
-        "training_set_sha256": digest.hexdigest(),
-    }
-
-
-def measure_folds(out_of_fold: pd.DataFrame) -> dict[str, Any]:
-    """Return the metrics of out-of-fold predictions, on their union and by fold.
-
-    Parameters
-    ----------
-    out_of_fold
-        star_id, fold, feh, feh_err and feh_predicted; see `train_member`.
-
-    Returns
-    -------
-    dict
-        union, with the mean of each star's predictions where the cross-validation is
-        repeated; by_fold; mean and std (ddof 0) over the folds.
-    """
-    by_fold = {
-        str(fold): measure_predictions(stars, _has_errors(out_of_fold))
-        for fold, stars in out_of_fold.groupby("fold")
-    }
-    return {
-        "union": measure_predictions(average_repeats(out_of_fold)),
-        "by_fold": by_fold,
-        **_summarise(pd.DataFrame(list(by_fold.values()))),
-    }
-
-
-def measure_predictions(stars: pd.DataFrame, weighted: bool | None = None) -> dict[str, float]:
-    """Return the metrics of feh_predicted against feh.
-
-    Weighted by the inverse squares of feh_err, by default where all are known.
-    """
-    weighted = _has_errors(stars) if weighted is None else weighted
-    return evaluate_predictions(
-        stars["feh"].to_numpy(dtype=float),
-        stars["feh_predicted"].to_numpy(dtype=float),
-        stars["feh_err"].to_numpy(dtype=float) if weighted else None,
-    )
-
-
-def _has_errors(stars: pd.DataFrame) -> bool:
-    return bool((stars["feh_err"] > 0).all())
-
-
-def _measure_parts(metrics: pd.DataFrame) -> dict[str, Any]:
-    """Return the metrics on the stars that members have seen; see `measure_member`."""
-    return {
-        part: {
-            "by_fold": {
-                str(row.pop("fold")): row for row in rows.drop(columns="part").to_dict("records")
-            },
-            **_summarise(rows.drop(columns=["fold", "part"])),
-        }
-        for part, rows in metrics.groupby("part")
-        if part != "held_out"
-    }
-
-
-def _summarise(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return mean and standard deviation over the folds of all metrics but the number."""
-    measured = metrics.drop(columns="n")
-    return {"mean": measured.mean().to_dict(), "std": measured.std(ddof=0).to_dict()}
-
-
-def write_card(card: Mapping[str, Any], path: Path | str) -> None:
-    """Write a card as JSON, complete or not at all; a metric without a value is null."""
-    with replace_when_complete(Path(path)) as temporary:
-        temporary.write_text(json.dumps(_only_finite(card), indent=2, allow_nan=False) + "\n")
-
-
-def _only_finite(value: Any) -> Any:
-    """Replace the numbers that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _only_finite(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
-    """Return one error for all stars; None where there are too few to learn it from."""
-    stars = average_repeats(out_of_fold)
-    if len(stars) < fewest_residuals():
-        return None
-    residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
-    calibration = calibrate(residuals, np.zeros(len(residuals)))
-    return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
-
-
-def library_versions(*libraries: str) -> dict[str, str]:
-    """Return the versions of MetaLyra and of the libraries that a model depends on."""
-    return {"metalyra": metalyra.__version__} | {name: version(name) for name in libraries}
-
-
-def _network_versions() -> dict[str, str]:
-    import keras
-
-    return library_versions("keras", keras.backend.backend(), "numpy")
+def _arrange(
+    development: pd.DataFrame, star_ids: np.ndarray, sequences: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the stars that are in folds, in the order of their names, and their sequences."""
+    stars = development[development["fold"] >= 0].sort_values("star_id", ignore_index=True)
+    row = pd.Index(star_ids).get_indexer(stars["star_id"])
+    if (row < 0).any():
+        missing = ", ".join(stars["star_id"][row < 0].head())
+        raise ValueError(f"stars of the development set without a sequence: {missing}")
+    return stars, sequences[row]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from metalyra.ensembles import make_card, save_network, write_card
+from metalyra.cards import make_card, write_card
+from metalyra.ensembles import save_network
 from metalyra.networks import build_network
 from metalyra.sequences import sequence_shape
 

@@ -378,7 +378,7 @@ def fit_perceptrons(
     """
     import keras
 
-    from metalyra.ensembles import fit_network, make_deterministic
+    from metalyra.training import fit_network, make_deterministic
 
     scaling = Scaling.of(inputs)
     mean = np.average(feh, weights=weights)

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.cards import library_versions, measure_folds
 from metalyra.domain import measure_domain
-from metalyra.ensembles import library_versions, measure_folds
 from metalyra.ledger import OK
 from metalyra.population import (
     Curves,
@@ -316,7 +316,7 @@ def make_stack_card(
     Returns
     -------
     dict
-        As that of `metalyra.ensembles.make_card`, with `stack` and what it has learnt in
+        As that of `metalyra.cards.make_card`, with `stack` and what it has learnt in
         place of network and sequence. The metrics are those of `evaluate_stack`.
     """
     settings = complete_stack(stack)

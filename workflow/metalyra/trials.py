@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metalyra.cards import measure_folds
 from metalyra.checkpoints import Checkpoint
-from metalyra.ensembles import measure_folds, train_member
+from metalyra.ensembles import train_member
 from metalyra.search import METRICS, apply_changes
 from metalyra.training import DivergedError
 

@@ -120,7 +120,7 @@ rule evaluate:
         seed=config["seed"],
         band=lambda wildcards: band_of_model(config, wildcards.model),
         relation=lambda wildcards: relation_of(wildcards.model),
-        library=fingerprint("ensembles", "domain", "search"),
+        library=fingerprint("cards", "domain", "ensembles", "search"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:

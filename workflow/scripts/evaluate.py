@@ -3,8 +3,9 @@
 import pandas as pd
 
 from job import logged
+from metalyra.cards import average_repeats, make_card, write_card
 from metalyra.domain import measure_domain
-from metalyra.ensembles import average_repeats, describe_training, make_card, write_card
+from metalyra.ensembles import describe_training
 from metalyra.search import take_best
 from metalyra.sequences import read_sequences
 from metalyra.tables import read_table, read_tables, write_table

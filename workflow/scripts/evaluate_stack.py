@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.ensembles import write_card
+from metalyra.cards import write_card
 from metalyra.stacking import (
     PUBLISHED,
     add_published,

@@ -1,0 +1,193 @@
+"""The card of a model: what a user of it needs to know, metrics included."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import metalyra
+from metalyra.metrics import evaluate_predictions
+from metalyra.networks import complete_network
+from metalyra.sequences import complete_recipe
+from metalyra.tables import replace_when_complete
+from metalyra.uncertainty import calibrate, fewest_residuals
+
+
+def make_card(
+    *,
+    name: str,
+    band: str,
+    relation: str,
+    network: Mapping[str, Any],
+    sequence: Mapping[str, Any],
+    members: Sequence[int],
+    provenance: Mapping[str, Any],
+    out_of_fold: pd.DataFrame | None = None,
+    domain: Mapping[str, Sequence[float]] | None = None,
+    member_metrics: pd.DataFrame | None = None,
+) -> dict[str, Any]:
+    """Return what a user of a model needs to know, as plain data.
+
+    Parameters
+    ----------
+    name, band, relation
+        Of the model, its light curves, and the labels it has learnt.
+    network, sequence
+        Configuration of the networks and recipe of the sequences they read.
+    members
+        Numbers of the members, those of their folds.
+    provenance
+        Where the weights come from: see `describe_training`, or the published files.
+    out_of_fold
+        Predictions of all members for the folds they have not seen: see `train_member`.
+    domain
+        Where the training set lies: see `metalyra.domain.measure_domain`.
+    member_metrics
+        Of all members: see `measure_member`.
+
+    Returns
+    -------
+    dict
+        The above, completed; the calibration of the errors (see `metalyra.uncertainty`)
+        by the out-of-fold residuals, all stars alike; the metrics on the union of the
+        folds, by fold, and on the stars that the members were trained on; the versions
+        of the libraries. Without times and paths: the same ensemble has the same card.
+    """
+    metrics = None if out_of_fold is None else measure_folds(out_of_fold)
+    if metrics is not None and member_metrics is not None:
+        metrics |= _measure_parts(member_metrics)
+    return {
+        "name": name,
+        "band": band,
+        "relation": relation,
+        "network": complete_network(network),
+        "sequence": complete_recipe(sequence),
+        "members": [int(member) for member in members],
+        "provenance": dict(provenance),
+        "domain": None if domain is None else dict(domain),
+        "calibration": None if out_of_fold is None else _calibrate_alike(out_of_fold),
+        "metrics": metrics,
+        "versions": _network_versions(),
+    }
+
+
+def measure_folds(out_of_fold: pd.DataFrame) -> dict[str, Any]:
+    """Return the metrics of out-of-fold predictions, on their union and by fold.
+
+    Parameters
+    ----------
+    out_of_fold
+        star_id, fold, feh, feh_err and feh_predicted; see `train_member`.
+
+    Returns
+    -------
+    dict
+        union, with the mean of each star's predictions where the cross-validation is
+        repeated; by_fold; mean and std (ddof 0) over the folds.
+    """
+    by_fold = {
+        str(fold): measure_predictions(stars, _has_errors(out_of_fold))
+        for fold, stars in out_of_fold.groupby("fold")
+    }
+    return {
+        "union": measure_predictions(average_repeats(out_of_fold)),
+        "by_fold": by_fold,
+        **_summarise(pd.DataFrame(list(by_fold.values()))),
+    }
+
+
+def measure_predictions(stars: pd.DataFrame, weighted: bool | None = None) -> dict[str, float]:
+    """Return the metrics of feh_predicted against feh.
+
+    Weighted by the inverse squares of feh_err, by default where all are known.
+    """
+    weighted = _has_errors(stars) if weighted is None else weighted
+    return evaluate_predictions(
+        stars["feh"].to_numpy(dtype=float),
+        stars["feh_predicted"].to_numpy(dtype=float),
+        stars["feh_err"].to_numpy(dtype=float) if weighted else None,
+    )
+
+
+def average_repeats(out_of_fold: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of the out-of-fold predictions of each star.
+
+    Parameters
+    ----------
+    out_of_fold
+        Rows of all members: see `train_member`. Where the cross-validation is repeated,
+        a star has as many rows as there are repeats.
+
+    Returns
+    -------
+    DataFrame
+        A row for each star, in the order of their names, with the fold of its first
+        repeat.
+    """
+    rows = out_of_fold.sort_values(["star_id", "fold"], kind="stable")
+    stars = rows.drop_duplicates("star_id", ignore_index=True)
+    predicted = rows.groupby("star_id", sort=True)["feh_predicted"].mean()
+    return stars.assign(feh_predicted=predicted.to_numpy())
+
+
+def write_card(card: Mapping[str, Any], path: Path | str) -> None:
+    """Write a card as JSON, complete or not at all; a metric without a value is null."""
+    with replace_when_complete(Path(path)) as temporary:
+        temporary.write_text(json.dumps(_only_finite(card), indent=2, allow_nan=False) + "\n")
+
+
+def library_versions(*libraries: str) -> dict[str, str]:
+    """Return the versions of MetaLyra and of the libraries that a model depends on."""
+    return {"metalyra": metalyra.__version__} | {name: version(name) for name in libraries}
+
+
+def _has_errors(stars: pd.DataFrame) -> bool:
+    return bool((stars["feh_err"] > 0).all())
+
+
+def _measure_parts(metrics: pd.DataFrame) -> dict[str, Any]:
+    """Return the metrics on the stars that members have seen; see `measure_member`."""
+    return {
+        part: {
+            "by_fold": {
+                str(row.pop("fold")): row for row in rows.drop(columns="part").to_dict("records")
+            },
+            **_summarise(rows.drop(columns=["fold", "part"])),
+        }
+        for part, rows in metrics.groupby("part")
+        if part != "held_out"
+    }
+
+
+def _summarise(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return mean and standard deviation over the folds of all metrics but the number."""
+    measured = metrics.drop(columns="n")
+    return {"mean": measured.mean().to_dict(), "std": measured.std(ddof=0).to_dict()}
+
+
+def _only_finite(value: Any) -> Any:
+    """Replace the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _only_finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
+    """Return one error for all stars; None where there are too few to learn it from."""
+    stars = average_repeats(out_of_fold)
+    if len(stars) < fewest_residuals():
+        return None
+    residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
+    calibration = calibrate(residuals, np.zeros(len(residuals)))
+    return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
+
+
+def _network_versions() -> dict[str, str]:
+    import keras
+
+    return library_versions("keras", keras.backend.backend(), "numpy")
