@@ -59,6 +59,10 @@ def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
             if not request.optional:
                 raise
             path.write_bytes(b"")
+        except (DownloadError, QueryError):
+            raise
+        except Exception as error:  # astroquery and pyvo raise whatever a damaged reply leads to
+            raise PassingError(f"the reply is damaged: {error!r}") from error
         else:
             check_reply(request, path)
 
@@ -182,6 +186,8 @@ def _wait(phase: Callable[[], str], url: str, courtesy: Courtesy) -> str:
     while (now := phase()) in _WAITING:
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_POLL)
+        if now == "PENDING" and time.monotonic() - started > courtesy.timeout:
+            raise PassingError("the job does not start: the archive has not heard that it should")
         if time.monotonic() - told > courtesy.progress:
             told = time.monotonic()
             logger.info("%s: the job is %s after %.0f s", url, now.lower(), told - started)
