@@ -70,6 +70,8 @@ class PoliteAdapter(HTTPAdapter):
         if reply.status_code in PASSING_STATUSES:
             wait = parse_retry_after(reply.headers.get("Retry-After"), time.time())
             raise PassingError(f"HTTP {reply.status_code} {reply.reason}", wait)
+        if reply.status_code == 200 and "text/html" in reply.headers.get("Content-Type", ""):
+            raise PassingError("a web page came instead of an answer")
         body.seek(0)
         whole = HTTPResponse(
             body=body,

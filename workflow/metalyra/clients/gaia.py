@@ -20,9 +20,9 @@ from metalyra.queries import Request, Settings, select_rr_lyrae
 
 
 def _count_table_parts(product: Settings, query: Settings, stars: int) -> int:
-    """Return the parts that a list of stars is asked for in."""
-    limit = query.get("limit")
-    if limit is not None and limit <= product["rows_per_request"]:
+    """Return the parts that a list of stars is asked for in at first."""
+    few = query.get("limit", math.inf) <= product["rows_per_request"]
+    if few or "region" in query:
         return 1
     return math.ceil(product["rows"] / product["rows_per_request"])
 
