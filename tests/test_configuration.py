@@ -352,6 +352,7 @@ def test_a_search_is_valid_and_complete():
         "epochs": None,
         "reduction": 3,
         "seed": None,
+        "optional": False,
     }
     assert resolve(resolved) == resolved
 

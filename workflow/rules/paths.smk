@@ -369,8 +369,9 @@ def final_targets():
         calibration=config["calibrate"],
         type=["RRab", "RRc"],
     )
-    targets += expand("<results>/searches/{search}/best.yaml", search=config["searches"])
-    targets += expand("<results>/figures/search_{search}.png", search=config["searches"])
+    searches = [name for name, search in config["searches"].items() if not search["optional"]]
+    targets += expand("<results>/searches/{search}/best.yaml", search=searches)
+    targets += expand("<results>/figures/search_{search}.png", search=searches)
     if "simulate" in config:
         targets.append("<results>/tables/recovery.csv")
         targets += expand("<results>/figures/recovery_{sample}.png", sample=estimated)
