@@ -81,6 +81,13 @@ class FileTree:
             tree = _OGLE_LIGHT_CURVES[curve.suffix]
             address = f"{tree}/blg/rrlyr/phot/I/OGLE-BLG-RRLYR-{curve.stem}.dat"
             members[address] = curve.relative_to(self._folder).as_posix(), curve.name
+        examples = self._folder / "lcfit_examples"
+        if (examples / "test1.lst").is_file():
+            for name in re.findall(
+                r"^b(\d{5})", (examples / "test1.lst").read_text(), re.MULTILINE
+            ):
+                address = f"ogle4/OCVS/blg/rrlyr/phot/I/OGLE-BLG-RRLYR-{name}.dat"
+                members[address] = f"lcfit_examples/test_photometry/b{name}.dat", f"b{name}.dat"
         return members
 
 

@@ -1,7 +1,9 @@
 """The Table Access Protocol: queries at once, and as jobs of the Universal Worker Service."""
 
+import hashlib
 import io
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,6 +63,7 @@ class TapService:
         self._looks = looks
         self._esa = esa
         self._jobs: dict[str, _Job] = {}
+        self._asked: Counter[str] = Counter()
         self._lock = threading.RLock()
 
     def reply(self, request: Request) -> Reply:
@@ -139,8 +142,7 @@ class TapService:
         if not rest:
             if request.method != "POST":
                 return self._list_jobs(address)
-            # The Gaia archive's numbers: the time, and a letter for anonymous users.
-            number = f"{1_700_000_000_000 + len(self._jobs)}O"
+            number = self._new_number(request.key)
             job = _Job(number, dict(request.parameters), request.uploads)
             self._jobs[number] = job
             self._change_phase(job, request.parameters.get("PHASE", ""))
@@ -158,6 +160,15 @@ class TapService:
             self._change_phase(job, request.parameters.get("PHASE", ""))
             return redirect(f"{address}/{number}")
         return self._show_job(job, f"{address}/{number}", place)
+
+    def _new_number(self, question: str) -> str:
+        """Return the number of a new job, whatever other jobs there are.
+
+        It looks like those of the Gaia archive: the time, and a letter for anonymous users.
+        """
+        self._asked[question] += 1
+        digest = hashlib.sha256(f"{question}/{self._asked[question]}".encode()).digest()
+        return f"{int.from_bytes(digest[:8]) % 10**13:013d}O"
 
     def _show_job(self, job: _Job, address: str, place: list[str]) -> Reply:
         """Answer a look at a job or a part of it."""

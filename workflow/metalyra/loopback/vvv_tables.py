@@ -45,14 +45,14 @@ def vsa_tables(folder: Path) -> dict[str, Builder]:
     epochs = cache(partial(_read_epochs, folder))
     sources = {"source_id": "sourceID", "ra": "ra", "dec": "dec"}
     keys = {"multiframe_id": "multiframeID", "ext_num": "extNum", "seq_num": "seqNum"}
-    measured = {"filter_id": "filterID", "mjd": "mjd"}
+    measured = {"filter_id": "filterID", "mjd": "mjd", "error_bits": "ppErrBits"}
     for aperture in APERTURES:
         measured[f"mag_{aperture}"] = f"aperMag{aperture}"
         measured[f"mag_err_{aperture}"] = f"aperMag{aperture}Err"
     return {
         "VVVDR4.vvvSource": lambda: _choose(epochs(), sources).drop_duplicates(),
         "VVVDR4.vvvSourceXDetectionBestMatch": lambda: _choose(
-            epochs(), {"source_id": "sourceID", **keys}
+            epochs(), {"source_id": "sourceID", **keys, "flag": "flag"}
         ),
         "VVVDR4.vvvDetection": lambda: _choose(epochs(), {**keys, **measured}),
     }
@@ -70,8 +70,10 @@ def _read_epochs(folder: Path) -> pd.DataFrame:
     magnitudes = [f"{name}_{k}" for k in APERTURES for name in ("mag", "mag_err")]
     empty = pd.DataFrame(columns=["source_id", "ra", "dec", "mjd", *magnitudes])
     epochs = pd.concat(tables, ignore_index=True) if tables else empty
+    # One detection to an image; without flags.
+    image = np.arange(1, len(epochs) + 1)
     return epochs.assign(
-        multiframe_id=np.arange(1, len(epochs) + 1), ext_num=1, seq_num=1, filter_id=_KS
+        multiframe_id=image, ext_num=1, seq_num=1, filter_id=_KS, flag=0, error_bits=0
     )
 
 
