@@ -5,8 +5,8 @@ import pytest
 from metalyra.cards import make_card, write_card
 from metalyra.domain import measure_domain
 from metalyra.ensembles import save_network
-from metalyra.networks import build_network
-from metalyra.prediction import predict_metallicities, predict_stars
+from metalyra.networks import ANY_LENGTH, build_network
+from metalyra.prediction import evaluate, predict_metallicities, predict_stars
 from metalyra.sequences import PADDING, sequence_shape
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -56,6 +56,19 @@ def test_predictions_do_not_depend_on_the_other_stars(ensemble):
         assert apart["star_id"].tolist() == expected["star_id"].tolist()
         for column in ("feh", "feh_std", "member_0", "member_1"):
             assert apart[column].to_numpy().tobytes() == expected[column].to_numpy().tobytes()
+
+
+@pytest.mark.parametrize("kind", sorted(ANY_LENGTH))
+def test_networks_predict_the_same_without_the_padding_that_all_have(kind):
+    random = np.random.default_rng(5)
+    sequences = random.normal(size=(30, 24, 2)).astype(np.float32)
+    sequences[np.arange(24) >= random.integers(5, 17, 30)[:, None]] = PADDING
+    config = {"kind": kind, "units": [4, 3], "dropout": 0.1}
+    fixed, free = (build_network(config, steps, 2) for steps in (24, None))
+    free.set_weights(fixed.get_weights())
+    expected = np.asarray(fixed.predict_on_batch(sequences))[:, 0]
+    assert len(set(expected)) == 30
+    np.testing.assert_allclose(evaluate(free, sequences), expected, atol=1e-6)
 
 
 def test_predictions_are_mean_and_spread_of_the_members(ensemble):

@@ -8,6 +8,7 @@ from metalyra.sequences import (
     MONTI_2025,
     PADDING,
     complete_recipe,
+    count_steps,
     make_sequences,
     read_sequences,
     resample_periodic,
@@ -150,6 +151,13 @@ def test_sequences_do_not_depend_on_the_other_stars(recipe):
     _, alone = make_sequences(fits.iloc[[17]], folded, recipe)
     assert shuffled.tobytes() == together[order].tobytes()
     assert alone.tobytes() == together[[17]].tobytes()
+
+
+def test_steps_are_counted_up_to_the_last_measurement():
+    sequences = np.full((3, 4, 2), PADDING)
+    sequences[0, :2] = 0.5
+    sequences[1, 2, 1] = 0.5  # one channel may have the value of the padding
+    assert count_steps(sequences).tolist() == [2, 3, 0]
 
 
 def test_the_gp_curve_is_followed_by_constant_channels():

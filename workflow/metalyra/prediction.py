@@ -1,6 +1,7 @@
 """From light curves to metallicities, with an ensemble of any kind."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +10,22 @@ import pandas as pd
 
 from metalyra.domain import find_out_of_domain
 from metalyra.ledger import OK
-from metalyra.networks import build_network
-from metalyra.sequences import make_sequences, sequence_shape
+from metalyra.networks import ANY_LENGTH, build_network
+from metalyra.sequences import count_steps, make_sequences, sequence_shape
 from metalyra.uncertainty import LEVELS, Calibration, estimate_errors, half_width_name
 
 if TYPE_CHECKING:
     import keras
 
-_BATCH = 256
-"""Stars evaluated at once.
+_BATCH = 512
+"""Most stars evaluated at once: recurrent networks take twice the time with 128."""
 
-The networks always see this many sequences, the last batch being filled up. All rows of
-an array whose shape is a multiple of every vector length are computed alike, so that a
-star's prediction does not depend on the other stars, their number or their order: not in
-its last bit.
+_ROWS = 64
+"""Batches are filled up to a multiple of so many stars.
+
+All rows of an array whose shape is a multiple of every vector length are computed alike,
+so that a star's prediction does not depend on the other stars, their number or their
+order: not in its last bit.
 """
 
 
@@ -107,7 +110,7 @@ def predict_metallicities(
             f"the model {card['name']} reads sequences of (steps, channels) {shape}, "
             f"not {sequences.shape[1:]}"
         )
-    network = build_network(card["network"], *shape)
+    network = _build_once(json.dumps(card["network"]), *shape)
     members = card["members"]
     predicted = np.empty((len(sequences), len(members)))
     for column, member in enumerate(members):
@@ -124,7 +127,10 @@ def predict_metallicities(
 
 
 def evaluate(network: "keras.Model", sequences: np.ndarray) -> np.ndarray:
-    """Return the [Fe/H] that one network predicts, in batches of one size.
+    """Return the [Fe/H] that one network predicts.
+
+    Stars with sequences of similar length are evaluated together, and a network that
+    reads any length is not shown the padding that they have in common.
 
     Parameters
     ----------
@@ -138,12 +144,24 @@ def evaluate(network: "keras.Model", sequences: np.ndarray) -> np.ndarray:
         Independent, star by star, of the other stars.
     """
     predicted = np.empty(len(sequences))
+    steps, channels = sequences.shape[1:]
+    lengths = count_steps(sequences)
+    order = np.argsort(lengths, kind="stable")
     for start in range(0, len(sequences), _BATCH):
-        batch = sequences[start : start + _BATCH]
-        full = np.zeros((_BATCH, *sequences.shape[1:]), dtype=np.float32)
-        full[: len(batch)] = batch
-        predicted[start : start + _BATCH] = network.predict_on_batch(full)[: len(batch), 0]
+        stars = order[start : start + _BATCH]
+        if network.input_shape[1] is None:
+            steps = max(1, lengths[stars[-1]])
+        batch = np.zeros((-(-len(stars) // _ROWS) * _ROWS, steps, channels), dtype=np.float32)
+        batch[: len(stars)] = sequences[stars, :steps]
+        predicted[stars] = network.predict_on_batch(batch)[: len(stars), 0]
     return predicted
+
+
+@lru_cache(maxsize=4)
+def _build_once(config: str, steps: int, channels: int) -> "keras.Model":
+    """Build a network, which is compiled when it is first used, for all calls to come."""
+    settings = json.loads(config)
+    return build_network(settings, None if settings["kind"] in ANY_LENGTH else steps, channels)
 
 
 def read_card(model_directory: Path | str) -> dict[str, Any]:

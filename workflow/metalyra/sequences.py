@@ -83,6 +83,13 @@ def sequence_shape(recipe: Mapping[str, Any]) -> tuple[int, int]:
     return sequences.shape[1], sequences.shape[2]
 
 
+def count_steps(sequences: np.ndarray) -> np.ndarray:
+    """Return the steps (n,) of sequences (n, steps, channels) without the padding behind."""
+    measured = np.any(sequences != PADDING, axis=-1)
+    steps = measured.shape[1]
+    return np.where(measured.any(axis=1), steps - measured[:, ::-1].argmax(axis=1), 0)
+
+
 def folded_sequences(
     fits: pd.DataFrame,
     folded: pd.DataFrame,

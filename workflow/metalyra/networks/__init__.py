@@ -42,6 +42,10 @@ KINDS: Mapping[str, Callable[..., "keras.KerasTensor"]] = {
 """Bodies of networks by kind; their hyper-parameters are the functions' keyword arguments."""
 
 
+ANY_LENGTH = frozenset({"bigru", "bilstm", "gru", "lstm"})
+"""Kinds that read sequences of any length, and predict the same with less padding."""
+
+
 def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a network with all its hyper-parameters.
 
@@ -58,7 +62,7 @@ def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_network(
-    config: Mapping[str, Any], steps: int, channels: int, precision: str = "float32"
+    config: Mapping[str, Any], steps: int | None, channels: int, precision: str = "float32"
 ) -> "keras.Model":
     """Build a network with fresh weights and no scaling.
 
@@ -67,7 +71,8 @@ def build_network(
     config
         The kind of the network under `kind`, and its hyper-parameters: see `KINDS`.
     steps, channels
-        Shape of a sequence. Steps where all channels are padding are masked.
+        Shape of a sequence. Steps where all channels are padding are masked. None for
+        any number of steps, which the kinds of `ANY_LENGTH` read.
     precision
         Keras' policy of the numbers that the body computes with; its weights, and the
         scaling of the sequences and of [Fe/H], are float32 with any.
