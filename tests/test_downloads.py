@@ -221,6 +221,20 @@ def test_a_silent_server_is_given_up(tmp_path, serve, waited):
     silence.set()
 
 
+def test_a_resumed_reply_that_is_cut_without_a_length_is_not_taken_for_the_rest(
+    tmp_path, serve, courtesy
+):
+    class Vague(Archive):
+        def send_header(self, name, value):
+            if name != "Content-Length" or len(self.asked) == 1:
+                super().send_header(name, value)
+
+    url, handler = serve(Vague, cuts=[7000, 1000])
+    download(url, tmp_path / "phot.dat", courtesy)
+    assert (tmp_path / "phot.dat").read_bytes() == CONTENT
+    assert handler.asked[-1] == ("bytes=8000-", TAG)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

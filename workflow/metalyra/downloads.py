@@ -342,13 +342,15 @@ def _transfer(url: str, partial: _Partial, courtesy: Courtesy, *, known: bool) -
         ):
             resumed = getattr(reply, "status", None) == 206
             if resumed:
-                _check_range(reply.headers, partial.path.stat().st_size)
+                end = _end_of_range(reply.headers, partial.path.stat().st_size)
             else:
                 partial.begin(reply.headers)
-            if not known and not resumed and getattr(reply, "length", None) is None:
+                end = getattr(reply, "length", None)
+            if not known and end is None:
                 raise PassingError("the server does not say how long the file is")
-            _copy(reply, partial.path, courtesy)
-            if missing := getattr(reply, "length", None):
+            _copy(reply, partial.path, end, courtesy)
+            missing = 0 if end is None else end - partial.path.stat().st_size
+            if missing:
                 raise PassingError(f"the reply ended {missing} bytes too early")
             return resumed
     except urllib.error.HTTPError as error:
@@ -365,18 +367,18 @@ def _transfer(url: str, partial: _Partial, courtesy: Courtesy, *, known: bool) -
         raise PassingError(str(error) or type(error).__name__) from error
 
 
-def _check_range(headers: http.client.HTTPMessage, start: int) -> None:
-    """Raise unless a reply goes on where the file ends."""
+def _end_of_range(headers: http.client.HTTPMessage, start: int) -> int:
+    """Return the size of the file when the reply has gone on where the file ends."""
     sent = headers.get("Content-Range", "")
-    if not re.match(rf"bytes {start}-", sent):
+    match = re.fullmatch(rf"bytes {start}-(\d+)/(\d+|\*)", sent)
+    if match is None or match[2] not in ("*", str(int(match[1]) + 1)):
         raise PassingError(f"the server went on at {sent!r} instead of byte {start}")
+    return int(match[1]) + 1
 
 
-def _copy(reply: BinaryIO, path: Path, courtesy: Courtesy) -> None:
+def _copy(reply: BinaryIO, path: Path, total: int | None, courtesy: Courtesy) -> None:
     """Append a reply to a file, with a line in the log from time to time."""
-    length = getattr(reply, "length", None)
     with path.open("ab") as file:
-        total = file.tell() + length if length is not None else None
         told = time.monotonic()
         while block := reply.read(_BLOCK):
             file.write(block)

@@ -72,8 +72,11 @@ def _assemble(
     tables = [read_text_reply(path) for path in replies]
     if any(len(table) >= product["rows_per_request"] for table in tables):
         raise OverflowingReplyError
-    epochs = pd.concat([_without_rows(product), *tables], ignore_index=True)
-    epochs = epochs.drop_duplicates(ignore_index=True)
+    epochs = _without_rows(product)
+    for table in tables:
+        # A source that is near two stars may be in two replies, each time with all its epochs.
+        new = ~table["source_id"].isin(epochs["source_id"])
+        epochs = pd.concat([epochs, table[new]], ignore_index=True)
     sources = epochs.drop_duplicates("source_id", ignore_index=True)
     sources = sources.astype({"ra": float, "dec": float})
     pairs = _nearest(_with_positions(stars), sources, _radius(query))
