@@ -10,6 +10,7 @@ import yaml
 
 from metalyra.configuration import ConfigurationError, band_of_model, read_yaml, resolve_config
 from metalyra.crossmatch import match_stars
+from metalyra.experiments import EFFORTS
 from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
@@ -272,7 +273,8 @@ def test_what_models_says_of_a_model_of_an_experiment_counts():
         ),
         ("axes.network.gru", {"training": {"epoch": 1}}, r"^models\.table_a1_raw_gru\.training: "),
         ("shared.sample", "gaia", r"^models\.table_a1_raw_fcn\.sample: 'gaia' is unknown"),
-        ("quick", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.quick\.axes: 'cnn' is unknown"),
+        ("quick", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.quick: 'cnn' is unknown"),
+        ("full", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.full: 'cnn' is unknown"),
         (
             "quicker",
             {},
@@ -284,6 +286,12 @@ def test_what_models_says_of_a_model_of_an_experiment_counts():
 def test_a_mistake_in_an_experiment_is_named(path, value, message):
     problems = problems_of(changed("monti24", f"experiments.table_a1.{path}", value))
     assert any(re.search(message, problem) for problem in problems)
+
+
+def test_the_schema_knows_the_efforts_of_an_experiment():
+    experiment = SCHEMA["properties"]["experiments"]["additionalProperties"]["properties"]
+    assert tuple(SCHEMA["properties"]["effort"]["enum"]) == EFFORTS
+    assert set(EFFORTS) < set(experiment)
 
 
 def test_an_experiment_and_a_table_need_different_names():

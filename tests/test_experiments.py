@@ -74,6 +74,12 @@ def test_an_effort_that_changes_what_is_not_there_is_refused(axes, message):
         expand_experiment("table", {**EXPERIMENT, "quick": {"axes": axes}}, "quick")
 
 
+def test_two_models_of_one_name_are_refused():
+    axes = {"first": {"a": {}, "a_b": {}}, "second": {"b_c": {}, "c": {}}}
+    with pytest.raises(ValueError, match="two models would have the name table_a_b_c"):
+        expand_experiment("table", {"axes": axes}, "quick")
+
+
 def test_settings_are_merged_group_by_group_and_lists_as_a_whole():
     first = {"cuts": {"feh_err": [None, 0.4]}, "units": [20, 16], "network": None}
     second = {"cuts": {"amplitude": [None, 1.4]}, "units": [8], "network": {"kind": "gru"}}

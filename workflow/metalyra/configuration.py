@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from metalyra.experiments import expand_experiment, merge_settings
+from metalyra.experiments import EFFORTS, expand_experiment, merge_settings
 from metalyra.queries import BATCH, expand_batches
 from metalyra.search import RANGES, apply_changes, find_ranges
 from metalyra.training_settings import TrainingSettings
@@ -213,12 +213,13 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
     for name, experiment in config.get("experiments", {}).items():
         if name in config.get("tables", {}):
             yield f"experiments.{name}: the name is that of a table; choose another"
-        try:
-            expanded = expand_experiment(name, experiment, effort)
-        except ValueError as error:
-            yield f"experiments.{name}.{effort}.axes: {error}"
-            continue
-        config["models"] = merge_settings(expanded, config.get("models", {}))
+        expanded = {}
+        for changes in EFFORTS:
+            try:
+                expanded[changes] = expand_experiment(name, experiment, changes)
+            except ValueError as error:
+                yield f"experiments.{name}.{changes}: {error}"
+        config["models"] = merge_settings(expanded.get(effort, {}), config.get("models", {}))
 
 
 def _apply_to_own_stars(config: Config) -> Iterator[str]:

@@ -37,7 +37,8 @@ def expand_experiment(name: str, experiment: Settings, effort: str) -> dict[str,
     Raises
     ------
     ValueError
-        If the effort changes an axis, or a setting of it, that there is not.
+        If the effort changes an axis, or a setting of it, that there is not, or two models
+        would have the same name.
     """
     changes = experiment.get(effort, {})
     axes = experiment["axes"]
@@ -48,12 +49,12 @@ def expand_experiment(name: str, experiment: Settings, effort: str) -> dict[str,
                 raise ValueError(f"{setting!r} is unknown; allowed: {', '.join(known)}")
     shared = merge_settings(experiment.get("shared", {}), changes.get("shared", {}))
     axes = merge_settings(axes, changes.get("axes", {}))
-    models = {}
-    for model, combination in name_models(name, experiment).items():
-        models[model] = merge_settings(
+    return {
+        model: merge_settings(
             shared, *(axes[axis][setting] for axis, setting in combination.items())
         )
-    return models
+        for model, combination in name_models(name, experiment).items()
+    }
 
 
 def name_models(name: str, experiment: Settings) -> dict[str, dict[str, str]]:
@@ -61,12 +62,20 @@ def name_models(name: str, experiment: Settings) -> dict[str, dict[str, str]]:
 
     The models come in the order of a table whose last axis changes from row to row. They
     are named after the experiment and their settings.
+
+    Raises
+    ------
+    ValueError
+        If two models would have the same name.
     """
     axes = experiment["axes"]
-    return {
-        "_".join((name, *settings)): dict(zip(axes, settings, strict=True))
-        for settings in itertools.product(*axes.values())
-    }
+    models: dict[str, dict[str, str]] = {}
+    for settings in itertools.product(*axes.values()):
+        model = "_".join((name, *settings))
+        if model in models:
+            raise ValueError(f"two models would have the name {model}; rename a setting")
+        models[model] = dict(zip(axes, settings, strict=True))
+    return models
 
 
 def merge_settings(*parts: Settings) -> dict[str, Any]:
