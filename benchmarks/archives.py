@@ -47,7 +47,11 @@ QUERIES = {
         "product": "epoch_photometry",
         "stars": ["gaia_dr2/rrlyrae.csv.gz"],
     },
-    "gaia_dr3/rrlyrae.csv.gz": {"archive": "gaia_dr3", "product": "rrlyrae", "types": ["RRc"]},
+    "gaia_dr3/rrlyrae.csv.gz": {
+        "archive": "gaia_dr3",
+        "product": "rrlyrae",
+        "types": ["RRc", "RRd"],
+    },
     "gaia_dr3/epochs.zip": {
         "archive": "gaia_dr3",
         "product": "epoch_photometry",

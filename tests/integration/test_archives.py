@@ -1,0 +1,248 @@
+"""Everything over HTTP: the same as from files, whatever goes wrong on the way."""
+
+import gzip
+import logging
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from benchmarks.archives import OGLE, SHORT, Study, campaign, draw, make_holdings, quick, sweep
+
+from metalyra.chunks import chunk_of
+from metalyra.clients import acquire_query
+from metalyra.loopback import KINDS, VARIABLE, LoopbackArchive
+from metalyra.services import find_services, read_archives
+from metalyra.surveys import ingest, survey
+from metalyra.surveys.gaia import locate_source
+from metalyra.tables import read_table
+
+MONTI25 = ("--configfile", "tests/integration/small_monti25.yaml")
+PRODUCTS = (
+    "results/small_monti25/catalogue/metallicities.parquet",
+    "results/small_monti25/catalogue/metallicities.csv",
+    "results/small_monti25/ledger.csv",
+)
+REGION = {"ra": 268.956, "dec": -31.017, "radius": 0.5}
+"""As in small_monti25.yaml (deg)."""
+
+# astroquery and pyvo leave it to the garbage collector to close their connections.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def network_only(monkeypatch):
+    """No mirror, no proxy, and no wish to be offline."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for variable in ("METALYRA_MIRROR", "METALYRA_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+# Misbehaviour
+
+
+@pytest.fixture
+def running(tmp_path):
+    logging.getLogger("metalyra").setLevel(logging.CRITICAL)
+    with campaign(tmp_path) as started:
+        yield started
+    logging.getLogger("metalyra").setLevel(logging.NOTSET)
+
+
+def test_every_kind_of_fault_at_every_request(running):
+    """A source for each way in which archives are asked."""
+    faults = Counter()
+    for outcome in sweep(running, SHORT):
+        assert outcome.defects == []
+        assert outcome.error is None or str(outcome.error).startswith("source '")
+        faults += outcome.faults
+    assert faults.total() >= 200
+    assert set(faults) == set(KINDS)
+
+
+def test_faults_at_random(running):
+    """All sources, with many faults in a run."""
+    outcomes = list(draw(running, rate=0.1, seed=0, faults=40))
+    assert [outcome.defects for outcome in outcomes] == [[]] * len(outcomes)
+    assert sum(outcome.error is None for outcome in outcomes) > 0
+
+
+def test_an_archive_that_is_silent_for_too_long_is_asked_again(running):
+    outcome = running.run(quick(at={1: "hang"}, hang=1.5), [f"{OGLE}/RRab.dat"])
+    assert (outcome.error, outcome.defects, outcome.requests) == (None, [], 2)
+
+
+# The same tables as from files
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory):
+    """A simulated sky whose lists have each star once, in order, as an archive's tables do."""
+    folder = tmp_path_factory.mktemp("sky")
+    make_holdings(folder)
+    for survey_name in ("gaia_dr2", "gaia_dr3"):
+        path = folder / survey_name / "vari_rrlyrae.csv.gz"
+        stars = pd.read_csv(path, dtype=str, keep_default_na=False)
+        stars = stars.drop_duplicates("source_id")
+        stars = stars.loc[stars["source_id"].astype("int64").sort_values().index]
+        stars["p1_o"] = stars["p1_o"].where(stars["p1_o"] != "unknown", "")
+        path.write_bytes(gzip.compress(stars.to_csv(index=False).encode(), mtime=0))
+    return folder
+
+
+@pytest.fixture
+def study(sky, tmp_path, monkeypatch):
+    """A study whose archives are on this machine."""
+    with LoopbackArchive(sky, registry=sky / "registry.yaml") as archive:
+        monkeypatch.setenv(VARIABLE, archive.address)
+        yield Study(tmp_path, sky / "registry.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "stars"),
+    [
+        ("gaia_dr2", "gaia_dr2/rrlyrae.csv.gz"),
+        ("gaia_dr2", "gaia_dr2/aip.csv.gz"),
+        ("gaia_dr3", "gaia_dr3/rrlyrae.csv.gz"),
+    ],
+)
+def test_gaia(study, sky, tmp_path, name, stars):
+    """From both archives: the stars, broken ones too, and their light curves."""
+    curves = f"{name}/epochs.zip"
+    for source in dict.fromkeys([*study.lists(curves), stars, curves]):
+        study.acquire(source)
+    asked = read_sample(name, "G", study.path(stars), study.path(curves), tmp_path / "asked")
+    files = (sky / name / "vari_rrlyrae.csv.gz", sky / name / "epoch_photometry.zip")
+    expected = read_sample(name, "G", *files, tmp_path / "expected")
+    for one, other in zip(asked, expected, strict=True):
+        shared = [column for column in other if column in one]
+        assert {"star_id", "status", "period", "ra"} <= {*other} or "mag" in shared
+        pd.testing.assert_frame_equal(one[shared], other[shared])
+
+
+def test_ogle(study, sky, tmp_path):
+    """The packed archive and single files."""
+    for source in (f"{OGLE}/ident.dat", f"{OGLE}/RRab.dat", f"{OGLE}/phot.tar.gz"):
+        study.acquire(source)
+        assert study.path(source).read_bytes() == (sky / source).read_bytes()
+    study.acquire(f"{OGLE}/phot_i.zip")
+    packed = read_sample("ogle", "I", *_ogle(study, "phot.tar.gz"), tmp_path / "packed")[1]
+    single = read_sample("ogle", "I", *_ogle(study, "phot_i.zip"), tmp_path / "single")[1]
+    assert single["star_id"].nunique() == 3  # the fourth has no light curve
+    pd.testing.assert_frame_equal(
+        single, packed[packed["star_id"].isin(single["star_id"])].reset_index(drop=True)
+    )
+
+
+def _ogle(study, curves):
+    return study.path(f"{OGLE}/RRab.dat"), study.path(f"{OGLE}/{curves}")
+
+
+@pytest.mark.parametrize("archive", ["eso", "vsa"])
+def test_vvv(study, sky, tmp_path, archive):
+    """The first aperture, which both have; times go from the Sun to the Earth and back."""
+    study.acquire("vvv/stars.csv")
+    study.acquire(f"vvv/{archive}.csv")
+    stars = study.path("vvv/stars.csv")
+    asked = read_sample("vvv", "Ks", stars, study.path(f"vvv/{archive}.csv"), tmp_path / "asked")
+    expected = read_sample(
+        "vvv", "Ks", stars, sky / "vvv/light_curves.tar.gz", tmp_path / "expected"
+    )
+    one, other = (
+        curves[(curves["aperture"] == 1) & curves["mag"].between(0, 99)]
+        for curves in (asked[1], expected[1])
+    )
+    merged = one.merge(other, on=["star_id", "mag", "mag_err"], suffixes=("", "_file"))
+    assert other["star_id"].isin(one["star_id"]).mean() > 0.9
+    near = (merged["time"] - merged["time_file"]).abs() < 1e-6
+    assert near.sum() >= 0.99 * len(one)
+
+
+def read_sample(name, band, stars, curves, folder):
+    """Return the star table and the light curves of a sample."""
+    table = ingest(survey(name), [stars], [curves], band, folder, 1, periods_required=False)
+    return table, read_table(folder / "0.parquet")
+
+
+# A whole study
+
+
+def test_a_study_of_the_archives_is_the_one_of_files(new_project, mirror, tmp_path):
+    """Monti et al. (2025) in a small field, from nothing but the configuration."""
+    run = ("--cores", "2", *MONTI25, "--", *PRODUCTS)
+    with LoopbackArchive(mirror) as archive:
+        asked = new_project()
+        asked.run(*run, **{VARIABLE: archive.address})
+        assert {entry.agent.partition("/")[0] for entry in archive.log} == {"MetaLyra"}
+        assert archive.most_at_once["gaia"] <= 2
+    write_native_files(mirror, tmp_path)
+    read = new_project()
+    read.run(*run, METALYRA_MIRROR=str(tmp_path), METALYRA_OFFLINE="1")
+    for product in PRODUCTS:
+        assert asked.path(product).read_bytes() == read.path(product).read_bytes(), product
+    catalogue = read_table(asked.path(PRODUCTS[0]))
+    assert len(catalogue) == len(pd.read_csv(tmp_path / "gaia_dr3/rrlyrae.csv.gz"))
+    ledger = pd.read_csv(asked.path(PRODUCTS[2]))
+    assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()
+    assert (catalogue["status"] == "ok").sum() > 20
+
+
+def write_native_files(mirror: Path, folder: Path) -> None:
+    """Write what the queries of the study should give, straight from the mirror's files."""
+    stars = pd.read_csv(
+        mirror / "gaia_dr3/vari_rrlyrae_subset.csv.gz", dtype=str, keep_default_na=False
+    )
+    ra, dec = locate_source(stars["source_id"])
+    across = (ra - REGION["ra"]) * 0.857  # cos(-31 deg)
+    near = across**2 + (dec - REGION["dec"]) ** 2 < REGION["radius"] ** 2
+    stars = stars[near & stars["best_classification"].isin(["RRab", "RRc"])]
+    stars = stars.loc[stars["source_id"].astype("int64").sort_values().index]
+    (folder / "gaia_dr3/epoch_photometry").mkdir(parents=True)
+    stars.to_csv(folder / "gaia_dr3/rrlyrae.csv.gz", index=False)
+    members = {}
+    for path in sorted((mirror / "gaia_dr3/epoch_photometry").glob("*.zip")):
+        with zipfile.ZipFile(path) as products:
+            for name in products.namelist():
+                source = name.removesuffix(".csv").rpartition(" ")[2]
+                if source in set(stars["source_id"]):
+                    members[source] = name, products.read(name)
+    for batch in range(2):
+        path = folder / f"gaia_dr3/epoch_photometry/{batch}.zip"
+        with zipfile.ZipFile(path, "w") as products:
+            for source in sorted(members):
+                if chunk_of(source, 2) == batch:
+                    products.writestr(*members[source])
+
+
+# A release to come
+
+
+def test_a_new_release_needs_only_its_names(sky, tmp_path, monkeypatch):
+    """The archive has a DR4, with the tables and columns of DR3."""
+    folder = tmp_path / "archive"
+    (folder / "gaia_dr4").mkdir(parents=True)
+    (folder / "gaia_dr4/vari_rrlyrae.csv.gz").write_bytes(
+        (sky / "gaia_dr3/vari_rrlyrae.csv.gz").read_bytes()
+    )
+    described = read_archives()
+    with LoopbackArchive(folder) as archive:
+        monkeypatch.setenv(VARIABLE, archive.address)
+        destination = tmp_path / "rrlyrae.csv"
+        acquire_query(
+            "rrlyrae.csv",
+            {"archive": "gaia_dr4", "product": "rrlyrae"},
+            0,
+            star_files=[],
+            destination=destination,
+            mirror=None,
+            replies=tmp_path / "replies",
+            archives=described["archives"],
+            services=find_services({}, described["services"]),
+            courtesy=Study(tmp_path, folder).courtesy,
+        )
+    stars = pd.read_csv(sky / "gaia_dr3/vari_rrlyrae.csv.gz")
+    assert pd.read_csv(destination)["source_id"].tolist() == stars["source_id"].tolist()
