@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.checkpoints import Checkpoint
+from metalyra.checkpoints import Checkpoint, State
 from metalyra.networks import build_network, set_scaling
 from metalyra.training import DivergedError, fit_network, make_deterministic
 from metalyra.training_settings import complete_training
@@ -193,6 +193,11 @@ def fit_until_killed(saves: int, stars, checkpoint, **settings):
     checkpoint.write = write
 
 
+def messages_of(caplog) -> list[str]:
+    records = [record for record in caplog.records if record.name == "metalyra.checkpoints"]
+    return [record.getMessage() for record in records]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -207,12 +212,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(stars, tmp_path, caplog, se
     checkpoint = Checkpoint(tmp_path / "folder/0.npz", interval=0)
     fit_until_killed(2, stars, checkpoint, **settings)
     resumed, again = fit(stars, checkpoint, **settings)
-    assert caplog.messages == [f"going on after epoch 2 of {checkpoint.path}"]
+    assert messages_of(caplog) == [f"going on after epoch 2 of {checkpoint.path}"]
     assert weights_of(resumed) == weights_of(undisturbed)
     pd.testing.assert_frame_equal(again, history, check_exact=True)
     # What was finished is not trained once more.
     once_more, _ = fit(stars, checkpoint, **settings)
-    assert caplog.messages[1:] == [f"going on after epoch {len(history)} of {checkpoint.path}"]
+    assert messages_of(caplog)[1] == f"going on after epoch {len(history)} of {checkpoint.path}"
     assert weights_of(once_more) == weights_of(undisturbed)
     checkpoint.remove()
     assert not checkpoint.path.exists()
@@ -227,19 +232,26 @@ def test_a_recurrent_network_goes_on_to_the_same_bytes(stars, tmp_path):
     assert weights_of(resumed) == weights_of(undisturbed)
 
 
-def test_a_checkpoint_of_another_training_is_not_used(stars, tmp_path, caplog):
+@pytest.fixture(scope="module")
+def undisturbed(stars) -> bytes:
+    return weights_of(fit(stars)[0])
+
+
+def test_a_checkpoint_of_another_training_is_not_used(stars, undisturbed, tmp_path, caplog):
     checkpoint = Checkpoint(tmp_path / "0.npz", interval=0)
     fit(stars, checkpoint, learning_rate=0.02)
     network, _ = fit(stars, checkpoint)
-    assert "is of other settings or data and not used" in caplog.text
-    assert weights_of(network) == weights_of(fit(stars)[0])
+    assert messages_of(caplog) == [
+        f"the checkpoint {checkpoint.path} is of other settings or data and not used"
+    ]
+    assert weights_of(network) == undisturbed
 
 
 @pytest.mark.parametrize("kept", [0, 10, 2000])
-def test_a_damaged_checkpoint_is_not_used(stars, tmp_path, caplog, kept):
-    checkpoint = Checkpoint(tmp_path / "0.npz", interval=0)
-    fit(stars, checkpoint)
+def test_a_damaged_checkpoint_is_not_used(stars, undisturbed, tmp_path, caplog, kept):
+    checkpoint = Checkpoint(tmp_path / "0.npz")
+    checkpoint.write(State([np.zeros(500)], [], [], [(1.0, 1.0, 1.0)], {}), "any")
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:kept])
     network, _ = fit(stars, checkpoint)
-    assert "is damaged and not used" in caplog.text
-    assert weights_of(network) == weights_of(fit(stars)[0])
+    assert f"the checkpoint {checkpoint.path} is damaged and not used" in caplog.text
+    assert weights_of(network) == undisturbed
