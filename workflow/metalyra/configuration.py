@@ -130,7 +130,7 @@ def _explain(error: jsonschema.ValidationError) -> str:
         case "required":
             missing = [name for name in rule if name not in value]
             return f"{key}: the key {', '.join(missing)} is missing"
-        case "dependentRequired":
+        case "dependentRequired" if not error.absolute_path:
             missing = [name for name in _OWN_KEYS if name not in value]
             return (
                 f"the key {', '.join(missing)} is missing; your own stars need all of "
