@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.development import assign_folds, make_development_set
+from metalyra.development import assign_folds, fold_columns, hold_out, make_development_set
 from metalyra.weights import make_weights
 
 
@@ -136,6 +136,40 @@ def test_published_folds_are_kept(fits, labels, matched):
     published = {f"g{star}": star % 3 for star in range(50)}
     development = make_development_set(fits, labels, matched=matched, folds=published)
     assert development["fold"].tolist() == [star % 3 for star in range(50)] + [-1] * 10
+
+
+def test_each_repeat_splits_the_stars_anew(fits, labels, matched):
+    once = make_development_set(fits, labels, matched=matched, folds=5, seed=1)
+    cuts = {"snr": [60, None]}
+    table = make_development_set(
+        fits, labels, matched=matched, cuts=cuts, folds=5, repeats=3, seed=1
+    )
+    columns = fold_columns(table)
+    assert columns == ["fold", "fold_2", "fold_3"]
+    assert fold_columns(once) == ["fold"]
+    used = (table["status"] == "ok").to_numpy()
+    for repeat, column in enumerate(columns):
+        assert set(table.loc[used, column]) == set(range(5 * repeat, 5 * repeat + 5))
+        assert (table.loc[~used, column] == -1).all()
+    folds = table.loc[used, columns].to_numpy() % 5
+    assert (folds[:, 0] != folds[:, 1]).any()
+    assert (folds[:, 1] != folds[:, 2]).any()
+    held_out = np.array([hold_out(table, member) for member in range(15)])
+    assert (held_out.sum(axis=0) == np.where(used, 3, 0)).all()
+    assert (held_out[7] == (table["fold_2"] == 7)).all()
+
+
+def test_the_first_repeat_is_the_cross_validation_without_repeats(fits, labels, matched):
+    once, thrice = (
+        make_development_set(fits, labels, matched=matched, folds=5, repeats=repeats, seed=1)
+        for repeats in (1, 3)
+    )
+    pd.testing.assert_frame_equal(thrice[once.columns], once)
+
+
+def test_published_folds_cannot_be_repeated(fits, labels, matched):
+    with pytest.raises(ValueError, match="published folds cannot be repeated"):
+        make_development_set(fits, labels, matched=matched, folds={"g1": 0}, repeats=2)
 
 
 def test_folds_are_stratified_by_metallicity():

@@ -143,6 +143,15 @@ def test_an_empty_fold_is_an_error(sample):
         train_member(*sample, 9, NETWORK, TRAINING, seed=1)
 
 
+def test_a_member_of_a_repeat_holds_out_a_fold_of_it(sample):
+    development, star_ids, sequences = sample
+    repeated = development.assign(fold_2=(development["fold"] + 1) % 4 + 4)
+    training = TRAINING | {"epochs": 1}
+    _, _, out_of_fold = train_member(repeated, star_ids, sequences, 5, NETWORK, training, seed=1)
+    assert set(out_of_fold["star_id"]) == set(development["star_id"][development["fold"] == 0])
+    assert (out_of_fold["fold"] == 5).all()
+
+
 def test_members_of_one_job_are_those_of_jobs_of_their_own(tmp_path, sample):
     training = TRAINING | {"epochs": 2}
     for folder, members in (("shared", [0, 1]), ("alone", [1])):

@@ -204,6 +204,7 @@ def messages_of(caplog) -> list[str]:
         {},
         {"optimizer": "sgd", "schedule": "reduce_on_plateau", "plateau": 1},
         {"patience": 2, "min_delta": 1e9},
+        {"precision": "mixed_float16"},
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_bytes(stars, tmp_path, caplog, settings):
