@@ -71,3 +71,15 @@ def read_gaia_dr2(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return read_sample(
         survey("dg22"), "G", [folder / "g_dev_reconstructed.csv"], [folder / "lc_dev_g.tar.gz"]
     )
+
+
+def read_gaia_dr3(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return stars of known period and their G-band light curves."""
+    folder = mirror / "gaia_dr3"
+    stars, light_curves = read_sample(
+        survey("gaia_dr3"),
+        "G",
+        [folder / "vari_rrlyrae_subset.csv.gz", folder / "ogle_periods_for_gaia_dr3.csv"],
+        sorted((folder / "epoch_photometry").glob("datalink_*.zip")),
+    )
+    return stars[stars["star_id"].isin(light_curves["star_id"])], light_curves

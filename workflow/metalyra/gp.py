@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ive
+from scipy.special import expit, ive, logit
 
 from metalyra.fourier import evaluate_harmonics
 
@@ -416,7 +416,10 @@ def spread_nodes(batch: _Batch, position: Floats) -> list[tuple[float, Floats]]:
 
 
 def fit_batch(
-    summaries: Sequence[Summary], kernel: str = "expsine2", rival: str | None = None
+    summaries: Sequence[Summary],
+    kernel: str = "expsine2",
+    rival: str | None = None,
+    rival_share: float = 0.5,
 ) -> Posterior:
     """Fit the GPs of a batch of stars by marginal likelihood.
 
@@ -433,6 +436,8 @@ def fit_batch(
     rival
         Another kernel that the light curves may have as well. It shares in the posterior
         by the ratio of the marginal likelihoods: both kernels have two hyper-parameters.
+    rival_share
+        Fraction of stars that have the other kernel.
     """
     batch = _Batch(summaries, kernel)
     position, converged = maximise_likelihood(batch)
@@ -444,7 +449,7 @@ def fit_batch(
             other = _Batch(summaries, rival)
             other_position, _ = maximise_likelihood(other)
             other_value = other.evaluate(other_position, np.arange(other.square.size))[0]
-            trust = expit(best.log_likelihood - other_value)
+            trust = expit(best.log_likelihood - other_value - logit(rival_share))
             nodes = [(trust * share, node) for share, node in nodes]
             nodes += [
                 ((1 - trust) * share, node) for share, node in _regress_nodes(other, other_position)
