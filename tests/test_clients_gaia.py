@@ -2,6 +2,7 @@
 
 import logging
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -61,12 +62,7 @@ def ask(tmp_path):
 
     def make(query, stars=None, name="file", courtesy=None, **names):
         product = find_product(query, ARCHIVES["archives"])
-        product = type(product)(
-            product.client,
-            {**product.names, "rows": 100, **names},
-            product.survey,
-            product.citation,
-        )
+        product = replace(product, names={**product.names, "rows": 100, **names})
         make_source(
             product,
             query,
@@ -168,6 +164,29 @@ def test_light_curves_are_the_archives_own_files(ask, folder):
     assert len(found) > 10
     for star_id, table in found.items():
         np.testing.assert_allclose(table, expected[star_id])
+
+
+def test_the_light_curves_at_the_aip_are_the_same(ask, folder):
+    stars = survey("gaia_dr2").read_stars([folder / "gaia_dr2/vari_rrlyrae.csv.gz"])
+    stars = stars.drop_duplicates("star_id")
+
+    def read(path):
+        curves = survey("gaia_dr2").read_light_curves([path], stars, "G")
+        tables = {curve.star_id: curve.table for curve in curves}
+        return {
+            key: table.sort_values("time") for key, table in tables.items() if table is not None
+        }
+
+    query = {**CURVES, "archive": "gaia_dr2"}
+    files = read(ask(query, stars, "esa.zip"))
+    query = {**CURVES, "archive": "gaia_dr2_aip"}
+    table = ask(query, stars, "aip.csv", ids_per_request=5)
+    assert table.read_bytes() == ask(query, stars, "again.csv", rows_per_request=600).read_bytes()
+    points = read(table)
+    assert len(points) > 10
+    for star_id, curve in points.items():
+        np.testing.assert_allclose(curve, files[star_id])
+    assert ask(query, stars[:0], "nobody.csv").read_text().strip() in ("", '""')
 
 
 def test_a_star_that_the_archive_has_nothing_of_is_absent(ask):

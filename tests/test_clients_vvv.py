@@ -1,5 +1,7 @@
 """The client for VVV epochs: pyvo asks the loopback archive by position."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,9 +55,7 @@ def ask(archive, monkeypatch, tmp_path):
 
     def make(query, stars, name="epochs.csv.gz", **names):
         product = find_product(query, ARCHIVES["archives"])
-        product = type(product)(
-            product.client, {**product.names, **names}, product.survey, product.citation
-        )
+        product = replace(product, names={**product.names, **names})
         make_source(
             product,
             query,

@@ -15,6 +15,7 @@ from metalyra.queries import (
     find_query,
     quote,
     select_epochs,
+    select_light_curves,
     select_rr_lyrae,
 )
 from metalyra.services import read_archives
@@ -112,6 +113,13 @@ def test_a_limit_draws_by_the_random_index_unless_the_query_is_split():
     assert whole.startswith("SELECT TOP 40\n")
     assert whole.endswith("ORDER BY gs.random_index")
     assert "TOP" not in select_rr_lyrae(product, {"limit": 40}, 0, 2)
+
+
+def test_light_curves_are_asked_for_by_identifier_in_adql():
+    product = product_of("gaia_dr2_aip", "epoch_photometry")
+    adql = select_light_curves(product, ["4111834567779557376", "4111834567779557377"])
+    assert "IN (4111834567779557376, 4111834567779557377)" in adql
+    parse(adql)
 
 
 @pytest.mark.parametrize("archive", EPOCHS)

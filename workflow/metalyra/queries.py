@@ -191,6 +191,25 @@ def select_rr_lyrae(product: Settings, query: Settings, part: int = 0, parts: in
     return "\n".join(lines)
 
 
+def select_light_curves(product: Settings, identifiers: Sequence[str]) -> str:
+    """Return the ADQL that selects the light curves of sources, one row a point.
+
+    Parameters
+    ----------
+    product
+        The archive's names: `table`, `identifier` and `columns`.
+    identifiers
+        Whole numbers, as text.
+    """
+    return "\n".join(
+        [
+            f"SELECT {', '.join(product['columns'])}",
+            f"FROM {product['table']}",
+            f"WHERE {product['identifier']} IN ({', '.join(identifiers)})",
+        ]
+    )
+
+
 def select_epochs(
     product: Settings, positions: Sequence[tuple[float, float]], radius: float
 ) -> str:

@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 CLIENTS: Mapping[str, Client] = {
     "gaia_table": gaia.TABLE,
     "gaia_light_curves": gaia.LIGHT_CURVES,
+    "gaia_tap_light_curves": gaia.TAP_LIGHT_CURVES,
     "ogle_light_curves": ogle.LIGHT_CURVES,
     "vizier_catalogue": vizier.CATALOGUE,
     "vvv_epochs": vvv.EPOCHS,

@@ -16,7 +16,7 @@ from metalyra.clients.interface import (
     write_bytes,
     write_zip,
 )
-from metalyra.queries import Request, Settings, select_rr_lyrae
+from metalyra.queries import Request, Settings, select_light_curves, select_rr_lyrae
 
 
 def _count_table_parts(product: Settings, query: Settings, stars: int) -> int:
@@ -68,13 +68,16 @@ def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> 
     return max(1, math.ceil(stars / product["ids_per_request"]))
 
 
+def _split(stars: pd.DataFrame, parts: int) -> list[list[str]]:
+    """Return the identifiers of stars in parts of about equal size."""
+    ids = [str(number) for number in sorted(map(int, stars["star_id"]))]
+    size = max(1, math.ceil(len(ids) / parts))
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
 def _plan_light_curves(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
-    ids = sorted(map(int, stars["star_id"]))
-    if not ids:
-        return []
-    size = math.ceil(len(ids) / parts)
     return [
         Request(
             service=product["service"],
@@ -82,7 +85,7 @@ def _plan_light_curves(
             protocol="data",
             suffix=".zip",
             parameters={
-                "ID": ",".join(map(str, ids[start : start + size])),
+                "ID": ",".join(ids),
                 "RELEASE": product["release"],
                 "RETRIEVAL_TYPE": product["retrieval_type"],
                 "DATA_STRUCTURE": product["data_structure"],
@@ -91,7 +94,7 @@ def _plan_light_curves(
                 "USE_ZIP_ALWAYS": "true",
             },
         )
-        for start in range(0, len(ids), size)
+        for ids in _split(stars, parts)
     ]
 
 
@@ -114,6 +117,40 @@ def _assemble_light_curves(
         write_zip(destination, ((name, members[name].read(name)) for name in sorted(members)))
 
 
+def _plan_points(
+    product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
+) -> list[Request]:
+    return [
+        Request(
+            service=product["service"],
+            path=product["path"],
+            protocol=product["protocol"],
+            suffix=".csv",
+            parameters={"QUERY": select_light_curves(product, ids)},
+            row_limit=product["rows_per_request"],
+        )
+        for ids in _split(stars, parts)
+    ]
+
+
+def _assemble_points(
+    product: Settings,
+    query: Settings,
+    stars: pd.DataFrame | None,
+    replies: Sequence[Path],
+    destination: Path,
+) -> None:
+    """Put the points of all replies into one table, in order of all its columns."""
+    tables = [read_text_reply(path) for path in replies]
+    if any(len(table) >= product["rows_per_request"] for table in tables):
+        raise OverflowingReplyError
+    points = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    points = points.sort_values([*points.columns], kind="stable") if len(points) else points
+    write_bytes(points.to_csv(index=False, lineterminator="\n").encode(), destination)
+
+
 TABLE = Client(_count_table_parts, _plan_table, _assemble_table)
 
 LIGHT_CURVES = Client(_count_light_curve_parts, _plan_light_curves, _assemble_light_curves)
+
+TAP_LIGHT_CURVES = Client(_count_light_curve_parts, _plan_points, _assemble_points)
