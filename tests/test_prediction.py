@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,7 +8,7 @@ from metalyra.cards import make_card, write_card
 from metalyra.domain import measure_domain
 from metalyra.ensembles import save_network
 from metalyra.networks import ANY_LENGTH, build_network
-from metalyra.prediction import evaluate, predict_metallicities, predict_stars
+from metalyra.prediction import evaluate, predict_metallicities, predict_stars, read_card
 from metalyra.sequences import PADDING, sequence_shape
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -94,6 +96,19 @@ def test_predictions_are_those_of_the_saved_networks(ensemble):
             np.asarray(network.predict_on_batch(sequences[:20]))[:, 0],
             atol=1e-5,
         )
+
+
+def test_a_member_that_was_trained_anew_is_read_anew(ensemble, tmp_path):
+    directory, star_ids, sequences = ensemble
+    for file in directory.iterdir():
+        shutil.copy(file, tmp_path)
+    before = predict_metallicities(tmp_path, star_ids[:5], sequences[:5])
+    card = read_card(tmp_path)
+    network = build_network(card["network"], *sequence_shape(card["sequence"]))
+    save_network(network, tmp_path / "member_1.keras")
+    after = predict_metallicities(tmp_path, star_ids[:5], sequences[:5])
+    assert after["member_0"].equals(before["member_0"])
+    assert (after["member_1"] != before["member_1"]).all()
 
 
 def test_no_stars_have_no_predictions(ensemble):

@@ -17,8 +17,8 @@ from metalyra.uncertainty import LEVELS, Calibration, estimate_errors, half_widt
 if TYPE_CHECKING:
     import keras
 
-_BATCH = 512
-"""Most stars evaluated at once: recurrent networks take twice the time with 128."""
+_BATCH = 256
+"""Most stars evaluated at once: fewer share the steps of a network's loop among too few."""
 
 _ROWS = 64
 """Batches are filled up to a multiple of so many stars.
@@ -110,11 +110,13 @@ def predict_metallicities(
             f"the model {card['name']} reads sequences of (steps, channels) {shape}, "
             f"not {sequences.shape[1:]}"
         )
-    network = _build_once(json.dumps(card["network"]), *shape)
     members = card["members"]
+    files = [directory / f"member_{member}.keras" for member in members]
+    versions = tuple((str(file), file.stat().st_mtime_ns) for file in files)
+    network, weights = _load_members(json.dumps(card["network"]), *shape, versions)
     predicted = np.empty((len(sequences), len(members)))
-    for column, member in enumerate(members):
-        network.load_weights(directory / f"member_{member}.keras")
+    for column, arrays in enumerate(weights):
+        network.set_weights(arrays)
         predicted[:, column] = evaluate(network, sequences)
     return pd.DataFrame(
         {
@@ -158,10 +160,22 @@ def evaluate(network: "keras.Model", sequences: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _build_once(config: str, steps: int, channels: int) -> "keras.Model":
-    """Build a network, which is compiled when it is first used, for all calls to come."""
+def _load_members(
+    config: str, steps: int, channels: int, versions: tuple[tuple[str, int], ...]
+) -> tuple["keras.Model", list[list[np.ndarray]]]:
+    """Return a network for all members, and the weights of each.
+
+    They are kept, for to read them and to compile the network takes longer than to
+    predict a chunk. `versions` are the files and when they were changed.
+    """
     settings = json.loads(config)
-    return build_network(settings, None if settings["kind"] in ANY_LENGTH else steps, channels)
+    any_length = settings["kind"] in ANY_LENGTH
+    network = build_network(settings, None if any_length else steps, channels)
+    weights = []
+    for file, _ in versions:
+        network.load_weights(file)
+        weights.append(network.get_weights())
+    return network, weights
 
 
 def read_card(model_directory: Path | str) -> dict[str, Any]:

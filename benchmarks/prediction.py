@@ -1,0 +1,134 @@
+"""How fast an ensemble of ten networks predicts the light curves of a survey.
+
+    python -m benchmarks.prediction [--stars 60000] [--chunk 500]
+
+takes the published G-band networks of Dékány & Grebel (2022) and their 3,567 light curves,
+repeated under other names, through what a job of the rule `predict` does: one chunk at a
+time is read, predicted and written. Beside it, plain Keras predicts the first chunks: the
+same sequences through `model.predict`, called per network and star list.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.ensembles import convert_published
+from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
+from metalyra.prediction import predict_stars, read_card
+from metalyra.sequences import make_sequences
+from metalyra.tables import read_table, write_table
+
+PLAIN_STARS = 3000
+"""Stars that plain Keras predicts: its rate does not change with more."""
+
+
+def write_chunks(directory: Path, mirror: Path, stars: int, chunk: int) -> int:
+    """Write fits and folded light curves of so many stars, and return the chunks they fill."""
+    table, light_curves = read_gaia_dr2(mirror)
+    table = table[table["period"].notna()].sort_values("star_id", ignore_index=True)
+    curves = dict(tuple(light_curves.groupby("star_id")))
+    for number, start in enumerate(range(0, stars, chunk)):
+        copies = np.arange(start, min(start + chunk, stars))
+        rows = table.iloc[copies % len(table)]
+        names = [f"{star}_{copy}" for star, copy in zip(rows["star_id"], copies, strict=True)]
+        points = [
+            curves[star][["phase", "mag"]].assign(star_id=name)
+            for star, name in zip(rows["star_id"], names, strict=True)
+        ]
+        fits = rows[["period"]].assign(star_id=names, status="ok")
+        write_table(fits.reset_index(drop=True), directory / f"fits_{number}.parquet")
+        folded = pd.concat(points, ignore_index=True).assign(kept=True)
+        write_table(folded, directory / f"folded_{number}.parquet")
+    return number + 1
+
+
+def read_chunk(directory: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the fits and folded light curves of a chunk."""
+    return (
+        read_table(directory / f"fits_{number}.parquet"),
+        read_table(directory / f"folded_{number}.parquet"),
+    )
+
+
+def predict_chunks(model: Path, directory: Path, chunks: int) -> np.ndarray:
+    """Predict chunk by chunk, and return the CPU seconds of each."""
+    seconds = np.empty(chunks)
+    for number in range(chunks):
+        start = time.process_time()
+        predictions = predict_stars(model, *read_chunk(directory, number))
+        write_table(predictions, directory / f"predictions_{number}.parquet")
+        seconds[number] = time.process_time() - start
+    return seconds
+
+
+def predict_plainly(
+    model: Path, directory: Path, chunks: int
+) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+    """Predict with Keras alone; return the CPU seconds of each chunk and [Fe/H] by member."""
+    import keras
+
+    card = read_card(model)
+    networks = [
+        keras.saving.load_model(model / f"member_{member}.keras") for member in card["members"]
+    ]
+    seconds, predicted = np.empty(chunks), []
+    for number in range(chunks):
+        start = time.process_time()
+        _, sequences = make_sequences(*read_chunk(directory, number), card["sequence"])
+        columns = [network.predict(sequences, verbose=0)[:, 0] for network in networks]
+        seconds[number] = time.process_time() - start
+        predicted.append(np.stack(columns, axis=1))
+    return seconds, predicted
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stars", type=int, default=60_000, help="light curves (60000)")
+    parser.add_argument("--chunk", type=int, default=500, help="light curves of a job (500)")
+    arguments = parser.parse_args()
+    mirror = find_mirror()
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        model = directory / "dg22_g"
+        convert_published(mirror, model)
+        chunks = write_chunks(directory, mirror, arguments.stars, arguments.chunk)
+
+        # The first chunk also pays for the compilation, which is told apart.
+        seconds = predict_chunks(model, directory, chunks)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        tenth = max(1, chunks // 10)
+        sizes = np.full(chunks, arguments.chunk)
+        sizes[-1] = arguments.stars - arguments.chunk * (chunks - 1)
+        print(f"{arguments.stars} light curves, ten networks, {chunks} chunks, one core:")
+        print(f"{seconds.sum():.0f} CPU s, {arguments.stars / seconds.sum():.0f} stars/s")
+        print(f"first chunk, with the compilation: {seconds[0]:.1f} CPU s")
+        for name, part in (
+            ("first", slice(1, tenth + 1)),
+            ("last", slice(chunks - tenth, chunks)),
+        ):
+            print(f"{name} tenth: {sizes[part].sum() / seconds[part].sum():.0f} stars/s")
+        print(f"peak memory: {memory:.2f} GB")
+
+        compared = min(chunks, max(2, PLAIN_STARS // arguments.chunk))
+        plain, predicted = predict_plainly(model, directory, compared)
+        rate = sizes[1:compared].sum() / plain[1:].sum()
+        ours = sizes[1:compared].sum() / seconds[1:compared].sum()
+        print(f"model.predict per network and star list: {rate:.0f} stars/s")
+        print(f"ratio, same chunks: {ours / rate:.1f}")
+        difference = max(
+            np.abs(read_table(directory / f"predictions_{number}.parquet").iloc[:, 3:] - columns)
+            .to_numpy()
+            .max()
+            for number, columns in enumerate(predicted)
+        )
+        print(f"largest difference between both: {difference:.1e} dex")
+
+
+if __name__ == "__main__":
+    main()
