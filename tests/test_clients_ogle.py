@@ -97,6 +97,19 @@ def test_a_star_that_the_archive_has_not_is_absent_and_asked_for_once(ask, archi
     assert len(archive.log) == asked
 
 
+def test_a_file_that_the_archive_has_damaged_costs_one_star(ask, folder):
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
+        noise = {
+            Path(entry.name).stem
+            for entry in archive
+            if entry.isfile() and b"\x00" in archive.extractfile(entry).read()
+        }
+    assert noise
+    stars = pd.DataFrame({"star_id": [*noise, "OGLE-BLG-RRLYR-00001"]})
+    curves = survey("ogle").read_light_curves([ask(stars)], stars, "I")
+    assert {curve.star_id for curve in curves if curve.table is None} == noise
+
+
 def test_an_archive_that_misbehaves_changes_nothing(ask, archive, stars, tmp_path):
     right = ask(stars).read_bytes()
     for reply in (tmp_path / "replies").iterdir():
