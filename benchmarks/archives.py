@@ -47,6 +47,11 @@ QUERIES = {
         "product": "epoch_photometry",
         "stars": ["gaia_dr2/rrlyrae.csv.gz"],
     },
+    "gaia_dr2/aip_epochs.csv": {
+        "archive": "gaia_dr2_aip",
+        "product": "epoch_photometry",
+        "stars": ["gaia_dr2/aip.csv.gz"],
+    },
     "gaia_dr3/rrlyrae.csv.gz": {
         "archive": "gaia_dr3",
         "product": "rrlyrae",

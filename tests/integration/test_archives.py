@@ -1,31 +1,20 @@
 """Everything over HTTP: the same as from files, whatever goes wrong on the way."""
 
 import gzip
+import io
 import logging
-import zipfile
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from benchmarks.archive_studies import prepare_monti25, run
 from benchmarks.archives import OGLE, SHORT, Study, campaign, draw, make_holdings, quick, sweep
 
-from metalyra.chunks import chunk_of
 from metalyra.clients import acquire_query
 from metalyra.loopback import KINDS, VARIABLE, LoopbackArchive
 from metalyra.services import find_services, read_archives
 from metalyra.surveys import ingest, survey
-from metalyra.surveys.gaia import locate_source
 from metalyra.tables import read_table
-
-MONTI25 = ("--configfile", "tests/integration/small_monti25.yaml")
-PRODUCTS = (
-    "results/small_monti25/catalogue/metallicities.parquet",
-    "results/small_monti25/catalogue/metallicities.csv",
-    "results/small_monti25/ledger.csv",
-)
-REGION = {"ra": 268.956, "dec": -31.017, "radius": 0.5}
-"""As in small_monti25.yaml (deg)."""
 
 # astroquery and pyvo leave it to the garbage collector to close their connections.
 pytestmark = [
@@ -124,6 +113,21 @@ def test_gaia(study, sky, tmp_path, name, stars):
         pd.testing.assert_frame_equal(one[shared], other[shared])
 
 
+def test_gaia_light_curves_of_the_aip(study, sky, tmp_path):
+    """One table for all stars; of a damaged file it has nothing."""
+    stars, curves = "gaia_dr2/aip.csv.gz", "gaia_dr2/aip_epochs.csv"
+    for source in (stars, curves):
+        study.acquire(source)
+    files = sky / "gaia_dr2/epoch_photometry.zip"
+    asked = read_sample("gaia_dr2", "G", study.path(stars), study.path(curves), tmp_path / "asked")
+    expected = read_sample("gaia_dr2", "G", study.path(stars), files, tmp_path / "expected")
+    pd.testing.assert_frame_equal(asked[1], expected[1])
+    damaged = expected[0]["status"] == "unreadable_light_curve"
+    assert damaged.sum() > 0
+    statuses = expected[0]["status"].mask(damaged, "no_light_curve")
+    assert asked[0]["status"].tolist() == statuses.tolist()
+
+
 def test_ogle(study, sky, tmp_path):
     """The packed archive and single files."""
     for source in (f"{OGLE}/ident.dat", f"{OGLE}/RRab.dat", f"{OGLE}/phot.tar.gz"):
@@ -172,50 +176,21 @@ def read_sample(name, band, stars, curves, folder):
 
 
 def test_a_study_of_the_archives_is_the_one_of_files(new_project, mirror, tmp_path):
-    """Monti et al. (2025) in a small field, from nothing but the configuration."""
-    run = ("--cores", "2", *MONTI25, "--", *PRODUCTS)
-    with LoopbackArchive(mirror) as archive:
-        asked = new_project()
-        asked.run(*run, **{VARIABLE: archive.address})
+    """Monti et al. (2025) in a small field; the benchmark runs the others, too."""
+    asked, read = new_project(), new_project()
+    holdings = prepare_monti25(asked, mirror, tmp_path)
+    with LoopbackArchive(holdings) as archive:
+        over_http, _ = run(asked, "small_monti25", **{VARIABLE: archive.address})
         assert {entry.agent.partition("/")[0] for entry in archive.log} == {"MetaLyra"}
         assert archive.most_at_once["gaia"] <= 2
-    write_native_files(mirror, tmp_path)
-    read = new_project()
-    read.run(*run, METALYRA_MIRROR=str(tmp_path), METALYRA_OFFLINE="1")
-    for product in PRODUCTS:
-        assert asked.path(product).read_bytes() == read.path(product).read_bytes(), product
-    catalogue = read_table(asked.path(PRODUCTS[0]))
+    offline = {"METALYRA_MIRROR": str(tmp_path), "METALYRA_OFFLINE": "1"}
+    from_files, _ = run(read, "small_monti25", **offline)
+    assert over_http == from_files
+    catalogue = pd.read_csv(io.BytesIO(over_http["catalogue/metallicities.csv"]))
     assert len(catalogue) == len(pd.read_csv(tmp_path / "gaia_dr3/rrlyrae.csv.gz"))
-    ledger = pd.read_csv(asked.path(PRODUCTS[2]))
-    assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()
     assert (catalogue["status"] == "ok").sum() > 20
-
-
-def write_native_files(mirror: Path, folder: Path) -> None:
-    """Write what the queries of the study should give, straight from the mirror's files."""
-    stars = pd.read_csv(
-        mirror / "gaia_dr3/vari_rrlyrae_subset.csv.gz", dtype=str, keep_default_na=False
-    )
-    ra, dec = locate_source(stars["source_id"])
-    across = (ra - REGION["ra"]) * 0.857  # cos(-31 deg)
-    near = across**2 + (dec - REGION["dec"]) ** 2 < REGION["radius"] ** 2
-    stars = stars[near & stars["best_classification"].isin(["RRab", "RRc"])]
-    stars = stars.loc[stars["source_id"].astype("int64").sort_values().index]
-    (folder / "gaia_dr3/epoch_photometry").mkdir(parents=True)
-    stars.to_csv(folder / "gaia_dr3/rrlyrae.csv.gz", index=False)
-    members = {}
-    for path in sorted((mirror / "gaia_dr3/epoch_photometry").glob("*.zip")):
-        with zipfile.ZipFile(path) as products:
-            for name in products.namelist():
-                source = name.removesuffix(".csv").rpartition(" ")[2]
-                if source in set(stars["source_id"]):
-                    members[source] = name, products.read(name)
-    for batch in range(2):
-        path = folder / f"gaia_dr3/epoch_photometry/{batch}.zip"
-        with zipfile.ZipFile(path, "w") as products:
-            for source in sorted(members):
-                if chunk_of(source, 2) == batch:
-                    products.writestr(*members[source])
+    ledger = pd.read_csv(io.BytesIO(over_http["ledger.csv"]))
+    assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()
 
 
 # A release to come
