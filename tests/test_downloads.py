@@ -183,6 +183,18 @@ def test_without_a_validator_a_download_begins_anew_and_leaves_nothing(tmp_path,
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_long_download_tells_how_far_it_is(tmp_path, serve, caplog):
+    caplog.set_level("INFO")
+    url, _ = serve(content=CONTENT * 30)
+    download(url, tmp_path / "phot.dat", Courtesy(progress=0.0))
+    lines = [record.getMessage() for record in caplog.records if " MB" in record.getMessage()]
+    assert lines[-1].endswith(": 1 of 1 MB")
+    assert len(lines) > 2
+    caplog.clear()
+    download(url, tmp_path / "again.dat", Courtesy())
+    assert caplog.records == []
+
+
 def test_a_server_that_goes_on_elsewhere_is_not_believed(tmp_path, serve, courtesy):
     class Elsewhere(Archive):
         def send_header(self, name, value):

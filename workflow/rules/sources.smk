@@ -60,7 +60,7 @@ else:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=2000,
             runtime=240,
         params:
             query=query_of,

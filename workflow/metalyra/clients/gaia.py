@@ -13,7 +13,7 @@ from metalyra.clients.interface import (
     OverflowingReplyError,
     QueryError,
     read_text_reply,
-    write_bytes,
+    write_csv,
     write_zip,
 )
 from metalyra.queries import Request, Settings, select_light_curves, select_rr_lyrae
@@ -60,8 +60,7 @@ def _assemble_table(
         index = stars["random_index"].astype("int64").rename("index")
         stars = stars.loc[index.sort_values().index[: query["limit"]]]
     order = stars["source_id"].astype("int64").sort_values(kind="stable").index
-    text = stars.loc[order].to_csv(index=False, lineterminator="\n")
-    write_bytes(text.encode(), destination)
+    write_csv(stars.loc[order], destination)
 
 
 def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> int:
@@ -146,7 +145,7 @@ def _assemble_points(
         raise OverflowingReplyError
     points = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     points = points.sort_values([*points.columns], kind="stable") if len(points) else points
-    write_bytes(points.to_csv(index=False, lineterminator="\n").encode(), destination)
+    write_csv(points, destination)
 
 
 TABLE = Client(_count_table_parts, _plan_table, _assemble_table)

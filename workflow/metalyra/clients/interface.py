@@ -65,6 +65,16 @@ def write_bytes(data: bytes, destination: Path) -> None:
         temporary.write_bytes(data)
 
 
+def write_csv(table: pd.DataFrame, destination: Path) -> None:
+    """Write a table as CSV, compressed if its name says so; the same bytes every time."""
+    with replace_when_complete(destination) as temporary, temporary.open("wb") as file:
+        if not destination.name.endswith(".gz"):
+            table.to_csv(file, index=False, lineterminator="\n")
+            return
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as compressed:
+            table.to_csv(compressed, index=False, lineterminator="\n")
+
+
 def write_zip(destination: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a zip file of members, given as name and content; the same bytes every time."""
     with (

@@ -14,7 +14,7 @@ from metalyra.clients.interface import (
     OverflowingReplyError,
     QueryError,
     read_text_reply,
-    write_bytes,
+    write_csv,
 )
 from metalyra.queries import Request, Settings, select_epochs
 
@@ -82,7 +82,7 @@ def _assemble(
     pairs = _nearest(_with_positions(stars), sources, _radius(query))
     table = pairs.merge(epochs, on="source_id")
     table = table.sort_values([*table.columns], kind="stable")
-    write_bytes(table.to_csv(index=False, lineterminator="\n").encode(), destination)
+    write_csv(table, destination)
 
 
 def _without_rows(product: Settings) -> pd.DataFrame:
