@@ -42,13 +42,15 @@ def make_card(
     members
         Numbers of the members, those of their folds.
     provenance
-        Where the weights come from: see `describe_training`, or the published files.
+        Where the weights come from: see `metalyra.ensembles.describe_training`, or the
+        published files.
     out_of_fold
-        Predictions of all members for the folds they have not seen: see `train_member`.
+        Predictions of all members for the folds they have not seen: see
+        `metalyra.ensembles.train_member`.
     domain
         Where the training set lies: see `metalyra.domain.measure_domain`.
     member_metrics
-        Of all members: see `measure_member`.
+        Of all members: see `metalyra.ensembles.measure_member`.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def measure_folds(out_of_fold: pd.DataFrame) -> dict[str, Any]:
     Parameters
     ----------
     out_of_fold
-        star_id, fold, feh, feh_err and feh_predicted; see `train_member`.
+        star_id, fold, feh, feh_err and feh_predicted; see `metalyra.ensembles.train_member`.
 
     Returns
     -------
@@ -120,8 +122,8 @@ def average_repeats(out_of_fold: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     out_of_fold
-        Rows of all members: see `train_member`. Where the cross-validation is repeated,
-        a star has as many rows as there are repeats.
+        Rows of all members: see `metalyra.ensembles.train_member`. Where the
+        cross-validation is repeated, a star has as many rows as there are repeats.
 
     Returns
     -------
@@ -151,7 +153,7 @@ def _has_errors(stars: pd.DataFrame) -> bool:
 
 
 def _measure_parts(metrics: pd.DataFrame) -> dict[str, Any]:
-    """Return the metrics on the stars that members have seen; see `measure_member`."""
+    """Return the metrics on the stars that members have seen."""
     return {
         part: {
             "by_fold": {
