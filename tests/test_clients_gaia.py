@@ -1,6 +1,7 @@
 """Gaia's client: astroquery and pyvo ask the loopback archive."""
 
 import logging
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -99,6 +100,18 @@ def test_the_list_of_stars_is_read_as_if_it_were_the_archives_own(ask, archive, 
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     assert {entry.agent for entry in archive.log} <= {archive.log[0].agent}
     assert archive.log[0].agent.startswith("MetaLyra/")
+
+
+def test_the_next_release_is_a_change_of_names_alone(ask, folder, monkeypatch, tmp_path):
+    shutil.copytree(folder / "gaia_dr3", tmp_path / "sky/gaia_dr4")
+    with LoopbackArchive(tmp_path / "sky") as next_year:
+        monkeypatch.setenv("METALYRA_ARCHIVES", next_year.address)
+        path = ask({**LIST, "archive": "gaia_dr4"}, name="dr4.csv")
+        stars = survey("gaia_dr4").read_stars([path])
+        curves = ask({**CURVES, "archive": "gaia_dr4"}, stars, "dr4.zip")
+    assert len(stars) > 10
+    found = survey("gaia_dr4").read_light_curves([curves], stars, "G")
+    assert len({curve.star_id for curve in found if curve.table is not None}) > 10
 
 
 def test_pyvo_asks_the_copy_at_the_aip_for_the_same(ask):
