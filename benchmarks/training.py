@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from benchmarks.ensembles import MODELS
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
 from metalyra.development import make_development_set
 from metalyra.ensembles import train_member
@@ -37,7 +37,6 @@ from metalyra.training import make_deterministic
 
 SEED = 42
 GOAL = 0.181
-STUDY = Path(__file__).parents[1] / "config" / "dg22.yaml"
 PUBLISHED = {"learning_rate": 0.01, "batch_size": 256, "patience": 1000, "min_delta": 1e-5}
 """Of gfeh.par."""
 
@@ -129,9 +128,8 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="let it go on to its own end")
     arguments = parser.parse_args()
     mirror, fold = find_mirror(), arguments.fold
-    models = yaml.safe_load(STUDY.read_text())["models"]
-    retrained, stack = models["dg22_g_retrained"], models["metalyra_g"]["stack"]
-    perceptrons = stack["regressors"]["perceptrons"]
+    retrained = MODELS["dg22_g_retrained"]
+    perceptrons = MODELS["metalyra_g"]["stack"]["regressors"]["perceptrons"]
 
     weighted, fits, folded = read_development(mirror, retrained["weights"])
     alike = weighted.assign(weight=1.0)
