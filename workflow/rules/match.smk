@@ -7,21 +7,6 @@ Output  <results>/matched/<sample>.parquet
 """
 
 
-def match_settings(wildcards):
-    """Return how the rule's sample is matched."""
-    match = config["samples"][wildcards.sample]["match"]
-    return {key: value for key, value in match.items() if key != "reference"}
-
-
-def match_inputs(wildcards):
-    """Return the star tables of the rule's sample and of its reference."""
-    reference = config["samples"][wildcards.sample]["match"]["reference"]
-    return {
-        "stars": f"<results>/stars/{wildcards.sample}.parquet",
-        "reference": star_table(reference),
-    }
-
-
 rule match:
     input:
         unpack(match_inputs),
