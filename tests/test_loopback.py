@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import warnings
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -72,15 +73,8 @@ def archive(folder):
 @pytest.fixture
 def new_archive(folder):
     """A function that starts another archive, which ends with the test."""
-    running = []
-
-    def start(**settings):
-        running.append(LoopbackArchive(folder, **settings).__enter__())
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.__exit__(None, None, None)
+    with ExitStack() as running:
+        yield lambda **settings: running.enter_context(LoopbackArchive(folder, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -714,6 +708,17 @@ def test_jobs_that_come_to_nothing(new_archive, kind, phase):
 def test_only_jobs_can_expire(new_archive):
     archive = new_archive(faults=Faults(at={1: "expired_job"}))
     assert fetch(archive).status == 200
+    assert not archive.faults_done
+
+
+def test_a_reply_without_a_body_has_none_to_damage(new_archive):
+    archive = new_archive(faults=Faults(at={1: "wrong_bytes", 2: "cut"}))
+    for _ in range(2):
+        reply = requests.post(
+            f"{archive.address}/gaia_aip/tap/async", data={"QUERY": "x"}, allow_redirects=False,
+            timeout=10,
+        )  # fmt: skip
+        assert reply.status_code == 303
     assert not archive.faults_done
 
 

@@ -11,6 +11,9 @@ STATUSES = {"server_error": 500, "unavailable": 503, "too_many_requests": 429}
 
 PAUSES = ("latency", "hang")
 CUTS = ("truncated", "cut", "reset", "reset_in_body")
+OF_A_BODY = ("wrong_bytes", "truncated", "cut")
+"""Kinds that change nothing where there is no body; they do not count then."""
+
 JOB_KINDS = ("expired_job", "aborted_job", "failed_job")
 
 KINDS = (*PAUSES, *STATUSES, "html", "wrong_bytes", *CUTS, *JOB_KINDS)

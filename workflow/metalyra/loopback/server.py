@@ -17,7 +17,16 @@ from typing import Protocol, Self
 
 from metalyra import __version__
 from metalyra.loopback.datalink import EpochPhotometry
-from metalyra.loopback.faults import CUTS, JOB_KINDS, PAUSES, STATUSES, Faults, refuse, spoil
+from metalyra.loopback.faults import (
+    CUTS,
+    JOB_KINDS,
+    OF_A_BODY,
+    PAUSES,
+    STATUSES,
+    Faults,
+    refuse,
+    spoil,
+)
 from metalyra.loopback.files import SITES, FileTree
 from metalyra.loopback.holdings import open_holdings
 from metalyra.loopback.messages import (
@@ -213,7 +222,7 @@ class LoopbackArchive:
             return refuse(fault, self.faults.retry_after)
         if fault == "html":
             return html_page("Maintenance", "The archive is closed for maintenance.")
-        if fault in JOB_KINDS:
+        if fault in JOB_KINDS and request.parts[0] in self._taps:
             self._taps[request.parts[0]].break_job(request.path, fault)
         elif fault in PAUSES:
             self._closing.wait(self.faults.hang if fault == "hang" else self.faults.latency)
@@ -290,6 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             reply = self.archive.answer(request, entry.fault)
             entry.status = reply.status
+            if not reply.body and entry.fault in OF_A_BODY:
+                entry.fault = None
             entry.sent = self._send(reply, entry.fault if entry.fault in CUTS else None)
         finally:
             self.archive.end(request, entry)
