@@ -23,7 +23,6 @@ from benchmarks.archives import QUERIES, Study, make_holdings, read_limited_arch
 from metalyra.clients import acquire_query
 from metalyra.loopback import LoopbackArchive
 from metalyra.loopback.holdings import open_holdings
-from metalyra.loopback.tables import to_frame
 from metalyra.services import find_services
 from metalyra.sources import SourceError
 from metalyra.surveys import ingest, survey
@@ -119,7 +118,8 @@ class Server:
         parts = []
         for name in TABLES:
             table = database.query(f"SELECT * FROM {SCHEMA}.{name}", 10**6)
-            to_frame(table).to_csv(folder / f"{name}.csv", index=False)
+            names = [column.name for column in table.columns]
+            pd.DataFrame(table.rows, columns=names).to_csv(folder / f"{name}.csv", index=False)
             columns = "".join(
                 f"<column name={quoteattr(column.name)} type={quoteattr(TYPES[column.datatype])}"
                 + (' required="True"/>' if column.datatype == "long" else "/>")

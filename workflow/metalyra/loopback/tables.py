@@ -217,14 +217,6 @@ def _plain(message: str) -> str:
     return f"Cannot parse query: {message}"
 
 
-def to_frame(table: Table) -> pd.DataFrame:
-    """Return a table as a data frame."""
-    columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.columns)
-    return pd.DataFrame(
-        {column.name: list(values) for column, values in zip(table.columns, columns, strict=True)}
-    )
-
-
 def whole_numbers(values: pd.Series) -> pd.Series:
     """Return numbers that are whole, but were read with decimals for the sake of gaps."""
     values = pd.to_numeric(values, errors="coerce")
