@@ -14,7 +14,8 @@ from metalyra.experiments import EFFORTS
 from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
-from metalyra.networks import KINDS
+from metalyra.networks import KINDS, complete_network
+from metalyra.networks.papers import DEKANY_GREBEL_2022
 from metalyra.networks.papers import MONTI_2024 as MONTI_2024_NETWORKS
 from metalyra.relations import PHI31_SOURCES, estimate_metallicity
 from metalyra.sequences import MONTI_2024 as MONTI_2024_SEQUENCES
@@ -254,6 +255,16 @@ def test_the_experiments_have_the_papers_networks_and_sequences():
     types = load("monti25")["experiments"]["table1"]["axes"]["pulsation_type"].values()
     recipes = [complete_recipe(entry["sequence"]) for entry in types]
     assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025.values()]
+
+
+@pytest.mark.parametrize(("study", "name"), [("dg22", "dg22_g_retrained"), ("dg22_full", "own_g")])
+def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name):
+    models = resolve(load(study))["models"]
+    network = complete_network(models[name]["network"])
+    assert network == complete_network(DEKANY_GREBEL_2022["G"])
+    assert models[name]["sequence"] == models["dg22_g"]["sequence"]
+    assert models[name]["weights"]["density_threshold"] == 0.5
+    assert models[name]["training"]["optimizer"] == "adam"
 
 
 def test_what_models_says_of_a_model_of_an_experiment_counts():
