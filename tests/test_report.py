@@ -10,6 +10,8 @@ from docutils.core import publish_doctree
 from docutils.nodes import system_message
 from jinja2 import Environment, StrictUndefined
 
+from metalyra.configuration import read_yaml, resolve_config
+
 ROOT = Path(__file__).parents[1]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
 STUDIES = ("config", "dg22", "dekany21", "monti24", "monti25")
@@ -23,6 +25,16 @@ LINKS = "\n\n.. _Workflow: javascript:show_panel('workflow')\n"
 
 def read_study(name: str) -> dict[str, Any]:
     return yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+
+
+def resolve_study(name: str) -> dict[str, Any]:
+    """Return a study as the captions of its files know it, with all defaults."""
+    return resolve_config(
+        read_study(name),
+        schema=read_yaml(ROOT / "config/schemas/study.schema.yaml"),
+        relations=read_yaml(ROOT / "resources/relations.yaml"),
+        archives=read_yaml(ROOT / "resources/archives.yaml")["archives"],
+    )
 
 
 def render(path: Path, study: dict[str, Any], **wildcards: str) -> str:
@@ -47,9 +59,10 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
         "{sample}": [
             {"sample": name}
             for name, sample in study["samples"].items()
-            if "match" in sample or not caption.stem.startswith("match_")
+            if sample.get("match") or not caption.stem.startswith("match_")
         ],
         "{model}": [{"model": name} for name in study.get("models", {})],
+        "{search}": [{"search": name} for name in study.get("searches", {})],
         "{experiment}": [{"experiment": name} for name in study.get("experiments", {})],
         "{calibration}": [
             {"calibration": name, "type": kind}
@@ -69,7 +82,7 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
 @pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_caption_renders_for_every_file_of_a_study(caption, study):
-    study = read_study(study)
+    study = resolve_study(study)
     for wildcards in list_wildcards(caption, study):
         text = render(caption, study, **wildcards)
         assert len(text) > 80
