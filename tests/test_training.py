@@ -88,6 +88,12 @@ def test_the_learning_rate_follows_its_schedule(stars, settings, rates):
     np.testing.assert_allclose(history["learning_rate"], 0.01 * np.array(rates), atol=1e-8)
 
 
+def test_the_loss_of_an_epoch_is_that_of_all_stars(stars):
+    still = {"optimizer": "sgd", "learning_rate": 1e-12, "schedule": "constant", "batch_size": 25}
+    network, history = fit(stars, config=NETWORK | {"dropout": 0.0}, **still)
+    np.testing.assert_allclose(history["loss"], network.test_on_batch(*stars[0]), rtol=1e-5)
+
+
 def test_the_learning_rate_is_reduced_on_a_plateau(stars):
     settings = {"schedule": "reduce_on_plateau", "plateau": 2, "reduction": 0.1, "epochs": 7}
     _, history = fit(stars, **settings, min_delta=1e9)

@@ -58,8 +58,9 @@ def fit_network(
     Returns
     -------
     DataFrame
-        epoch (from 1), loss, val_loss (NaN without validation) and learning_rate, at the
-        beginning of the epoch. It ends where the loss is no longer finite.
+        epoch (from 1), loss (mean over the batches as they were trained on), val_loss (NaN
+        without validation) and learning_rate, at the beginning of the epoch. It ends where
+        the loss is no longer finite.
 
     Raises
     ------
@@ -94,12 +95,12 @@ def fit_network(
             reduced = chosen.reduction**progress.reductions
             network.optimizer.learning_rate = chosen.learning_rate * reduced
         learning_rate = float(network.optimizer.learning_rate)
-        network.reset_metrics()
+        loss = 0.0
         for batch in np.array_split(random.permutation(stars), batches):
-            loss = network.train_on_batch(*(array[batch] for array in trained_on))
-        network.reset_metrics()
+            batch_loss = network.train_on_batch(*(array[batch] for array in trained_on))
+            loss += float(batch_loss) * len(batch) / stars
         val_loss = math.nan if validated_on is None else network.test_on_batch(*validated_on)
-        if progress.add(float(loss), float(val_loss), learning_rate):
+        if progress.add(loss, float(val_loss), learning_rate):
             best = network.get_weights()
         if checkpoint is not None and (progress.is_over() or checkpoint.is_due()):
             checkpoint.write(_collect(network, random, best, progress), identity)
