@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,12 @@ OGLE_URL = "https://www.astrouw.edu.pl/ogle/ogle4/OCVS/blg/rrlyr/"
 def run(
     project: Project, study: str, cores: int = 2, **environment: str
 ) -> tuple[dict[str, bytes], float]:
-    """Run a study of `tests/integration`; return its products and the seconds of CPU."""
+    """Run a study; return its products and the seconds of CPU."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     products = [f"results/{study}/{name}" for name in PRODUCTS]
-    config = f"tests/integration/{study}.yaml"
-    project.run("--cores", str(cores), "--configfile", config, "--", *products, **environment)
+    project.run(
+        "--cores", str(cores), "--configfile", CONFIGS[study], "--", *products, **environment
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = sum(getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime"))
     return {
@@ -112,12 +114,12 @@ def prepare_dg22(project: Project, mirror: Path, folder: Path) -> Path:
     return mirror
 
 
-def prepare_demo(project: Project, mirror: Path, folder: Path) -> Path:
+def prepare_simulated(study: str, project: Project, mirror: Path, folder: Path) -> Path:
     """Give the archives the simulated files, and the study the addresses of these."""
-    path = project.path("tests/integration/small.yaml")
-    study = yaml.safe_load(path.read_text())
-    write_archives(simulate_sky(study.pop("simulate"), study["seed"]), folder)
-    path.write_text(yaml.safe_dump(study, sort_keys=False))  # the samples' order is the rows'
+    path = project.path(CONFIGS[study])
+    settings = yaml.safe_load(path.read_text())
+    write_archives(simulate_sky(settings.pop("simulate"), settings["seed"]), folder)
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))  # the samples' order is the rows'
     entries = {}
     for file in sorted(folder.rglob("*.*")):
         name = file.relative_to(folder).as_posix()
@@ -129,8 +131,16 @@ def prepare_demo(project: Project, mirror: Path, folder: Path) -> Path:
     return folder
 
 
+CONFIGS = {
+    "small": "tests/integration/small.yaml",
+    "demo": "config/config.yaml",
+    "small_dg22": "tests/integration/small_dg22.yaml",
+    "small_monti25": "tests/integration/small_monti25.yaml",
+}
+
 STUDIES: dict[str, Callable[[Project, Path, Path], Path]] = {
-    "small": prepare_demo,
+    "small": partial(prepare_simulated, "small"),
+    "demo": partial(prepare_simulated, "demo"),
     "small_dg22": prepare_dg22,
     "small_monti25": prepare_monti25,
 }
