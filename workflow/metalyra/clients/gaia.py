@@ -10,9 +10,12 @@ import pandas as pd
 
 from metalyra.clients.interface import (
     Client,
-    OverflowingReplyError,
     QueryError,
-    read_text_reply,
+    ask_for_table,
+    count_parts,
+    read_table,
+    read_tables,
+    split_stars,
     write_csv,
     write_zip,
 )
@@ -31,14 +34,7 @@ def _plan_table(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
     return [
-        Request(
-            service=product["service"],
-            path=product["path"],
-            protocol=product["protocol"],
-            suffix=".csv",
-            parameters={"QUERY": select_rr_lyrae(product, query, part, parts)},
-            row_limit=product["rows_per_request"],
-        )
+        ask_for_table(product, select_rr_lyrae(product, query, part, parts))
         for part in range(parts)
     ]
 
@@ -51,10 +47,8 @@ def _assemble_table(
     destination: Path,
 ) -> None:
     """Join the parts of a list of stars, in order of their identifiers."""
-    tables = [read_text_reply(path) for path in replies]
-    asked_for_fewer = len(tables) == 1 and "limit" in query
-    if not asked_for_fewer and any(len(part) >= product["rows_per_request"] for part in tables):
-        raise OverflowingReplyError
+    asked_for_fewer = len(replies) == 1 and "limit" in query
+    tables = [read_table(replies[0])] if asked_for_fewer else read_tables(product, replies)
     stars = pd.concat(tables, ignore_index=True).drop_duplicates("source_id")
     if "limit" in query:
         index = stars["random_index"].astype("int64").rename("index")
@@ -64,14 +58,12 @@ def _assemble_table(
 
 
 def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> int:
-    return max(1, math.ceil(stars / product["ids_per_request"]))
+    return count_parts(stars, product["ids_per_request"])
 
 
 def _split(stars: pd.DataFrame, parts: int) -> list[list[str]]:
     """Return the identifiers of stars in parts of about equal size."""
-    ids = [str(number) for number in sorted(map(int, stars["star_id"]))]
-    size = max(1, math.ceil(len(ids) / parts))
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
+    return split_stars([str(number) for number in sorted(map(int, stars["star_id"]))], parts)
 
 
 def _plan_light_curves(
@@ -120,15 +112,7 @@ def _plan_points(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
     return [
-        Request(
-            service=product["service"],
-            path=product["path"],
-            protocol=product["protocol"],
-            suffix=".csv",
-            parameters={"QUERY": select_light_curves(product, ids)},
-            row_limit=product["rows_per_request"],
-        )
-        for ids in _split(stars, parts)
+        ask_for_table(product, select_light_curves(product, ids)) for ids in _split(stars, parts)
     ]
 
 
@@ -140,9 +124,7 @@ def _assemble_points(
     destination: Path,
 ) -> None:
     """Put the points of all replies into one table, in order of all its columns."""
-    tables = [read_text_reply(path) for path in replies]
-    if any(len(table) >= product["rows_per_request"] for table in tables):
-        raise OverflowingReplyError
+    tables = read_tables(product, replies)
     points = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     points = points.sort_values([*points.columns], kind="stable") if len(points) else points
     write_csv(points, destination)

@@ -2,15 +2,19 @@
 
 import gzip
 import io
+import math
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from metalyra.queries import Request, Settings
 from metalyra.tables import replace_when_complete
+
+T = TypeVar("T")
 
 _MEMBER_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -52,7 +56,44 @@ def read_reply(path: Path) -> bytes:
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
-def read_text_reply(path: Path) -> pd.DataFrame:
+def count_parts(stars: int, stars_per_request: int) -> int:
+    """Return how many requests so many stars need: at least one."""
+    return max(1, math.ceil(stars / stars_per_request))
+
+
+def split_stars(stars: Sequence[T], parts: int) -> list[Sequence[T]]:
+    """Return consecutive stars in so many parts of about equal size, or fewer."""
+    size = max(1, math.ceil(len(stars) / parts))
+    return [stars[start : start + size] for start in range(0, len(stars), size)]
+
+
+def ask_for_table(product: Settings, adql: str) -> Request:
+    """Return the request for the table that a query makes, up to the product's row limit."""
+    return Request(
+        service=product["service"],
+        path=product["path"],
+        protocol=product["protocol"],
+        suffix=".csv",
+        parameters={"QUERY": adql},
+        row_limit=product["rows_per_request"],
+    )
+
+
+def read_tables(product: Settings, replies: Sequence[Path]) -> list[pd.DataFrame]:
+    """Read the replies to requests of `ask_for_table`, without interpreting their numbers.
+
+    Raises
+    ------
+    OverflowingReplyError
+        If the archive may have cut one of them.
+    """
+    tables = [read_table(path) for path in replies]
+    if any(len(table) >= product["rows_per_request"] for table in tables):
+        raise OverflowingReplyError
+    return tables
+
+
+def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV reply without interpreting its numbers."""
     return pd.read_csv(io.BytesIO(read_reply(path)), dtype="str", keep_default_na=False)
 

@@ -3,7 +3,6 @@
 The columns stay as the archive has them; `metalyra.surveys.vvv` makes light curves of them.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import pandas as pd
 
 from metalyra.clients.interface import (
     Client,
-    OverflowingReplyError,
     QueryError,
-    read_text_reply,
+    ask_for_table,
+    count_parts,
+    read_tables,
+    split_stars,
     write_csv,
 )
 from metalyra.queries import Request, Settings, select_epochs
@@ -28,28 +29,18 @@ def _radius(query: Settings) -> float:
     return query.get("radius", DEFAULT_RADIUS) * _ARCSEC
 
 
-def _count_parts(product: Settings, query: Settings, stars: int) -> int:
-    return max(1, math.ceil(stars / product["positions_per_request"]))
+def _count_epoch_parts(product: Settings, query: Settings, stars: int) -> int:
+    return count_parts(stars, product["positions_per_request"])
 
 
 def _plan(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
     stars = _with_positions(stars)
-    size = max(1, math.ceil(len(stars) / parts))
     positions = list(zip(stars["ra"], stars["dec"], strict=True))
     return [
-        Request(
-            service=product["service"],
-            path=product["path"],
-            protocol=product["protocol"],
-            suffix=".csv",
-            parameters={
-                "QUERY": select_epochs(product, positions[start : start + size], _radius(query))
-            },
-            row_limit=product["rows_per_request"],
-        )
-        for start in range(0, len(positions), size)
+        ask_for_table(product, select_epochs(product, some, _radius(query)))
+        for some in split_stars(positions, parts)
     ]
 
 
@@ -69,11 +60,8 @@ def _assemble(
     destination: Path,
 ) -> None:
     """Give each star the epochs of its nearest source, as the archive has them."""
-    tables = [read_text_reply(path) for path in replies]
-    if any(len(table) >= product["rows_per_request"] for table in tables):
-        raise OverflowingReplyError
     epochs = _without_rows(product)
-    for table in tables:
+    for table in read_tables(product, replies):
         # A source that is near two stars may be in two replies, each time with all its epochs.
         new = ~table["source_id"].isin(epochs["source_id"])
         epochs = pd.concat([epochs, table[new]], ignore_index=True)
@@ -120,4 +108,4 @@ def _nearest(stars: pd.DataFrame, sources: pd.DataFrame, radius: float) -> pd.Da
     )
 
 
-EPOCHS = Client(_count_parts, _plan, _assemble)
+EPOCHS = Client(_count_epoch_parts, _plan, _assemble)
