@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,22 @@ def mirror() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder.resolve()
+
+
+@pytest.fixture(scope="module")
+def archive(folder: Path) -> Iterator["LoopbackArchive"]:  # noqa: F821
+    """A loopback archive of the files of the module, its fixture `folder`."""
+    from metalyra.loopback import LoopbackArchive
+
+    with LoopbackArchive(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def rerouted(archive: "LoopbackArchive", monkeypatch: pytest.MonkeyPatch) -> "LoopbackArchive":  # noqa: F821
+    """The archive of the module in the place of all archives, with no faults and an empty log."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("METALYRA_OFFLINE", raising=False)
+    monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
+    archive.reset()
+    return archive

@@ -29,8 +29,9 @@ ARCHIVES = read_archives()
 LIST = {"archive": "gaia_dr3", "product": "rrlyrae", "types": ["RRab", "RRc"]}
 CURVES = {"archive": "gaia_dr3", "product": "epoch_photometry", "stars": ["stars.csv"]}
 
-# astroquery and pyvo leave it to the garbage collector to close their connections.
 pytestmark = [
+    pytest.mark.usefixtures("rerouted"),
+    # astroquery and pyvo leave it to the garbage collector to close their connections.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -41,20 +42,6 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sky")
     write_archives(simulate_sky({"n_rrab": 12, "n_rrab_field": 3, "n_rrc": 6}, seed=5), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def archive(folder):
-    with LoopbackArchive(folder) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def right_again(archive, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.delenv("METALYRA_OFFLINE", raising=False)
-    monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
-    archive.reset()
 
 
 @pytest.fixture

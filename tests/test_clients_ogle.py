@@ -11,7 +11,7 @@ import pytest
 
 from metalyra.clients import QueryError, find_product, make_source, plan_requests, read_stars
 from metalyra.downloads import Courtesy, DownloadError
-from metalyra.loopback import Faults, LoopbackArchive
+from metalyra.loopback import Faults
 from metalyra.services import find_services, read_archives
 from metalyra.simulate import simulate_sky, write_archives
 from metalyra.surveys import survey
@@ -27,18 +27,9 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def archive(folder):
-    with LoopbackArchive(folder) as running:
-        yield running
-
-
 @pytest.fixture
-def ask(archive, monkeypatch, tmp_path):
+def ask(rerouted, tmp_path):
     """Ask for the light curves of some stars; returns the file."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
-    archive.reset()
 
     def make(stars, courtesy=None):
         make_source(

@@ -9,7 +9,7 @@ from astropy.io import votable
 
 from metalyra.clients import QueryError, find_product, make_source
 from metalyra.downloads import Courtesy
-from metalyra.loopback import Faults, LoopbackArchive
+from metalyra.loopback import Faults
 from metalyra.services import find_services, read_archives
 
 ARCHIVES = read_archives()
@@ -23,17 +23,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def archive(mirror):
-    with LoopbackArchive(mirror) as running:
-        yield running
+def folder(mirror):
+    return mirror
 
 
 @pytest.fixture
-def ask(archive, monkeypatch, tmp_path):
+def ask(rerouted, tmp_path):
     """Ask for a catalogue; returns the file."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
-    archive.reset()
 
     def make(name, file="catalogue.vot"):
         query = {"archive": "vizier", "product": name}

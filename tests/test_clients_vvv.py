@@ -9,7 +9,6 @@ import pytest
 from metalyra.clients import QueryError, find_product, make_source, plan_requests
 from metalyra.clients.interface import OverflowingReplyError
 from metalyra.downloads import Courtesy
-from metalyra.loopback import LoopbackArchive
 from metalyra.services import find_services, read_archives
 from metalyra.simulate import simulate_sky, write_archives
 from metalyra.surveys import survey
@@ -34,12 +33,6 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def archive(folder):
-    with LoopbackArchive(folder) as running:
-        yield running
-
-
 @pytest.fixture
 def stars(folder):
     stars = survey("vvv").read_stars([folder / "vvv/stars.csv"])
@@ -47,11 +40,8 @@ def stars(folder):
 
 
 @pytest.fixture
-def ask(archive, monkeypatch, tmp_path):
+def ask(rerouted, tmp_path):
     """Ask for the epochs of some stars, perhaps with other limits; returns the file."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
-    archive.reset()
 
     def make(query, stars, name="epochs.csv.gz", **names):
         product = find_product(query, ARCHIVES["archives"])
