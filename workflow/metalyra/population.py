@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.alignment import turn_curves
 from metalyra.fourier import evaluate_harmonics
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,9 @@ _PERIOD_ERROR = 0.02
 
 _NOISE_FLOOR = 0.01
 """Typical noise (mag) towards which the scale of a star of few points is drawn."""
+
+ALIGNMENT = "phi1"
+"""What lies at phase 0 of the curves of a population, see `metalyra.alignment`."""
 
 _BATCH = 512
 """Stars whose posteriors are held in memory at once."""
@@ -135,8 +139,9 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[N
     fits
         The fits table; only stars of status ok are collected.
     folded
-        The folded light curves of the same stars. Points that the fit rejected are used
-        as well: the noise has room for them, and most of them are real.
+        The folded light curves of the same stars, turned to `ALIGNMENT` here. Points that
+        the fit rejected are used as well: the noise has room for them, and most of them
+        are real.
 
     Yields
     ------
@@ -145,7 +150,7 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[N
     curves
         Their light curves, padded to a power of two that depends on the star alone.
     """
-    stars = fits[fits["status"] == "ok"]
+    stars, folded = turn_curves(fits[fits["status"] == "ok"], folded, ALIGNMENT)
     period = stars["period"].to_numpy(dtype=float)
     star = pd.Index(stars["star_id"]).get_indexer(folded["star_id"])
     used = star >= 0

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import make_smoothing_spline
 
+from metalyra.alignment import ALIGNMENTS, turn_curves
 from metalyra.settings import complete_settings
 from metalyra.tables import replace_when_complete
 
@@ -33,7 +34,9 @@ def make_sequences(
         The folded light curves of the same stars; only points marked `kept` are used, unless
         the recipe says otherwise.
     recipe
-        The name of the recipe under `recipe`, and its settings: see `RECIPES`.
+        The name of the recipe under `recipe`, what its sequences have at phase 0 under
+        `alignment`, and its settings: see `RECIPES`. The curves are turned to it, however
+        they were aligned in the fit.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def make_sequences(
     """
     settings = complete_recipe(recipe)
     build = RECIPES[settings.pop("recipe")]
-    fits = fits[fits["status"] == "ok"]
+    fits, folded = turn_curves(fits[fits["status"] == "ok"], folded, settings.pop("alignment"))
     star_ids = fits["star_id"].to_numpy(dtype=str)
     return star_ids, build(fits, folded, **settings).astype(np.float32)
 
@@ -65,8 +68,15 @@ def complete_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:
     name = settings.pop("recipe", None)
     if name not in RECIPES:
         raise ValueError(f"unknown sequence recipe {name!r}; known are {', '.join(RECIPES)}")
+    alignment = settings.pop("alignment", _USUAL_ALIGNMENTS[name])
+    if alignment not in ALIGNMENTS:
+        raise ValueError(f"alignment is {alignment!r}; allowed are {', '.join(ALIGNMENTS)}")
     what = f"the sequence recipe {name}"
-    return {"recipe": name, **complete_settings(RECIPES[name], settings, what)}
+    return {
+        "recipe": name,
+        "alignment": alignment,
+        **complete_settings(RECIPES[name], settings, what),
+    }
 
 
 def sequence_shape(recipe: Mapping[str, Any]) -> tuple[int, int]:
@@ -210,8 +220,8 @@ def spline_sequences(
 ) -> np.ndarray:
     """Return phase times period and magnitude of a smoothing spline at equal phases.
 
-    The recipe of Monti et al. (2024, Sec. 3; 2025, Sec. 2.3), for light curves whose
-    phase 0 is at maximum light.
+    The recipe of Monti et al. (2024, Sec. 3; 2025, Sec. 2.3), whose phase 0 is at maximum
+    light.
 
     Parameters
     ----------
@@ -265,8 +275,15 @@ RECIPES: Mapping[str, Callable[..., np.ndarray]] = {
 }
 """Recipes by name; their settings are the functions' keyword arguments."""
 
+_USUAL_ALIGNMENTS: Mapping[str, str] = {
+    "dg22": "phi1",
+    "gp_curve": "phi1",
+    "spline": "maximum",
+}
+"""What the sequences of a recipe have at phase 0 where a model does not say otherwise."""
+
 MONTI_2024: Mapping[str, Mapping[str, Any]] = {
-    "Raw catalog": {"recipe": "dg22", "steps": 264},
+    "Raw catalog": {"recipe": "dg22", "steps": 264, "alignment": "maximum"},
     "Pre-processed catalog without mean magnitude": {"recipe": "spline", "magnitude": "plain"},
     "Pre-processed catalog": {"recipe": "spline"},
 }
