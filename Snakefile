@@ -18,6 +18,7 @@ min_version("9.27")
 ROOT = Path(workflow.basedir)
 RELATIONS = ROOT / "resources/relations.yaml"
 SOURCES = ROOT / "resources/sources.yaml"
+PUBLISHED_MODELS = ROOT / "resources/published_models.yaml"
 ARCHIVES = ROOT / "resources/archives.yaml"
 REGIONS = ROOT / "resources/sky_regions.yaml"
 sys.path.insert(0, str(ROOT / "workflow"))

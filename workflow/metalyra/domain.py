@@ -1,39 +1,201 @@
-"""Whether a star is like those that a model was trained on."""
+"""Whether a star is like those that a model was trained on, and observed as well.
+
+A model knows three things of its training set: the ranges of what describes a star, the
+poorest light curves among them, and how likely the shape of a light curve is, given all of
+theirs. A star beyond the ranges, or of another shape, has a value that nothing vouches
+for; one that is only observed better has not.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-COLUMNS = ("period", "amplitude", "n_epochs", "snr")
-"""Columns of the fits table in which a star may be unlike the training set."""
+from metalyra.randomness import derive_seed
+
+Floats = NDArray[np.float64]
+
+RANGES = ("period", "amplitude")
+"""Columns of the fits table in which a star may be outside the training set on either side."""
+
+QUALITY = ("n_epochs", "snr", "phase_coverage")
+"""Columns in which a light curve may be poorer than those of the training set; not better."""
+
+RAREST = 0.001
+"""Share of the training set whose shapes count as unlike it."""
+
+_HARMONICS = 4
+_COMPONENTS = 3
+_STARS_A_COMPONENT = 50
+
+Cuts = Mapping[str, Sequence[float | None]]
 
 
-def measure_domain(fits: pd.DataFrame) -> dict[str, list[float]]:
-    """Return the smallest and largest value of each column among the stars of a training."""
-    return {column: [float(fits[column].min()), float(fits[column].max())] for column in COLUMNS}
+class Judgement(NamedTuple):
+    """What a training set says of `n` stars.
+
+    Attributes
+    ----------
+    outside : array of str, shape (n,)
+        The column of `RANGES` in which a star is outside; empty where it is inside.
+    distance : array, shape (n,)
+        Of its shape from those of the training set, in standard deviations
+        (Mahalanobis); NaN where the training set was too small to tell.
+    unlike : array of bool, shape (n,)
+        Whether this is farther than all but `RAREST` of the training set are.
+    """
+
+    outside: NDArray[np.str_]
+    distance: Floats
+    unlike: NDArray[np.bool_]
 
 
-def find_out_of_domain(fits: pd.DataFrame, domain: Mapping[str, Sequence[float]]) -> list[str]:
-    """Name the columns in which each star is outside the training set.
+def measure_domain(fits: pd.DataFrame) -> dict[str, Any]:
+    """Return what a model remembers of the stars it was trained on, as plain data.
 
     Parameters
     ----------
     fits
-        The fits table of n stars.
-    domain
-        Of `measure_domain`.
+        The fits table of the training set.
 
     Returns
     -------
-    list of str, length n
-        Names separated by commas; empty where the star is like those of the training. A
-        missing value is outside.
+    dict
+        ranges, the smallest and largest value by column of `RANGES`; quality, the smallest
+        value by column of `QUALITY`, as cuts; shapes, see `fit_shapes`, or None.
     """
-    flags = {
-        column: ~fits[column].between(low, high).to_numpy()
-        for column, (low, high) in domain.items()
+    return {
+        "ranges": {
+            column: [float(fits[column].min()), float(fits[column].max())] for column in RANGES
+        },
+        "quality": {column: [float(fits[column].min()), None] for column in QUALITY},
+        "shapes": fit_shapes(fits),
     }
-    return [
-        ",".join(column for column, outside in flags.items() if outside[star])
-        for star in range(len(fits))
-    ]
+
+
+def fit_shapes(fits: pd.DataFrame) -> dict[str, Any] | None:
+    """Return a mixture of Gaussians of the periods, amplitudes and shapes of light curves.
+
+    A shape is the logarithms of period and amplitude, and the harmonics 2 to 4 relative to
+    the first one: real and imaginary parts of ``(A_k / A_1) exp(i phi_k1)``.
+
+    Parameters
+    ----------
+    fits
+        The fits table of the training set.
+
+    Returns
+    -------
+    dict
+        means (k, d) and covariances (k, d, d) of the components, and limit, the distance
+        from the nearest one that `RAREST` of these stars exceed; None where there are fewer
+        than 50 stars.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    shapes, errors = _describe(fits)
+    known = np.isfinite(shapes).all(axis=1)
+    shapes, errors = shapes[known], errors[known]
+    components = min(_COMPONENTS, len(shapes) // _STARS_A_COMPONENT)
+    if components == 0:
+        return None
+    seed = derive_seed(0, "domain", "shapes") % 2**32
+    mixture = GaussianMixture(components, reg_covar=1e-5, n_init=3, random_state=seed).fit(shapes)
+    population = {
+        "means": mixture.means_.tolist(),
+        "covariances": mixture.covariances_.tolist(),
+    }
+    distance = _measure_distance(population, shapes, errors)
+    return population | {"limit": float(np.quantile(distance, 1 - RAREST))}
+
+
+def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
+    """Compare stars with a training set, each by itself.
+
+    Parameters
+    ----------
+    fits
+        The fits table of n stars. The errors of their shapes count: a shape that is
+        poorly known is not unlike others.
+    domain
+        Of `measure_domain`.
+    """
+    outside = np.full(len(fits), "", dtype=object)
+    for column, (low, high) in domain["ranges"].items():
+        beyond = ~fits[column].between(low, high).to_numpy()
+        outside = np.where((outside == "") & beyond, column, outside)
+    if domain["shapes"] is None:
+        return Judgement(outside, np.full(len(fits), np.nan), np.zeros(len(fits), dtype=bool))
+    distance = _measure_distance(domain["shapes"], *_describe(fits))
+    return Judgement(outside, distance, ~(distance <= domain["shapes"]["limit"]))
+
+
+def apply_cuts(table: pd.DataFrame, cuts: Cuts) -> NDArray[np.str_]:
+    """Return the first cut that each row fails; empty where it passes all.
+
+    Parameters
+    ----------
+    table
+        n rows.
+    cuts
+        Lowest and highest allowed value, both inclusive, None for no bound, by column;
+        tried in this order. A missing value fails.
+
+    Raises
+    ------
+    ValueError
+        If a cut names an unknown column.
+    """
+    failed = np.full(len(table), "", dtype=object)
+    for column, (low, high) in cuts.items():
+        if column not in table:
+            raise ValueError(
+                f"the cut on {column!r} names no column; known are "
+                f"{', '.join(sorted(table.columns))}"
+            )
+        inside = table[column].between(
+            -np.inf if low is None else low, np.inf if high is None else high
+        )
+        failed = np.where((failed == "") & ~inside.to_numpy(), column, failed)
+    return failed
+
+
+def _describe(fits: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Return the shapes of n light curves and their errors, each (n, d)."""
+    values = {
+        name: fits[name].to_numpy(dtype=float)
+        for name in (
+            *("period", "amplitude", "amplitude_err"),
+            *(f"a{k}" for k in range(1, _HARMONICS + 1)),
+            *(f"a{k}_err" for k in range(1, _HARMONICS + 1)),
+            *(f"phi{k}1" for k in range(2, _HARMONICS + 1)),
+            *(f"phi{k}1_err" for k in range(2, _HARMONICS + 1)),
+        )
+    }
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        shapes = [np.log(values["period"]), np.log(values["amplitude"])]
+        errors = [np.zeros(len(fits)), values["amplitude_err"] / values["amplitude"]]
+        for k in range(2, _HARMONICS + 1):
+            ratio = values[f"a{k}"] / values["a1"]
+            relative = ratio * np.exp(1j * values[f"phi{k}1"])
+            shapes += [relative.real, relative.imag]
+            along = np.hypot(values[f"a{k}_err"], ratio * values["a1_err"]) / values["a1"]
+            across = ratio * values[f"phi{k}1_err"]
+            # A harmonic that may be anywhere has an error in all directions.
+            errors += [np.sqrt((along**2 + across**2) / 2)] * 2
+    return np.column_stack(shapes), np.nan_to_num(np.column_stack(errors), posinf=1e3)
+
+
+def _measure_distance(population: Mapping[str, Any], shapes: Floats, errors: Floats) -> Floats:
+    """Return the distance (n,) of each shape from the nearest component; inf if not finite."""
+    finite = np.isfinite(shapes).all(axis=1)
+    shapes = np.where(finite[:, None], shapes, 0.0)
+    noise = errors[:, :, None] ** 2 * np.eye(shapes.shape[1])
+    squares = []
+    for mean, covariance in zip(population["means"], population["covariances"], strict=True):
+        offset = shapes - np.array(mean)
+        solved = np.linalg.solve(np.array(covariance) + noise, offset[:, :, None])[:, :, 0]
+        squares.append((offset * solved).sum(axis=1))
+    return np.where(finite, np.sqrt(np.min(squares, axis=0)), np.inf)

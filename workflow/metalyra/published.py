@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+import pandas as pd
 
 from metalyra.cards import make_card, write_card
 from metalyra.ensembles import save_network
 from metalyra.networks import build_network
+from metalyra.prediction import TRAINING_SET
 from metalyra.sequences import sequence_shape
+from metalyra.tables import write_table
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +40,11 @@ def convert_published_model(
     relation: str,
     sequence: Mapping[str, Any],
     members: int,
+    pulsation_type: str = "RRab",
+    known: Mapping[str, Any] | None = None,
+    training_stars: pd.DataFrame | None = None,
 ) -> None:
-    """Write a published ensemble as member_<k>.keras and card.json.
+    """Write a published ensemble as member_<k>.keras, card.json and training_set.parquet.
 
     Parameters
     ----------
@@ -52,6 +58,14 @@ def convert_published_model(
         Recipe of the sequences that the networks read.
     members
         Number of networks.
+    pulsation_type
+        Of the stars that it is for.
+    known
+        What is known of its training set and errors, the entry of
+        resources/published_models.yaml: ``cuts``, ``ranges``, ``shapes``, ``calibration``.
+    training_stars
+        The stars that it was trained on: star_id and archive_fold, the network that has
+        not seen them; None if they are not known.
 
     Raises
     ------
@@ -76,8 +90,26 @@ def convert_published_model(
         network=config,
         sequence=sequence,
         members=range(members),
-        provenance={"kind": "published", "sha256": hashes},
+        provenance={
+            "kind": "published",
+            "sha256": hashes,
+            "training_stars": None if training_stars is None else len(training_stars),
+        },
     )
+    card["pulsation_type"] = pulsation_type
+    if known is not None:
+        card["cuts"] = known["cuts"]
+        card["domain"] = {
+            "ranges": known["ranges"],
+            "quality": known["cuts"],
+            "shapes": known["shapes"],
+        }
+        card["calibration"] = known["calibration"]
+    columns = {"star_id": str, "archive_fold": int}
+    if training_stars is None:
+        training_stars = pd.DataFrame(columns=[*columns])
+    training_set = training_stars.dropna(subset="archive_fold")[[*columns]].astype(columns)
+    write_table(training_set.rename(columns={"archive_fold": "fold"}), destination / TRAINING_SET)
     write_card(card, destination / "card.json")
 
 

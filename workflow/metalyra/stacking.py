@@ -363,9 +363,12 @@ def make_stack_card(
 
 
 def predict_with_stack(
-    model_directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
+    model_directory: Path | str,
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    training: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Predict [Fe/H] with a stack.
+    """Predict [Fe/H] with every member of a stack.
 
     Parameters
     ----------
@@ -374,39 +377,53 @@ def predict_with_stack(
         stack, their folder.
     fits, folded
         Tables of the stars; only those of status ok are predicted.
+    training
+        Stars that the stack was trained on: star_id and fold. The member that has not seen
+        a star then combines its regressors by the weights that were learnt without it.
 
     Returns
     -------
     DataFrame
-        star_id; feh, the mean of the members (dex); feh_std, their standard deviation
-        with ddof 0; spread, what the noise of its light curve adds to a star's error
-        (dex); member_0, member_1, ...: the [Fe/H] of each. A star's values are the same
-        to the last bit whatever other stars are in the call.
+        star_id; spread, what the noise of its light curve adds to a star's error (dex);
+        member_0, member_1, ...: the [Fe/H] of each. A star's values are the same to the
+        last bit whatever other stars are in the call.
     """
     directory = Path(model_directory)
     card = read_card(directory)
     stars = fits[fits["status"] == OK].reset_index(drop=True)
-    weights = card["combination"]["weights"]
-    combination = Combination(np.array(list(weights.values())), card["combination"]["offset"])
+    fold = np.full(len(stars), -1)
+    if training is not None:
+        folds = training.set_index("star_id")["fold"]
+        fold = folds.reindex(stars["star_id"].astype(str)).fillna(-1).to_numpy(dtype=int)
+    combination = _read_combination(card["combination"])
     published = []
     if card["stack"][PUBLISHED]:
-        published = [predict_published(directory / PUBLISHED, stars, folded)["feh"].to_numpy()]
+        networks = predict_published(directory / PUBLISHED, stars, folded)
+        published = [networks["feh"].to_numpy()]
     predicted, spreads = [], []
     for number in card["members"]:
         member = read_stack_member(directory / f"member_{number}.npz")
         values, spread = predict_with_member(member, stars, folded)
-        predicted.append(combination(np.column_stack([values, *published])))
+        feh = combination(np.column_stack([values, *published]))
+        unseen = fold == number
+        if unseen.any():
+            own = _read_combination(card["combination"]["by_fold"][str(number)])
+            joined = [networks[f"member_{number}"].to_numpy()] if published else []
+            feh = np.where(unseen, own(np.column_stack([values, *joined])), feh)
+        predicted.append(feh)
         spreads.append(spread)
-    members = np.stack(predicted, axis=1)
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(dtype=str),
-            "feh": members.mean(axis=1),
-            "feh_std": members.std(axis=1),
             "spread": np.stack(spreads, axis=1).mean(axis=1),
-            **{f"member_{number}": members[:, k] for k, number in enumerate(card["members"])},
+            **{f"member_{number}": predicted[k] for k, number in enumerate(card["members"])},
         }
     )
+
+
+def _read_combination(entry: Mapping[str, Any]) -> Combination:
+    """Return the weights that a card has."""
+    return Combination(np.array(list(entry["weights"].values())), entry["offset"])
 
 
 def write_stack_member(member: StackMember, path: Path | str) -> None:

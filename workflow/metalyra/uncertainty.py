@@ -4,8 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.stats import norm
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +88,67 @@ def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, F
     errors = np.hypot(calibration.floor, calibration.factor * spread)
     half_widths = errors[:, None] * np.array(calibration.quantiles)
     return half_widths[:, 0], half_widths
+
+
+ERROR_PARTS = ("feh_err_light_curve", "feh_err_model", "feh_err_relation")
+"""Columns of the parts of an error, which add up in quadrature."""
+
+BOUNDS = tuple(f"feh_{side}_{100 * level:.0f}" for level in LEVELS for side in ("low", "high"))
+"""Columns of the bounds of the intervals of `LEVELS`."""
+
+
+def total_errors(
+    feh: Floats, calibration: Calibration | None, spread: Floats | None, relation: float = np.nan
+) -> pd.DataFrame:
+    """Return the whole error of predicted metallicities, its parts and bounds.
+
+    Parameters
+    ----------
+    feh : array, shape (n,)
+        Predicted [Fe/H] (dex).
+    calibration
+        Of the model, with respect to the labels it has learnt; None if it has none, and
+        then no error either.
+    spread : array, shape (n,)
+        Of `calibrate`: what the noise of a light curve adds; None if the model cannot
+        tell, and then the part of the light curve is within that of the model.
+    relation
+        Scatter (dex) of spectroscopic metallicities about the relation of the labels; NaN
+        if unknown, and then the error is with respect to the relation's metallicities.
+
+    Returns
+    -------
+    DataFrame
+        feh_err, `ERROR_PARTS` and `BOUNDS` (dex). feh_err is half of the 68 % interval.
+    """
+    columns = ("feh_err", *ERROR_PARTS, *BOUNDS)
+    if calibration is None:
+        return pd.DataFrame(np.nan, index=range(len(feh)), columns=[*columns])
+    known_spread = np.zeros(len(feh)) if spread is None else spread
+    _, half_widths = estimate_errors(calibration, known_spread)
+    of_relation = 0.0 if np.isnan(relation) else relation
+    in_deviations = norm.ppf((1 + np.array(LEVELS)) / 2)
+    whole = np.hypot(half_widths, in_deviations / in_deviations[0] * of_relation)
+    scale = calibration.quantiles[0]
+    light_curve = scale * calibration.factor * known_spread
+    parts = (
+        np.full(len(feh), np.nan) if spread is None else light_curve,
+        np.full(len(feh), scale * calibration.floor),
+        np.full(len(feh), relation),
+    )
+    bounds = [feh + sign * whole[:, level] for level in range(len(LEVELS)) for sign in (-1.0, 1.0)]
+    return pd.DataFrame(dict(zip(columns, (whole[:, 0], *parts, *bounds), strict=True)))
+
+
+def normal_bounds(feh: Floats, feh_err: Floats) -> pd.DataFrame:
+    """Return the `BOUNDS` of metallicities (n,) whose errors (n,) are Gaussian (dex)."""
+    in_deviations = norm.ppf((1 + np.array(LEVELS)) / 2)
+    bounds = [
+        feh + sign * width / in_deviations[0] * feh_err
+        for width in in_deviations
+        for sign in (-1.0, 1.0)
+    ]
+    return pd.DataFrame(dict(zip(BOUNDS, bounds, strict=True)))
 
 
 def half_width_name(level: float) -> str:

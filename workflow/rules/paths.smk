@@ -131,9 +131,9 @@ def checkpoint_folder(wildcards):
 
 
 def relation_of(model):
-    """Return the relation that a model trained here has learnt: its own, or that of its labels."""
+    """Return the relation that a model has learnt: its own, or that of its labels."""
     settings = config["models"][model]
-    return settings.get("relation", config["labels"][settings["labels"]])
+    return settings.get("relation") or config["labels"][settings["labels"]]
 
 
 def best_settings(model):
@@ -289,6 +289,14 @@ def catalogue_settings():
     """Return the part of the configuration that the catalogue depends on."""
     samples = {sample: config["samples"][sample] for sample in catalogued_samples()}
     return {"samples": samples, **{key: config[key] for key in ("labels", "models", "predict")}}
+
+
+def prediction_settings(wildcards):
+    """Return how the rule's model is applied to the rule's sample."""
+    for entry in config["predict"]:
+        if (entry["model"], entry["sample"]) == (wildcards.model, wildcards.sample):
+            return entry
+    return {"cuts": None, "other_band": False}
 
 
 def predictions_of(sample):

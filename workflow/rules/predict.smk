@@ -11,7 +11,9 @@ rule predict:
         fits="<results>/fits/{sample}/{chunk}.parquet",
         folded="<results>/folded/{sample}/{chunk}.parquet",
         card=lambda wildcards: f"{model_folder(wildcards.model)}/card.json",
+        training_set=lambda wildcards: f"{model_folder(wildcards.model)}/training_set.parquet",
         members=lambda wildcards: member_files(wildcards.model),
+        relations=lambda wildcards: relation_files(relation_of(wildcards.model)),
     output:
         "<results>/predictions/{model}/{sample}/{chunk}.parquet",
     log:
@@ -26,7 +28,11 @@ rule predict:
         runtime=60,
     params:
         pulsation_type=of_model("pulsation_type"),
-        library=fingerprint("prediction", "selection"),
+        prediction=prediction_settings,
+        relation=lambda wildcards: relation_of(wildcards.model),
+        fit=fit_settings,
+        band=of_sample("band"),
+        library=fingerprint("prediction", "relations", "selection"),
     message:
         "Predicting {wildcards.sample} with {wildcards.model}, chunk {wildcards.chunk}"
     script:

@@ -221,8 +221,15 @@ for model in published_models():
                 f"{config['models'][model]['published']}/weights_{member}.h5"
                 for member in members(model)
             ),
+            training_stars=sources(
+                [config["models"][model]["training_stars"]]
+                if "training_stars" in config["models"][model]
+                else []
+            ),
+            known=PUBLISHED_MODELS,
         output:
             card=f"<results>/models/{model}/card.json",
+            training_set=f"<results>/models/{model}/training_set.parquet",
             members=member_files(model),
         log:
             f"<logs>/publish/{model}.log",
@@ -237,7 +244,7 @@ for model in published_models():
         params:
             name=model,
             settings=config["models"][model],
-            library=fingerprint("published"),
+            library=fingerprint("published", "surveys.dg22"),
         message:
             f"Reading the published networks of {model}"
         script:

@@ -4,18 +4,27 @@ from pathlib import Path
 
 from job import logged
 from metalyra.prediction import predict_stars, read_card
+from metalyra.relations import read_relations, scatter_of
 from metalyra.selection import select_stars
 from metalyra.tables import read_table, write_table
 
 with logged(snakemake):
+    params = snakemake.params
     model = Path(snakemake.input.card).parent
-    fits = select_stars(
-        read_table(snakemake.input.fits),
-        read_table(snakemake.input.stars),
-        snakemake.params.pulsation_type,
-    )
-    predicted = predict_stars(model, fits, read_table(snakemake.input.folded))
-    predictions = fits[["star_id", "status"]].merge(
-        predicted, how="left", on="star_id", validate="one_to_one"
+    relations = read_relations(*snakemake.input.relations)
+    predictions = predict_stars(
+        model,
+        select_stars(
+            read_table(snakemake.input.fits),
+            read_table(snakemake.input.stars),
+            params.pulsation_type,
+        ),
+        read_table(snakemake.input.folded),
+        cuts=params.prediction["cuts"],
+        relation_scatter=scatter_of(relations, params.relation, params.pulsation_type),
+        fit=params.fit,
+        band=params.band,
+        other_band=params.prediction["other_band"],
+        sample=snakemake.wildcards.sample,
     )
     write_table(predictions, snakemake.output[0], {"relation": read_card(model)["relation"]})

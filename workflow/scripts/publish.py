@@ -2,16 +2,25 @@
 
 from pathlib import Path
 
+import yaml
+
 from job import logged
 from metalyra.published import convert_published_model
+from metalyra.surveys import survey
 
 with logged(snakemake):
+    params, settings = snakemake.params, snakemake.params.settings
+    known = yaml.safe_load(Path(snakemake.input.known).read_text())
+    training_stars = [Path(path) for path in snakemake.input.training_stars]
     convert_published_model(
         Path(snakemake.input.architecture).parent,
         Path(snakemake.output.card).parent,
-        name=snakemake.params.name,
-        band=snakemake.params.settings["band"],
-        relation=snakemake.params.settings["relation"],
-        sequence=snakemake.params.settings["sequence"],
-        members=snakemake.params.settings["members"],
+        name=params.name,
+        band=settings["band"],
+        relation=settings["relation"],
+        sequence=settings["sequence"],
+        members=settings["members"],
+        pulsation_type=settings["pulsation_type"],
+        known=known.get(settings["published"]),
+        training_stars=survey("dg22").read_stars(training_stars) if training_stars else None,
     )
