@@ -11,7 +11,9 @@ from metalyra import catalogue
 from metalyra.catalogue import (
     Estimate,
     compare_with_truth,
+    list_sample_estimates,
     make_catalogue,
+    make_estimates,
     make_sample_rows,
     pair_with_truth,
     write_catalogue,
@@ -85,7 +87,6 @@ def test_the_first_estimate_with_a_value_counts_and_is_named():
         "network",
         "dekany2021",
     )
-    assert np.isnan(first["feh_err"])
     assert (second["feh"], second["feh_err"], second["model"], second["relation"]) == (
         RELATION["feh"][1],
         RELATION["feh_err"][1],
@@ -119,6 +120,61 @@ def test_a_value_does_not_outlive_the_status_of_an_earlier_stage():
 def test_a_relation_given_star_by_star_is_kept():
     labels = RELATION.assign(relation=["muraveva2025_rrab"] * 5 + ["muraveva2025_rrc"])
     assert rows_of(Estimate(labels, "muraveva2025"))["relation"][0] == "muraveva2025_rrab"
+
+
+CUT = prediction([-1.5, -1.6, *[NAN] * 4], ["cut:snr", "cut:snr", *NETWORK["status"][2:]]).assign(
+    reason=["snr 20 is not in [30, inf]"] * 2 + [""] * 4
+)
+
+
+def test_a_rejected_star_keeps_its_value_with_the_status_and_the_reason():
+    row = rows_of(Estimate(CUT, "dekany2021", "network")).iloc[0]
+    assert (row["feh"], row["status"], row["model"]) == (-1.5, "cut:snr", "network")
+    assert row["reason"] == "snr 20 is not in [30, inf]"
+
+
+def test_an_estimate_that_is_ok_goes_before_a_rejected_one():
+    rows = rows_of(Estimate(CUT, "dekany2021", "network"), Estimate(RELATION, "smolec2005"))
+    assert rows["relation"][:2].tolist() == ["smolec2005"] * 2
+    assert rows["status"][:2].tolist() == ["ok"] * 2
+    assert set(rows["reason"][:2]) == {""}
+
+
+def test_all_estimates_of_a_star_are_kept_and_one_is_preferred():
+    estimates = [Estimate(CUT, "dekany2021", "network"), Estimate(RELATION, "smolec2005")]
+    every = list_sample_estimates("ogle_i", "I", STARS, FITS, estimates)
+    assert len(every) == 2 * len(STARS)
+    assert every["row"].tolist() == np.repeat(np.arange(len(STARS)), 2).tolist()
+    assert every["model"].tolist() == ["network", ""] * len(STARS)
+    assert every.groupby("row")["preferred"].sum().eq(1).all()
+    first = every[every["row"] == 0]
+    assert first["feh"].tolist() == [-1.5, -1.1]
+    assert first["preferred"].tolist() == [False, True]
+    chosen = every[every["preferred"]].reset_index(drop=True)
+    rows = rows_of(*estimates)
+    for column in ("star_id", "status", "reason"):
+        assert rows[column].tolist() == chosen[column].tolist()
+    np.testing.assert_array_equal(rows["feh"], chosen["feh"].astype(float))
+
+
+def test_the_table_of_estimates_has_every_model_and_relation_of_the_study():
+    every = make_study(make_estimates)
+    assert list(every) == list(catalogue.ESTIMATE_COLUMNS)
+    counts = every.groupby(["sample", "model", "relation"]).size()
+    assert set(counts) == {len(STARS)}
+    assert set(counts.index) == {
+        ("gaia_g", "first", "dekany2021"),
+        ("gaia_g", "second", "dekany2021"),
+        ("ogle_i", "published", "dekany2021"),
+        ("ogle_i", "", "dekany2021"),
+    }
+    assert every.groupby("sample")["preferred"].sum().tolist() == [len(STARS)] * 2
+
+
+def test_the_epoch_of_the_positions_is_in_the_catalogue():
+    rows = rows_of(Estimate(RELATION), stars=STARS.assign(ref_epoch=2016.0))
+    assert set(rows["ref_epoch"]) == {2016.0}
+    assert rows_of(Estimate(RELATION))["ref_epoch"].isna().all()
 
 
 def test_without_model_and_relation_the_status_says_so():
@@ -163,7 +219,7 @@ CONFIG = {
 }
 
 
-def make_study() -> pd.DataFrame:
+def make_study(make=make_catalogue) -> pd.DataFrame:
     ok = NETWORK["status"].tolist()
     predictions = {
         ("second", "gaia_g"): prediction([-2.0] * 6, ["ok"] * 6),
@@ -171,9 +227,7 @@ def make_study() -> pd.DataFrame:
         ("published", "ogle_i"): prediction([-0.5, *[NAN] * 5], ok),
     }
     tables = {"ogle_i": STARS, "gaia_g": STARS.assign(reference_id="I-" + STARS["star_id"])}
-    return make_catalogue(
-        CONFIG, tables, {"ogle_i": FITS, "gaia_g": FITS}, {"ogle_i": RELATION}, predictions
-    )
+    return make(CONFIG, tables, {"ogle_i": FITS, "gaia_g": FITS}, {"ogle_i": RELATION}, predictions)
 
 
 def test_models_have_precedence_in_the_order_of_the_configuration():
@@ -202,6 +256,8 @@ def read_back(path) -> pd.DataFrame:
             table[column] = table[column].fillna("").astype(str)
         elif column == "n_epochs":
             table[column] = table[column].astype("int32")
+        elif column == "in_training":
+            table[column] = table[column].map(lambda value: str(value) == "True").astype(bool)
         else:
             table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
     return table
@@ -294,18 +350,22 @@ TRUTH = pd.DataFrame(
     }
 )
 SURVEYS = {"gaia_g": "gaia_dr2", "ogle_i": "ogle"}
-OUT_OF_FOLD = {
-    ("second", "gaia_g"): pd.DataFrame({"star_id": ["V2", "other"], "feh_predicted": [-1.7, -1.0]})
-}
 
 
-def test_development_stars_are_compared_by_their_out_of_fold_predictions():
-    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, OUT_OF_FOLD)
+def make_study_with_training() -> pd.DataFrame:
+    """The study whose star V2 the model `second` was trained on."""
+    table = make_study()
+    seen = (table["model"] == "second") & (table["star_id"] == "V2") & (table["status"] == "ok")
+    return table.assign(in_training=seen)
+
+
+def test_stars_of_the_training_are_told_from_others():
+    pairs = pair_with_truth(make_study_with_training(), TRUTH, SURVEYS)
     assert len(pairs) == (make_study()["status"] == "ok").sum()
     rows = pairs.set_index(["sample", "star_id"])
     seen, unseen = rows.loc[("gaia_g", "V2")], rows.loc[("gaia_g", "V5")]
-    assert (seen["feh"], seen["stars"], seen["source"]) == (-1.7, "out of fold", "second")
-    assert (unseen["feh"], unseen["stars"], unseen["source"]) == (-2.0, "held out", "second")
+    assert (seen["stars"], seen["source"]) == ("out of fold", "second")
+    assert (unseen["stars"], unseen["source"]) == ("held out", "second")
     labelled = rows.loc[("ogle_i", "V2")]
     assert (labelled["feh"], labelled["stars"], labelled["source"]) == (-1.2, "all", "dekany2021")
     for sample, star_id in rows.index:
@@ -313,18 +373,12 @@ def test_development_stars_are_compared_by_their_out_of_fold_predictions():
         assert rows.loc[(sample, star_id), "feh_true"] == expected.item()
 
 
-def test_another_samples_training_is_not_mistaken_for_this_ones():
-    elsewhere = {("second", "ogle_i"): OUT_OF_FOLD["second", "gaia_g"]}
-    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, elsewhere)
-    assert "out of fold" not in set(pairs["stars"])
-
-
 def test_the_comparison_with_the_truth_counts_every_pair_once():
-    pairs = pair_with_truth(make_study(), TRUTH, SURVEYS, OUT_OF_FOLD)
+    pairs = pair_with_truth(make_study_with_training(), TRUTH, SURVEYS)
     table = compare_with_truth(pairs)
     assert table["n"].sum() == len(pairs)
     row = table[(table["source"] == "second") & (table["stars"] == "out of fold")].iloc[0]
-    error = -1.7 - TRUTH["feh_true"][1]
+    error = -2.0 - TRUTH["feh_true"][1]
     assert (row["sample"], row["band"], row["n"]) == ("gaia_g", "G", 1)
     assert row["bias"] == pytest.approx(error)
     assert row["medae"] == row["mae"] == row["rmse"] == pytest.approx(abs(error))
@@ -352,6 +406,6 @@ def test_the_comparison_of_many_stars_gives_the_usual_metrics():
 
 
 def test_nothing_to_compare_gives_an_empty_table():
-    pairs = pair_with_truth(make_study().head(0), TRUTH, SURVEYS, OUT_OF_FOLD)
+    pairs = pair_with_truth(make_study().head(0), TRUTH, SURVEYS)
     assert compare_with_truth(pairs).empty
     assert "rmse" in compare_with_truth(pairs)

@@ -54,7 +54,7 @@ PREDICTIONS = pd.DataFrame(
         "status": ["ok", "ok", "duplicate_id", "ok"],
     }
 )
-LABELS = PREDICTIONS.rename(columns={"feh_std": "feh_err"})
+LABELS = PREDICTIONS.rename(columns={"feh_std": "feh_err_light_curve"})
 
 
 def shuffle(table: pd.DataFrame) -> pd.DataFrame:
@@ -88,16 +88,25 @@ def test_table_5_of_another_star_list_takes_everything_from_the_fit():
         np.testing.assert_array_equal(table[column], FITS[column])
 
 
-def test_a_value_that_is_not_ok_is_not_printed():
+def test_a_star_outside_the_papers_cuts_is_not_in_the_table():
     doubtful = PREDICTIONS.assign(status=["cut:snr", "ok", "duplicate_id", "ok"])
-    assert table5(STARS, FITS, doubtful)["feh"].notna().tolist() == [False, True, False, True]
+    table = table5(STARS, FITS, doubtful)
+    assert table["star_id"].tolist() == ["27", "27", "36"]
+    assert table["feh"].notna().tolist() == [True, False, True]
+
+
+def test_a_value_that_the_paper_has_is_printed_whatever_we_think_of_the_star():
+    doubtful = PREDICTIONS.assign(status=["unlike_training", "ok", "duplicate_id", "ok"])
+    assert table5(STARS, FITS, doubtful)["feh"][0] == PREDICTIONS["feh"][0]
 
 
 def test_table_1_holds_the_stars_within_its_cuts_in_order():
     table = table1(STARS, shuffle(FITS), shuffle(LABELS))
     assert list(table) == list(paper_tables.TABLE_1_COLUMNS)
     assert table["star_id"].tolist() == ["7", "27", "36"]
-    assert table["feh_err"].tolist() == LABELS["feh_err"][[0, 1, 3]].tolist()
+    assert (
+        table["feh_err_light_curve"].tolist() == LABELS["feh_err_light_curve"][[0, 1, 3]].tolist()
+    )
 
 
 @pytest.mark.parametrize(

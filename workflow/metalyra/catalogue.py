@@ -1,6 +1,6 @@
 """The metallicity catalogue: one row per star of every sample, and its four files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from astropy.io.votable import from_table, writeto
 from astropy.io.votable.tree import CooSys, Info
 from astropy.table import Table
 
-from metalyra.ledger import OK, restore_star_id
+from metalyra.ledger import OK, describe_status, restore_star_id
 from metalyra.metrics import (
     mean_absolute_error,
     median_absolute_error,
@@ -20,45 +20,36 @@ from metalyra.metrics import (
     root_mean_squared_error,
 )
 from metalyra.tables import describe, replace_when_complete, write_table
+from metalyra.uncertainty import BOUNDS, ERROR_PARTS
 
-TEXT_COLUMNS = (
-    "sample",
-    "star_id",
-    "band",
-    "pulsation_type",
-    "relation",
-    "model",
-    "out_of_domain",
-    "reference_id",
-    "status",
+_IDENTITY = ("sample", "star_id", "band")
+
+ESTIMATED = (
+    *("feh", "feh_err", *ERROR_PARTS, *BOUNDS, "feh_std"),
+    *("relation", "model", "in_training", "shape_distance", "out_of_domain"),
 )
+"""What an estimate says of a star."""
 
 COLUMNS = (
-    "sample",
-    "star_id",
-    "band",
-    "ra",
-    "dec",
-    "period",
-    "pulsation_type",
-    "feh",
-    "feh_std",
-    "feh_error",
-    "feh_err",
-    "relation",
-    "model",
-    "out_of_domain",
-    "mean_mag",
-    "amplitude",
-    "n_epochs",
-    "phase_coverage",
-    "snr",
-    "reference_id",
-    "status",
+    *_IDENTITY,
+    *("ra", "dec", "ref_epoch", "period", "pulsation_type"),
+    *ESTIMATED,
+    *("mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr"),
+    *("reference_id", "status", "reason"),
+)
+"""Columns of the catalogue."""
+
+ESTIMATE_COLUMNS = (*_IDENTITY, *ESTIMATED, "preferred", "status", "reason")
+"""Columns of the table of all estimates."""
+
+TEXT_COLUMNS = (
+    *_IDENTITY,
+    *("pulsation_type", "relation", "model", "out_of_domain"),
+    *("reference_id", "status", "reason"),
 )
 
+_TRUTHS = ("in_training", "preferred")
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
-_VALUES = ("feh", "feh_std", "feh_error", "feh_err", "relation", "model", "out_of_domain")
 
 NAME = "metallicities"
 DESCRIPTION = "Metallicities of RR Lyrae stars from the shapes of their light curves"
@@ -71,7 +62,7 @@ class Estimate:
     Attributes
     ----------
     table
-        Columns star_id, feh, status and feh_std (of a model) or feh_err (of a relation).
+        Columns star_id, status, and those of `ESTIMATED` and reason that it has.
     relation
         The relation on whose scale the metallicities are; a table's own column
         `relation` has precedence.
@@ -117,17 +108,14 @@ def list_estimates(
     return estimates
 
 
-def make_sample_rows(
+def list_sample_estimates(
     sample: str,
     band: str,
     stars: pd.DataFrame,
     fits: pd.DataFrame,
     estimates: Sequence[Estimate],
 ) -> pd.DataFrame:
-    """Return the catalogue rows of one sample, in the order of its star list.
-
-    A star's metallicity is that of the first estimate that has one for it. Without any,
-    its status is the first that is not ok among star list, fit and estimates.
+    """Return all metallicities of one sample, one row a star and estimate.
 
     Parameters
     ----------
@@ -138,31 +126,108 @@ def make_sample_rows(
     fits
         Fits of the light curves, one row per star.
     estimates
-        The metallicities, those with the first claim first.
+        The metallicities, those with the first claim first. Without any, each star has
+        the status ``no_model``.
 
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`; text that is missing is empty, a number NaN, n_epochs 0.
+        Columns `ESTIMATE_COLUMNS`, and `row`, the star's place in its list; star by star
+        in the order of the list, then in that of the estimates. The status is the first
+        that is not ok among star list, fit and estimate; `reason` says in words why. A
+        status that the estimate itself gave leaves its value. `preferred` is true for one
+        row a star: its first estimate of status ok, else the first that has a value, else
+        the first.
 
     Raises
     ------
     ValueError
         If an estimate is ok but has no finite metallicity.
     """
-    stars = stars.reset_index(drop=True)
-    keys = stars["star_id"]
-    fitted = fits.set_index("star_id").reindex(keys).reset_index()
-    values = _combine_estimates(sample, keys, estimates)
-    status = _first_not_ok(stars["status"], fitted["status"], values["status"])
-    values.loc[status != OK, list(_VALUES)] = None
-    fitted["period"] = fitted["period"].fillna(stars["period"])
-    sources = {**dict.fromkeys(_FITTED, fitted), **dict.fromkeys(_VALUES, values)}
-    rows = {column: sources.get(column, stars).get(column) for column in COLUMNS}
-    rows |= {"sample": sample, "band": band, "status": status}
+    keys = stars["star_id"].reset_index(drop=True)
+    fitted = fits.set_index("star_id").reindex(keys)["status"]
+    before = _first_not_ok(stars["status"].reset_index(drop=True), fitted)
+    tables = []
+    for estimate in estimates or [Estimate(_without_model(keys))]:
+        table = estimate.table.set_index("star_id").reindex(keys).reset_index()
+        unfounded = (table["status"] == OK) & (before == OK)
+        unfounded &= ~np.isfinite(table["feh"].astype(float))
+        if unfounded.any():
+            names = ", ".join(keys[unfounded][:5])
+            source = estimate.model or estimate.relation
+            raise ValueError(f"sample {sample}: no finite [Fe/H] from {source} for: {names}")
+        if "relation" not in table:
+            table["relation"] = estimate.relation
+        table["model"] = estimate.model
+        table["status"] = before.where(before != OK, table["status"])
+        table = table.reindex(columns=["star_id", *ESTIMATED, "status", "reason"])
+        values = [name for name in ESTIMATED if name not in ("relation", "model")]
+        table[values] = table[values].astype(object).where(before == OK, None)
+        explained = table["status"].map(_describe_unless_ok)
+        table["reason"] = table["reason"].where(table["reason"].notna(), explained)
+        tables.append(table.assign(row=np.arange(len(keys))))
+    rows = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable")
+    rows = rows.assign(sample=sample, band=band).reset_index(drop=True)
+    rank = np.where(rows["status"] == OK, 0, np.where(rows["feh"].notna(), 1, 2))
+    first = rows.assign(rank=rank).sort_values(["row", "rank"], kind="stable")
+    rows["preferred"] = False
+    rows.loc[first.drop_duplicates("row").index, "preferred"] = True
     # The key of a repeated row was unique within the study only.
-    rows["star_id"] = restore_star_id(stars.assign(status=status))
-    return _with_plain_types(pd.DataFrame(rows))
+    rows["star_id"] = restore_star_id(rows)
+    return rows
+
+
+def make_sample_rows(
+    sample: str,
+    band: str,
+    stars: pd.DataFrame,
+    fits: pd.DataFrame,
+    estimates: Sequence[Estimate],
+) -> pd.DataFrame:
+    """Return the catalogue rows of one sample, in the order of its star list.
+
+    Each star has its preferred metallicity; parameters, and what is raised, are those of
+    `list_sample_estimates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`; text that is missing is empty, a number NaN, n_epochs 0.
+    """
+    stars = stars.reset_index(drop=True)
+    fitted = fits.set_index("star_id").reindex(stars["star_id"]).reset_index(drop=True)
+    fitted["period"] = fitted["period"].fillna(stars["period"])
+    every = list_sample_estimates(sample, band, stars, fits, estimates)
+    values = every[every["preferred"]].reset_index(drop=True)
+    nameless = values["feh"].isna()
+    values[["relation", "model"]] = values[["relation", "model"]].mask(nameless, None)
+    own = (*_IDENTITY, *ESTIMATED, "status", "reason")
+    sources = {**dict.fromkeys(_FITTED, fitted), **dict.fromkeys(own, values)}
+    rows = {column: sources.get(column, stars).get(column) for column in COLUMNS}
+    return _with_plain_types(pd.DataFrame(rows), COLUMNS)
+
+
+def make_estimates(
+    config: Mapping[str, Any],
+    stars: Mapping[str, pd.DataFrame],
+    fits: Mapping[str, pd.DataFrame],
+    labels: Mapping[str, pd.DataFrame],
+    predictions: Mapping[tuple[str, str], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return all metallicities of a study: one row per sample, star, and model or relation.
+
+    Parameters are those of `make_catalogue`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `ESTIMATE_COLUMNS`; see `list_sample_estimates`.
+    """
+    parts = [
+        list_sample_estimates(sample, settings["band"], stars[sample], fits[sample], estimates)
+        for sample, settings, estimates in _list_samples(config, labels, predictions)
+    ]
+    return _with_plain_types(pd.concat(parts, ignore_index=True), ESTIMATE_COLUMNS)
 
 
 def make_catalogue(
@@ -192,14 +257,24 @@ def make_catalogue(
     pandas.DataFrame
         Columns `COLUMNS`; see `make_sample_rows`.
     """
-    parts = []
+    return pd.concat(
+        [
+            make_sample_rows(sample, settings["band"], stars[sample], fits[sample], estimates)
+            for sample, settings, estimates in _list_samples(config, labels, predictions)
+        ],
+        ignore_index=True,
+    )
+
+
+def _list_samples(
+    config: Mapping[str, Any],
+    labels: Mapping[str, pd.DataFrame],
+    predictions: Mapping[tuple[str, str], pd.DataFrame],
+) -> Iterator[tuple[str, Mapping[str, Any], list[Estimate]]]:
+    """Give the name, settings and estimates of every sample, in the order of the study."""
     for sample, settings in config["samples"].items():
         own = {model: table for (model, name), table in predictions.items() if name == sample}
-        estimates = list_estimates(config, sample, labels.get(sample), own)
-        parts.append(
-            make_sample_rows(sample, settings["band"], stars[sample], fits[sample], estimates)
-        )
-    return pd.concat(parts, ignore_index=True)
+        yield sample, settings, list_estimates(config, sample, labels.get(sample), own)
 
 
 def write_catalogue(
@@ -231,15 +306,9 @@ def write_catalogue(
 
 
 def pair_with_truth(
-    catalogue: pd.DataFrame,
-    truth: pd.DataFrame,
-    surveys: Mapping[str, str],
-    out_of_fold: Mapping[tuple[str, str], pd.DataFrame],
+    catalogue: pd.DataFrame, truth: pd.DataFrame, surveys: Mapping[str, str]
 ) -> pd.DataFrame:
     """Return the metallicities of a simulated sky beside the true ones.
-
-    An ensemble has seen the labels of its development stars, so that its catalogue
-    values of them flatter it; their out-of-fold predictions stand in for them.
 
     Parameters
     ----------
@@ -249,30 +318,24 @@ def pair_with_truth(
         What was simulated: survey, star_id, feh_true.
     surveys
         The survey of every sample.
-    out_of_fold
-        Out-of-fold predictions (star_id, feh_predicted) by model and the sample that
-        the model was trained on.
 
     Returns
     -------
     pandas.DataFrame
-        sample, band, star_id, source (the model or relation), stars (``out of fold`` or
-        ``held out`` of a model, ``all`` of a relation), feh and feh_true of every star
-        that has a metallicity, in the order of the catalogue.
+        sample, band, star_id, source (the model or relation), stars (``out of fold`` of a
+        model that has been trained on the star, ``held out`` of another, ``all`` of a
+        relation), feh and feh_true of every star of status ok, in the order of the
+        catalogue.
     """
     measured = catalogue[catalogue["status"] == OK]
     measured = measured.assign(survey=measured["sample"].map(surveys))
     pairs = measured.merge(
         truth[["survey", "star_id", "feh_true"]], on=["survey", "star_id"], validate="many_to_one"
     )
-    pairs["source"] = pairs["model"].where(pairs["model"] != "", pairs["relation"])
-    pairs["stars"] = np.where(pairs["model"] != "", "held out", "all")
-    for (model, sample), predictions in out_of_fold.items():
-        own = (pairs["model"] == model) & (pairs["sample"] == sample)
-        unseen = pairs["star_id"].map(predictions.set_index("star_id")["feh_predicted"])
-        seen = own & unseen.notna()
-        pairs["feh"] = pairs["feh"].mask(seen, unseen)
-        pairs["stars"] = pairs["stars"].mask(seen, "out of fold")
+    predicted = pairs["model"] != ""
+    pairs["source"] = pairs["model"].where(predicted, pairs["relation"])
+    kind = np.where(pairs["in_training"], "out of fold", "held out")
+    pairs["stars"] = np.where(predicted, kind, "all")
     return pairs[["sample", "band", "star_id", "source", "stars", "feh", "feh_true"]]
 
 
@@ -310,27 +373,13 @@ def compare_with_truth(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _combine_estimates(sample: str, keys: pd.Series, estimates: Sequence[Estimate]) -> pd.DataFrame:
-    """Return each star's first value and its source, or why its first estimate has none."""
-    combined = pd.DataFrame(index=keys, columns=[*_VALUES, "status"], dtype=object)
-    combined["status"] = "no_model"
-    for place, estimate in enumerate(estimates):
-        table = estimate.table.set_index("star_id").reindex(keys)
-        if "relation" not in table:
-            table["relation"] = estimate.relation
-        table["model"] = estimate.model
-        table = table.reindex(columns=combined.columns).astype(object)
-        valued = table["status"] == OK
-        unfounded = valued & ~np.isfinite(table["feh"].astype(float))
-        if unfounded.any():
-            names = ", ".join(table.index[unfounded][:5])
-            source = estimate.model or estimate.relation
-            raise ValueError(f"sample {sample}: no finite [Fe/H] from {source} for: {names}")
-        if place == 0:
-            combined = table
-        else:
-            combined = combined.where((combined["status"] == OK) | ~valued, table)
-    return combined.reset_index(drop=True)
+def _without_model(keys: pd.Series) -> pd.DataFrame:
+    """Return the estimate of a sample that has none."""
+    return pd.DataFrame({"star_id": keys, "feh": np.nan, "status": "no_model"})
+
+
+def _describe_unless_ok(status: str) -> str:
+    return "" if status == OK else describe_status(status)
 
 
 def _first_not_ok(*statuses: pd.Series) -> pd.Series:
@@ -341,12 +390,15 @@ def _first_not_ok(*statuses: pd.Series) -> pd.Series:
     return first
 
 
-def _with_plain_types(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the types that every file format keeps."""
+def _with_plain_types(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the columns with the types that every file format keeps."""
     plain = {}
-    for column in COLUMNS:
+    for column in columns:
         if column in TEXT_COLUMNS:
             plain[column] = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
+        elif column in _TRUTHS:
+            plain[column] = rows[column].astype(object).where(rows[column].notna(), False)
+            plain[column] = plain[column].astype(bool)
         elif column == "n_epochs":
             plain[column] = rows[column].astype(float).fillna(0).astype(np.int32)
         else:

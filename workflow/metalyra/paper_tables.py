@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from metalyra.ledger import OK, restore_star_id
+from metalyra.ledger import CUT, restore_star_id
 from metalyra.tables import replace_when_complete
 
 TABLE_5_COLUMNS = (
@@ -28,7 +28,7 @@ TABLE_1_COLUMNS = (
     "ra",
     "dec",
     "feh",
-    "feh_err",
+    "feh_err_light_curve",
     "mean_mag",
     "n_epochs",
     "period",
@@ -66,7 +66,7 @@ DECIMALS: Mapping[str, int] = {
     "dec": 6,
     "feh": 4,
     "feh_std": 4,
-    "feh_err": 4,
+    "feh_err_light_curve": 4,
     "mean_mag": 3,
     "period": 6,
     "amplitude": 3,
@@ -104,14 +104,17 @@ def table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -
     Returns
     -------
     pandas.DataFrame
-        Columns `TABLE_5_COLUMNS`, one row per star of the list; a star without a
-        prediction has NaN.
+        Columns `TABLE_5_COLUMNS`, one row per star of the list, except those that fail the
+        cuts that the paper has for the model's targets (status ``cut:...``); a star
+        without a prediction has NaN.
     """
     rows = _join(stars, fits, predictions)
     for column, published in PUBLISHED_COLUMNS.items():
         if published in stars:
             rows[column] = stars[published].reset_index(drop=True).fillna(rows[column])
-    return rows[list(TABLE_5_COLUMNS)]
+    status = predictions.set_index("star_id")["status"].reindex(stars["star_id"])
+    cut = status.str.startswith(CUT).to_numpy(dtype=bool)
+    return rows.loc[~cut, list(TABLE_5_COLUMNS)].reset_index(drop=True)
 
 
 def table1(
@@ -207,17 +210,17 @@ def write_paper_table(table: pd.DataFrame, path: Path | str) -> None:
 def _join(stars: pd.DataFrame, fits: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
     """Return listed, fitted and estimated columns in the order of the star list.
 
-    A value of a star whose estimate is not ok is missing.
+    A value that an estimate gives counts, also where the model does not vouch for it.
     """
     listed = stars.reset_index(drop=True)
     fitted = fits.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
     estimated = estimates.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
-    values = [name for name in ("feh", "feh_std", "feh_err") if name in estimated]
+    values = [name for name in ("feh", "feh_std", "feh_err_light_curve") if name in estimated]
     rows = pd.concat(
         [
             listed[["ra", "dec"]],
             fitted.drop(columns="status"),
-            estimated[values].where(estimated["status"] == OK),
+            estimated[values],
         ],
         axis="columns",
     )

@@ -73,9 +73,50 @@ COLUMNS: Mapping[str, Column] = {
     "relation": Column("", "Metallicity relation of the label", "meta.note"),
     "model": Column("", "Ensemble that predicted the metallicity", "meta.note"),
     "feh": Column("", "Metallicity [Fe/H] (dex)", "phys.abund.Fe"),
-    "feh_std": Column("", "Spread of the ensemble's [Fe/H] (dex)", "stat.stdev;phys.abund.Fe"),
+    "feh_err": Column(
+        "", "Total error of [Fe/H] (dex), half of its 68 % interval", "stat.error;phys.abund.Fe"
+    ),
+    "feh_err_light_curve": Column(
+        "", "Part of the error of [Fe/H] from the light curve (dex)", "stat.error;phys.abund.Fe"
+    ),
+    "feh_err_model": Column(
+        "", "Part of the error of [Fe/H] from the model (dex)", "stat.error;phys.abund.Fe"
+    ),
+    "feh_err_relation": Column(
+        "",
+        "Part of the error of [Fe/H] from the relation (dex)",
+        "stat.error;phys.abund.Fe",
+    ),
+    "training_err": Column(
+        "",
+        "Error of [Fe/H] by which a label is cut and weighted in a training (dex)",
+        "stat.error;phys.abund.Fe",
+    ),
+    **{
+        f"feh_{side}_{level}": Column(
+            "",
+            f"{'Lower' if side == 'low' else 'Upper'} bound of the {level} % interval of "
+            "[Fe/H] (dex)",
+            f"phys.abund.Fe;stat.{'min' if side == 'low' else 'max'}",
+        )
+        for level in (68, 95)
+        for side in ("low", "high")
+    },
+    "feh_std": Column(
+        "", "Standard deviation of the ensemble's [Fe/H] (dex)", "stat.stdev;phys.abund.Fe"
+    ),
+    "in_training": Column("", "True if the model was trained on the star", "meta.code"),
+    "shape_distance": Column(
+        "", "Distance of the shape from the training set (std. dev.)", "stat.value"
+    ),
+    "out_of_domain": Column(
+        "", "Quantity in which the star is outside the training set", "meta.code.qual"
+    ),
+    "preferred": Column("", "True for the estimate that the catalogue has", "meta.code"),
     "feh_error": Column(
-        "", "Calibrated error of the predicted [Fe/H] (dex)", "stat.error;phys.abund.Fe"
+        "",
+        "Calibrated error of the predicted [Fe/H] with respect to the label (dex)",
+        "stat.error;phys.abund.Fe",
     ),
     "feh_half_width_68": Column(
         "", "Half width of the 68 % interval of [Fe/H] (dex)", "stat.error"
@@ -83,14 +124,11 @@ COLUMNS: Mapping[str, Column] = {
     "feh_half_width_95": Column(
         "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
     ),
-    "out_of_domain": Column(
-        "", "Quantities in which the star is outside the training set", "meta.code.qual"
-    ),
-    "feh_err": Column("", "Error of the relation's [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
     "weight": Column("", "Sample weight in the training", "stat.weight"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
-    "status": Column("", "ok, or why there is no value", "meta.code.status"),
+    "status": Column("", "ok, or why there is no value, or no trust in it", "meta.code.status"),
+    "reason": Column("", "The status in words; a caveat of a star that is ok", "meta.note"),
 }
 """Columns with fixed meanings; Fourier columns are described by `describe`."""
 

@@ -1,7 +1,8 @@
 """Gather the catalogue, and account for every star.
 
 Input   what all stages wrote for all samples
-Output  <results>/catalogue/metallicities.{parquet,vot,fits,csv}
+Output  <results>/catalogue/metallicities.{parquet,vot,fits,csv}   one row a star
+        <results>/catalogue/estimates.parquet   one row a star and model or relation
         <results>/ledger.csv    stars by stage and status; the rule fails if one is lost
 """
 
@@ -13,6 +14,7 @@ rule catalogue:
         parquet="<results>/catalogue/metallicities.parquet",
         votable="<results>/catalogue/metallicities.vot",
         fits="<results>/catalogue/metallicities.fits",
+        estimates="<results>/catalogue/estimates.parquet",
         csv=report(
             "<results>/catalogue/metallicities.csv",
             caption="../report/catalogue.rst",

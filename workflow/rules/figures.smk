@@ -329,10 +329,6 @@ if "simulate" in config:
 
     rule recovery:
         input:
-            **{
-                f"out_of_fold_{model}": f"<results>/models/{model}/out_of_fold.parquet"
-                for model in usual_models()
-            },
             catalogue="<results>/catalogue/metallicities.parquet",
             truth="<results>/sources/simulated/truth.csv",
         output:
@@ -355,7 +351,6 @@ if "simulate" in config:
             runtime=30,
         params:
             surveys={name: sample["survey"] for name, sample in config["samples"].items()},
-            trained_on={model: config["models"][model]["sample"] for model in usual_models()},
             library=fingerprint("catalogue"),
         message:
             "Comparing the catalogue with the simulated truth"

@@ -1,15 +1,15 @@
-"""Gather the catalogue of a study."""
+"""Gather the catalogue of a study, and all the estimates behind it."""
 
 from pathlib import Path
 
 import metalyra
 from job import logged
-from metalyra.catalogue import write_catalogue
-from stage_tables import read_catalogue
+from metalyra.catalogue import make_catalogue, make_estimates, write_catalogue
+from metalyra.tables import write_table
+from stage_tables import read_measured
 
 with logged(snakemake):
-    write_catalogue(
-        read_catalogue(snakemake.input, snakemake.params.study),
-        Path(snakemake.output.parquet).parent,
-        {"study": snakemake.config["study"], "metalyra": metalyra.__version__},
-    )
+    measured = read_measured(snakemake.input, snakemake.params.study)
+    about = {"study": snakemake.config["study"], "metalyra": metalyra.__version__}
+    write_catalogue(make_catalogue(*measured), Path(snakemake.output.parquet).parent, about)
+    write_table(make_estimates(*measured), snakemake.output.estimates, about)

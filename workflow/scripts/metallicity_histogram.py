@@ -2,10 +2,12 @@
 
 from job import logged
 from metalyra.figures import metallicity_histogram, save_figure
+from metalyra.ledger import OK
 from metalyra.tables import read_table
 
 with logged(snakemake):
-    catalogue = read_table(snakemake.input[0]).dropna(subset="feh")
+    catalogue = read_table(snakemake.input[0])
+    catalogue = catalogue[catalogue["status"] == OK]
     samples = {
         f"{sample} ({stars['model'].iloc[0] or stars['relation'].iloc[0]})": stars["feh"]
         for sample, stars in catalogue.groupby("sample", sort=False)

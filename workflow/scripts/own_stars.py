@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 
 from job import logged
+from metalyra.catalogue import make_catalogue
 from metalyra.ledger import make_ledger
 from metalyra.tables import replace_when_complete
-from stage_tables import read_catalogue, read_stages
+from stage_tables import read_measured, read_stages
 
 with logged(snakemake):
     study = snakemake.params.study
-    catalogue = read_catalogue(snakemake.input, study)
+    catalogue = make_catalogue(*read_measured(snakemake.input, study))
     ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
     logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
     with replace_when_complete(Path(snakemake.output[0])) as temporary:

@@ -13,10 +13,6 @@ with logged(snakemake):
         read_table(snakemake.input.catalogue),
         pd.read_csv(snakemake.input.truth, dtype={"star_id": str}),
         snakemake.params.surveys,
-        {
-            (model, sample): read_table(snakemake.input[f"out_of_fold_{model}"])
-            for model, sample in snakemake.params.trained_on.items()
-        },
     )
     write_table(pairs, snakemake.output.pairs)
     with replace_when_complete(Path(snakemake.output.table)) as temporary:

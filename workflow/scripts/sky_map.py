@@ -2,13 +2,15 @@
 
 from job import logged
 from metalyra.figures import save_figure
+from metalyra.ledger import OK
 from metalyra.skymap import read_regions, sky_map
 from metalyra.tables import read_table, read_tables
 
 with logged(snakemake):
     product = snakemake.params.product
     regions = read_regions(snakemake.input.regions)
-    metallicities = read_tables(snakemake.input.metallicities)[["star_id", "feh"]]
+    metallicities = read_tables(snakemake.input.metallicities)
+    metallicities = metallicities.loc[metallicities["status"] == OK, ["star_id", "feh"]]
     stars = read_table(snakemake.input.stars)[["star_id", "ra", "dec"]].merge(
         metallicities, on="star_id", validate="one_to_one"
     )

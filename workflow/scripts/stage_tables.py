@@ -7,9 +7,6 @@ development_<model>.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from metalyra.catalogue import make_catalogue
 from metalyra.ledger import StageTable
 from metalyra.tables import read_table, read_tables
 
@@ -17,10 +14,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import InputFiles
 
 
-def read_catalogue(files: "InputFiles", study: dict[str, Any]) -> pd.DataFrame:
-    """Return the catalogue of the samples of a study."""
+def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what `metalyra.catalogue.make_catalogue` takes of the samples of a study."""
     samples = study["samples"]
-    return make_catalogue(
+    return (
         study,
         {sample: read_table(files[f"stars_{sample}"]) for sample in samples},
         {sample: read_tables(files[f"fits_{sample}"]) for sample in samples},
