@@ -172,6 +172,23 @@ def test_own_fits_give_the_coefficients_of_the_published_columns(spectra, mirror
         assert (difference < same.draws.std()[parameters]).all()
 
 
+@pytest.mark.parametrize("kind", FEATURES)
+def test_total_errors_hold_the_spectroscopic_metallicities(spectra, kind):
+    calibrators = select_calibrators(spectra, kind)
+    precision = calibrators["feh_err"] ** -2
+    groups = calibrators["star_id"]
+    total = precision.groupby(groups).sum()
+    mean = (precision * calibrators["feh"]).groupby(groups).sum() / total
+    stars = calibrators.drop_duplicates("star_id").assign(status="ok")
+    stars = stars.assign(cov_a1_a2=0.0, cov_a1_phi31=0.0, cov_a2_phi31=0.0)
+    labels = estimate_metallicity(stars, stars, "dekany2021", PUBLISHED).set_index("star_id")
+    scale = measure_scatter(calibrators, PUBLISHED[kind]).error_scale
+    deviation = (labels["feh"] - mean).abs() / np.hypot(labels["feh_err"], scale * total**-0.5)
+    for limit, share in ((1.0, 0.683), (1.96, 0.95)):
+        sampling_error = np.sqrt(share * (1 - share) / len(deviation))
+        assert np.mean(deviation < limit) == pytest.approx(share, abs=1.5 * sampling_error)
+
+
 def test_scatter_about_a_relation_is_the_intrinsic_one():
     found = [
         measure_scatter(simulate_calibrators(seed, stars=80), TRUE_RELATION) for seed in range(20)
