@@ -86,7 +86,16 @@ COLUMNS: Mapping[str, Column] = {
     "out_of_domain": Column(
         "", "Quantities in which the star is outside the training set", "meta.code.qual"
     ),
-    "feh_err": Column("", "Error of the relation's [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
+    "feh_err": Column("", "Total error of [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
+    "feh_err_light_curve": Column(
+        "", "Error of [Fe/H] (dex) by that of the light curve", "stat.error"
+    ),
+    "feh_err_relation": Column(
+        "", "Error of [Fe/H] (dex) by coefficients and scatter of the relation", "stat.error"
+    ),
+    "training_err": Column(
+        "", "Error (dex) by which a training cuts and weights the label", "stat.error"
+    ),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
     "weight": Column("", "Sample weight in the training", "stat.weight"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
