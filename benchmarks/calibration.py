@@ -3,10 +3,13 @@
     python -m benchmarks.calibration [--figures FOLDER]
 
 Coefficients of every variant from the published light-curve parameters and from our own
-fits, their accuracy in cross-validation, the selection of features, and the corner figures.
+fits, their accuracy in cross-validation, the selection of features, and the corner figures;
+and what `resources/relations.yaml` has of the published relations from here: the intrinsic
+scatter, and the covariance of the coefficients by the published regression.
 """
 
 import argparse
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from metalyra.calibration import (
     cross_validate,
     evaluate_cross_validation,
     list_photometry,
+    measure_scatter,
     select_calibrators,
     summarise,
 )
@@ -46,10 +50,27 @@ def tabulate_coefficients(
             summary = summarise(calibration, published)
             row = {"photometry": photometry, "variant": variant}
             row |= {"stars": calibration.stars, "spectra": calibration.spectra}
+            row |= {"effective": calibration.effective_size, "k-hat": calibration.pareto_k}
+            row["tau"] = calibration.scatter
             for parameter, mean, sd in summary[["parameter", "mean", "sd"]].itertuples(index=False):
                 row[parameter] = f"{mean:.3f}({sd:.3f})"
             rows.append(row)
     return pd.DataFrame(rows).fillna("")
+
+
+def tabulate_scatter(
+    calibrators: pd.DataFrame, relations: Mapping[str, Mapping[str, Relation]], kind: str
+) -> pd.DataFrame:
+    """Return the intrinsic scatter about each I-band relation, one row a relation."""
+    rows = []
+    for name, by_type in relations.items():
+        if kind in by_type and by_type[kind].band == "I":
+            found = measure_scatter(calibrators, by_type[kind])
+            stars = calibrators.drop_duplicates("star_id").assign(cov_a1_a2=0.0)
+            stars = stars.assign(cov_a1_phi31=0.0, cov_a2_phi31=0.0)
+            offset = by_type[kind].estimate(stars)[0] - stars["feh"]
+            rows.append({"relation": name, **found._asdict(), "mean offset": offset.mean()})
+    return pd.DataFrame(rows)
 
 
 def print_table(title: str, table: pd.DataFrame) -> None:
@@ -65,12 +86,23 @@ def main() -> None:
     spectra = read_calibrators([mirror / name for name in CALIBRATOR_TABLES])
     stars, light_curves, _ = read_asas(mirror)
     fits, _ = fit_stars(stars, light_curves, PUBLISHED, SEED)
-    published = read_relations(RELATIONS)["dekany2021"]
+    relations = read_relations(RELATIONS)
+    published = relations["dekany2021"]
 
     for kind in FEATURES:
         calibrators = select_calibrators(spectra, kind)
         coefficients = tabulate_coefficients(calibrators, fits, kind, published[kind])
         print_table(f"{kind}: coefficients", coefficients)
+
+        print_table(
+            f"{kind}: scatter about relations", tabulate_scatter(calibrators, relations, kind)
+        )
+        regression = calibrate(calibrators, kind, "dekany2021", seed=SEED).relation()
+        covariance = pd.DataFrame(
+            regression.covariance, columns=["intercept", *regression.features]
+        )
+        print(f"\n{kind}: covariance of the published regression")
+        print(covariance.to_string(index=False, float_format="%.5e"))
 
         accuracy = pd.concat(
             evaluate_cross_validation(cross_validate(calibrators, kind, variant, seed=SEED)).assign(

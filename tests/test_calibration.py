@@ -1,5 +1,6 @@
 """The calibration gives the published relations, and honest errors where those do not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,16 @@ from metalyra.calibration import (
     describe_relations,
     draw_star_folds,
     evaluate_cross_validation,
+    fit_pareto_tail,
     list_photometry,
     log_likelihood,
     make_regression,
+    measure_scatter,
     select_calibrators,
     summarise,
 )
 from metalyra.fitting import fit_stars
-from metalyra.relations import estimate_metallicity, read_relations
+from metalyra.relations import Relation, estimate_metallicity, read_relations
 from metalyra.surveys.ifeh import read_calibrators, read_light_curves
 
 PUBLISHED = read_relations(Path(__file__).parents[1] / "resources" / "relations.yaml")["dekany2021"]
@@ -60,6 +63,13 @@ def spectra(mirror):
 
 
 TRUTH = np.array([-5.0, -6.0, 4.0, 1.1])
+
+
+TRUE_RELATION = Relation(
+    *("I", "sine", 5.88, TRUTH[0]),
+    dict(zip(("period", "a2", "phi31"), TRUTH[1:].tolist(), strict=True)),
+    scatter=0.15,
+)
 
 
 def simulate_calibrators(seed, stars=50, scatter=0.15, error_scale=1.2) -> pd.DataFrame:
@@ -123,7 +133,19 @@ def test_published_coefficients_lie_within_the_posterior(spectra, kind):
     offset = summary["published"].to_numpy() - draws.mean().to_numpy()
     distance = offset @ np.linalg.solve(np.cov(draws.T.to_numpy()), offset)
     assert distance < stats.chi2.ppf(0.68, len(offset))
-    assert calibration.residual_scatter == pytest.approx(PUBLISHED[kind].scatter, abs=0.002)
+    published = PUBLISHED[kind].residual_scatter
+    assert calibration.residual_scatter == pytest.approx(published, abs=0.002)
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_errors_of_the_published_relation_are_those_of_the_calibrators(spectra, kind):
+    calibrators = select_calibrators(spectra, kind)
+    found = measure_scatter(calibrators, PUBLISHED[kind])
+    assert found.intrinsic == pytest.approx(PUBLISHED[kind].scatter, abs=0.001)
+    calibration = calibrate(calibrators, kind, "dekany2021", seed=42)
+    np.testing.assert_allclose(
+        PUBLISHED[kind].covariance, calibration.relation().covariance, rtol=1e-4
+    )
 
 
 def test_own_fits_give_the_coefficients_of_the_published_columns(spectra, mirror):
@@ -148,6 +170,51 @@ def test_own_fits_give_the_coefficients_of_the_published_columns(spectra, mirror
         parameters = ["intercept", *FEATURES[kind]]
         difference = (own.draws.mean() - same.draws.mean())[parameters].abs()
         assert (difference < same.draws.std()[parameters]).all()
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_total_errors_hold_the_spectroscopic_metallicities(spectra, kind):
+    calibrators = select_calibrators(spectra, kind)
+    precision = calibrators["feh_err"] ** -2
+    groups = calibrators["star_id"]
+    total = precision.groupby(groups).sum()
+    mean = (precision * calibrators["feh"]).groupby(groups).sum() / total
+    stars = calibrators.drop_duplicates("star_id").assign(status="ok")
+    stars = stars.assign(cov_a1_a2=0.0, cov_a1_phi31=0.0, cov_a2_phi31=0.0)
+    labels = estimate_metallicity(stars, stars, "dekany2021", PUBLISHED).set_index("star_id")
+    scale = measure_scatter(calibrators, PUBLISHED[kind]).error_scale
+    deviation = (labels["feh"] - mean).abs() / np.hypot(labels["feh_err"], scale * total**-0.5)
+    for limit, share in ((1.0, 0.683), (1.96, 0.95)):
+        sampling_error = np.sqrt(share * (1 - share) / len(deviation))
+        assert np.mean(deviation < limit) == pytest.approx(share, abs=1.5 * sampling_error)
+
+
+def test_scatter_about_a_relation_is_the_intrinsic_one():
+    found = [
+        measure_scatter(simulate_calibrators(seed, stars=80), TRUE_RELATION) for seed in range(20)
+    ]
+    mean = np.mean([[one.intrinsic, one.error_scale] for one in found], axis=0)
+    np.testing.assert_allclose(mean, [0.15, 1.2], rtol=0.07)
+    errors = [(one.intrinsic - 0.15) / one.intrinsic_err for one in found]
+    assert 0.6 < np.std(errors) < 1.5
+
+
+def test_errors_of_the_coefficients_are_no_scatter():
+    calibrators = simulate_calibrators(7, stars=80)
+    without = measure_scatter(calibrators, TRUE_RELATION)
+    known = {"intercept": 0.1, "period": 0.0, "a2": 0.0, "phi31": 0.0}
+    found = measure_scatter(calibrators, replace(TRUE_RELATION, errors=known))
+    assert found.intrinsic == pytest.approx(np.sqrt(without.intrinsic**2 - 0.1**2), abs=0.01)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_calibrated_relation_has_the_intrinsic_scatter(variant):
+    made = [
+        calibrate(simulate_calibrators(seed, stars=80), "RRab", variant, draws=300).relation()
+        for seed in range(5)
+    ]
+    assert np.mean([one.scatter for one in made]) == pytest.approx(0.15, abs=0.05)
+    assert np.mean([one.residual_scatter for one in made]) > 0.2
 
 
 def test_likelihood_is_that_of_the_joint_normal_distribution():
@@ -214,6 +281,29 @@ def test_the_same_seed_gives_the_same_draws():
     assert not first.equals(other)
 
 
+def test_draws_are_effective_where_few_proposals_count():
+    few = calibrate(simulate_calibrators(0, stars=5), "RRab", draws=2000)
+    assert few.efficiency < 0.05
+    assert few.effective_size >= 2000
+    assert few.pareto_k <= 0.7
+    summary = summarise(few, TRUE_RELATION)
+    assert (summary["effective_size"] == few.effective_size).all()
+    assert (summary["pareto_k"] == few.pareto_k).all()
+
+
+def test_a_posterior_that_the_proposals_miss_is_refused():
+    with pytest.raises(CalibrationError, match="of 200000 proposals count where 2000 draws"):
+        calibrate(simulate_calibrators(3, stars=6), "RRab", draws=2000)
+
+
+@pytest.mark.parametrize("shape", [-0.5, 0.3, 0.7, 1.5])
+def test_pareto_tail_is_found(shape):
+    draws = [np.random.default_rng(seed).uniform(size=20_000) for seed in range(30)]
+    fitted = [fit_pareto_tail((uniform**-shape - 1) / shape) for uniform in draws]
+    assert np.mean(fitted) == pytest.approx(shape, abs=0.06)
+    assert fit_pareto_tail(np.ones(1000)) == -np.inf
+
+
 def test_calibration_is_used_like_a_published_relation(tmp_path):
     calibrators = simulate_calibrators(4)
     calibration = calibrate(calibrators, "RRab", draws=500)
@@ -224,8 +314,9 @@ def test_calibration_is_used_like_a_published_relation(tmp_path):
     labels = estimate_metallicity(stars, stars, "mine", relations)
     predicted, whole_error = calibration.predict(stars)
     np.testing.assert_allclose(labels["feh"], predicted)
-    floor = np.sqrt(labels["feh_err"] ** 2 + calibration.draws["scatter"].mean() ** 2)
-    assert (whole_error > floor).all()
+    np.testing.assert_allclose(labels["feh_err"], whole_error)
+    floor = np.hypot(labels["feh_err_light_curve"], calibration.scatter)
+    assert (labels["feh_err"] > floor).all()
     assert (labels["relation"] == "mine").all()
 
 
@@ -241,6 +332,23 @@ def test_a_star_is_predicted_without_its_own_spectra():
     assert before["predicted"].notna().all()
     pd.testing.assert_series_equal(before["predicted"][star], after["predicted"][star])
     assert not np.allclose(before["predicted"][~star], after["predicted"][~star])
+
+
+def test_errors_of_spectra_are_judged_on_the_fitted_scale():
+    reduced = {"spectrum": [], "star": []}
+    for seed in range(3):
+        calibrators = simulate_calibrators(seed, stars=60, error_scale=2.0)
+        predictions = cross_validate(
+            calibrators, "RRab", "hierarchical", folds=5, repeats=1, draws=200
+        )
+        assert predictions["error_scale"].between(1.6, 2.4).all()
+        table = evaluate_cross_validation(predictions).set_index("unit")["reduced_error"]
+        for unit, found in reduced.items():
+            found.append(table[unit])
+    assert np.mean(reduced["spectrum"]) == pytest.approx(1, abs=0.12)
+    assert np.mean(reduced["star"]) == pytest.approx(1, abs=0.12)
+    fixed = cross_validate(calibrators, "RRab", "scatter", folds=5, repeats=1, draws=200)
+    assert (fixed["error_scale"] == 1).all()
 
 
 def test_folds_keep_the_spectra_of_a_star_together():
@@ -260,6 +368,7 @@ def test_accuracy_by_spectrum_and_by_star():
             "star_id": ["a", "a", "b"],
             "feh": [-1.0, -2.0, -0.5],
             "feh_err": [0.1, 0.2, 0.3],
+            "error_scale": [2.0, 2.0, 1.0],
             "predicted": [-1.5, -1.5, -0.1],
             "predicted_err": [0.4, 0.4, 0.4],
         }
@@ -270,7 +379,7 @@ def test_accuracy_by_spectrum_and_by_star():
     assert table.loc["spectrum", "mae"] == pytest.approx((0.5 + 0.5 + 0.4) / 3)
     assert table.loc["spectrum", "bias"] == pytest.approx((-0.5 + 0.5 + 0.4) / 3)
     assert table.loc["star", "mae"] == pytest.approx((abs(-1.5 - mean) + 0.4) / 2)
-    reduced = [(-1.5 - mean) / np.hypot(0.4, np.sqrt(1 / 125)), 0.4 / 0.5]
+    reduced = [(-1.5 - mean) / np.hypot(0.4, 2 * np.sqrt(1 / 125)), 0.4 / 0.5]
     assert table.loc["star", "reduced_error"] == pytest.approx(np.sqrt(np.mean(np.square(reduced))))
 
 

@@ -5,10 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from metalyra.relations import Relation, estimate_metallicity, read_relations, take_published
+from metalyra.relations import (
+    AS_PUBLISHED,
+    Relation,
+    estimate_metallicity,
+    list_bands,
+    read_relations,
+    take_published,
+)
 
-RELATIONS = read_relations(Path(__file__).parents[1] / "resources" / "relations.yaml")
+RELATIONS_FILE = Path(__file__).parents[1] / "resources" / "relations.yaml"
+RELATIONS = read_relations(RELATIONS_FILE)
 
 
 def make_fits(**columns) -> pd.DataFrame:
@@ -34,6 +43,46 @@ def test_muraveva_relations_give_the_published_lmc_metallicities(mirror):
         feh, _ = relation.estimate(fits)
         assert len(rows) > 800
         np.testing.assert_allclose(feh, rows["[Fe/H]"], atol=1e-9)
+
+
+def read_lmc(mirror, pulsation_type: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows of the published LMC table, and fits with their parameters and errors."""
+    table = pd.read_csv(mirror / "muraveva_2025" / "table_a2_lmc.csv.gz")
+    rows = table[table["Type"] == pulsation_type].reset_index(drop=True)
+    fits = make_fits(
+        period=rows["Period"],
+        a2=rows["A2"],
+        a2_err=rows["A2_error"],
+        phi31=(rows["Phi31"] + np.pi) % (2 * np.pi),
+        phi31_err=rows["Phi31_error"],
+    ).assign(star_id=rows["source_id"].astype(str), status="ok")
+    return rows, fits
+
+
+@pytest.mark.parametrize("pulsation_type", ["RRab", "RRc"])
+def test_total_errors_are_those_of_the_published_lmc_table(mirror, pulsation_type):
+    rows, fits = read_lmc(mirror, pulsation_type)
+    stars = fits[["star_id"]].assign(pulsation_type=pulsation_type)
+    labels = estimate_metallicity(fits, stars, "muraveva2025", RELATIONS["muraveva2025"])
+    published = rows["[Fe/H]_error"]
+    assert np.median(labels["feh_err"]) == pytest.approx(np.median(published), abs=0.005)
+    # The published ones are standard deviations of some 1,400 draws: noise of 1.9 %.
+    ratio = labels["feh_err"] / published
+    assert np.median(ratio) == pytest.approx(1, abs=0.005)
+    assert np.std(ratio) < 0.025
+
+
+def test_published_cut_on_the_error_keeps_the_published_number_of_lmc_stars(mirror):
+    rows, fits = read_lmc(mirror, "RRab")
+    stars = fits[["star_id"]].assign(pulsation_type="RRab")
+    labels = estimate_metallicity(
+        fits, stars, "muraveva2025", RELATIONS["muraveva2025"], scatter=True
+    )
+    precise = rows["Phi31_error"] <= 0.1
+    assert precise.sum() == 879
+    assert (precise & (rows["[Fe/H]_error"] <= 0.4)).sum() == 508
+    # As many to the noise of the published errors near the limit.
+    assert (precise & (labels["training_err"] <= 0.4)).sum() == pytest.approx(508, abs=25)
 
 
 def test_dekany_relation_recovers_the_spectroscopic_metallicities(mirror):
@@ -108,29 +157,69 @@ def test_the_archives_phi31_labels_the_stars_that_have_one():
     archive = estimate_metallicity(fits, stars, "m", relation, phi31="archive")
     difference = (archive["feh"] - own["feh"]).tolist()
     assert difference == pytest.approx([0, 0.94 * 0.1])
-    assert archive["feh_err"].tolist() == pytest.approx(own["feh_err"].tolist())
+    errors = [table["feh_err_light_curve"].tolist() for table in (archive, own)]
+    assert errors[0] == pytest.approx(errors[1])
 
 
 def test_the_archives_error_of_phi31_goes_with_it():
     fits, stars = two_stars(archive_phi31=[np.nan, 5.7], archive_phi31_err=[0.1, 0.1])
     labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="archive")
-    assert labels["feh_err"].tolist() == pytest.approx([0.94 * 0.2, 0.94 * 0.1])
+    errors = labels["feh_err_light_curve"].tolist()
+    assert errors == pytest.approx([0.94 * 0.2, 0.94 * 0.1])
     # Half the error with the same correlation is half the covariance.
     dekany = RELATIONS["dekany2021"]
-    both = estimate_metallicity(fits, stars, "d", dekany, phi31="archive")["feh_err"] ** 2
-    for variance, error in zip(both, (0.2, 0.1), strict=True):
+    both = estimate_metallicity(fits, stars, "d", dekany, phi31="archive")["feh_err_light_curve"]
+    for variance, error in zip(both**2, (0.2, 0.1), strict=True):
         covariance = 2 * 5.785 * 1.248 * 1e-3 * error / 0.2
         assert variance == pytest.approx((5.785 * 0.01) ** 2 + (1.248 * error) ** 2 + covariance)
 
 
-def test_the_scatter_of_a_relation_adds_to_the_errors():
+def test_the_parts_of_an_error_add_up_to_the_total():
+    fits, stars = two_stars()
+    relation = RELATIONS["muraveva2025"]["RRab"]
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    # phi31 of the relation is that of the cosine series, which differs by pi.
+    of_coefficients = np.sqrt(
+        relation.errors["intercept"] ** 2
+        + (relation.errors["period"] * 0.55) ** 2
+        + (relation.errors["phi31"] * (5.6 - np.pi)) ** 2
+    )
+    light_curve, of_relation = 0.94 * 0.2, np.hypot(of_coefficients, relation.scatter)
+    np.testing.assert_allclose(labels["feh_err_light_curve"], light_curve)
+    np.testing.assert_allclose(labels["feh_err_relation"], of_relation)
+    np.testing.assert_allclose(labels["feh_err"], np.hypot(light_curve, of_relation))
+    np.testing.assert_allclose(labels["training_err"], np.hypot(light_curve, of_coefficients))
+
+
+def test_the_scatter_of_a_relation_adds_to_the_errors_of_a_training_on_demand():
     fits, stars = two_stars()
     without = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
     labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], scatter=True)
-    assert labels["feh"].tolist() == without["feh"].tolist()
-    np.testing.assert_allclose(labels["feh_err"] ** 2, without["feh_err"] ** 2 + 0.28**2)
-    with pytest.raises(ValueError, match="smolec2005 for RRab has no known scatter"):
-        estimate_metallicity(fits, stars, "smolec2005", RELATIONS["smolec2005"], scatter=True)
+    others = labels.columns.drop("training_err")
+    pd.testing.assert_frame_equal(labels[others], without[others])
+    np.testing.assert_allclose(labels["training_err"] ** 2, without["training_err"] ** 2 + 0.28**2)
+    np.testing.assert_array_equal(labels["training_err"], labels["feh_err"])
+
+
+def test_no_scatter_is_no_total_error():
+    fits, stars = two_stars()
+    relation = RELATIONS["jurcsik_kovacs1996"]
+    labels = estimate_metallicity(fits, stars, "jurcsik_kovacs1996", relation)
+    assert labels[["feh_err", "feh_err_relation"]].isna().all(axis=None)
+    np.testing.assert_allclose(labels["training_err"], 1.345 * 0.2)
+    with pytest.raises(ValueError, match="jurcsik_kovacs1996 for RRab has no known scatter"):
+        estimate_metallicity(fits, stars, "jurcsik_kovacs1996", relation, scatter=True)
+
+
+def test_correlated_coefficients_follow_their_draws():
+    relation = RELATIONS["dekany2021"]["RRc"]
+    rng = np.random.default_rng(4)
+    mean = [relation.intercept, *relation.coefficients.values()]
+    draws = rng.multivariate_normal(mean, relation.covariance, size=100_000)
+    fits = make_fits(period=[0.25, 0.4], a1=[0.1, 0.2], a2=[0.01, 0.03], phi31=[6.0, 9.0])
+    design = np.column_stack([np.ones(2), fits[["period", "a1", "a2", "phi31"]]])
+    drawn = np.std(draws @ design.T, axis=0)
+    np.testing.assert_allclose(relation.coefficient_error(fits), drawn, rtol=0.02)
 
 
 def test_a_phi31_that_is_not_there_is_refused():
@@ -146,6 +235,26 @@ def test_an_impossible_relation_is_refused():
         Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)
     with pytest.raises(ValueError, match="tangent"):
         Relation("I", "tangent", 5.88, 0.0, {"period": 1.0}, None)
+    with pytest.raises(ValueError, match=r"errors are of \['period'\]; .* \['intercept', 'period"):
+        Relation("I", "sine", 5.88, 0.0, {"period": 1.0}, None, errors={"period": 0.1})
+    with pytest.raises(ValueError, match=r"covariance is not \(2, 2\), that of \['intercept"):
+        Relation("I", "sine", 5.88, 0.0, {"period": 1.0}, None, covariance=[[0.1]])
+    errors = {"intercept": 0.1, "period": 0.1}
+    with pytest.raises(ValueError, match="errors or a covariance of its coefficients, not both"):
+        Relation(
+            *("I", "sine", 5.88, 0.0, {"period": 1.0}, None),
+            errors=errors,
+            covariance=[[0.1, 0], [0, 0.1]],
+        )
+
+
+def test_bands_of_a_relation():
+    relations = yaml.safe_load(RELATIONS_FILE.read_text(encoding="utf-8"))
+    assert list_bands(relations, "dekany2021") == {"RRab": "I", "RRc": "I"}
+    assert list_bands(relations, "mullen2021") == {"RRab": "V"}
+    assert list_bands(relations, AS_PUBLISHED) == {}
+    with pytest.raises(ValueError, match="no relation 'dekany2020'; known are as_published, dek"):
+        list_bands(relations, "dekany2020")
 
 
 def test_published_metallicities_are_taken_where_there_are_any():
@@ -163,3 +272,13 @@ def test_published_metallicities_are_taken_where_there_are_any():
     assert labels["feh"].isna().tolist() == [False, True, True]
     assert labels["feh_err"].isna().all()
     assert (labels["relation"] == "as_published").all()
+
+
+def test_published_errors_are_the_total_ones():
+    fits, stars = two_stars(archive_feh=[-1.5, np.nan], archive_feh_err=[0.3, 0.2])
+    labels = take_published(fits, stars)
+    computed = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    assert labels.columns.tolist() == computed.columns.tolist()
+    for name in ("feh_err", "training_err"):
+        np.testing.assert_array_equal(labels[name], [0.3, np.nan])
+    assert labels[["feh_err_light_curve", "feh_err_relation"]].isna().all(axis=None)

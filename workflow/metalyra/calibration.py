@@ -57,7 +57,16 @@ _DEGREES_OF_FREEDOM = 5
 _OVERSAMPLING = 4
 _ADAPTATIONS = 1
 _STEP = 1e-2
-_LEAST_EFFICIENCY = 0.01
+
+# The last round goes on until as many proposals count as draws are asked for, and the tail
+# of their weights is light enough that this number means something: k-hat at most 0.7
+# (Vehtari et al. 2024, JMLR 25, 72).
+_MOST_BATCHES = 25
+_LARGEST_PARETO_K = 0.7
+
+# Grid on which the scatter about given coefficients is measured.
+_SCATTER_GRID = np.linspace(0.0, 0.6, 121)  # dex
+_LOG_SCALE_GRID = np.linspace(-1.0, 1.2, 89)
 
 
 @dataclass(frozen=True)
@@ -326,16 +335,98 @@ def log_likelihood(
         Without the constant that does not depend on the parameters.
     """
     residuals = regression.feh - coefficients @ regression.features.T
-    scale = error_scale[:, None] ** 2
     squares = (coefficients[:, :, None] * coefficients[:, None, :]).reshape(len(scatter), -1)
     measured = squares @ regression.covariances.reshape(len(regression.feh), -1).T
-    variance = scale * regression.feh_variance + scatter[:, None] ** 2 + measured
+    return _log_likelihood(regression, residuals, measured, scatter, error_scale)
+
+
+def _log_likelihood(
+    regression: Regression,
+    residuals: Floats,
+    variance: Floats,
+    scatter: Floats,
+    error_scale: Floats,
+) -> Floats:
+    """Return the log likelihood (m,) of the groups' residuals (m, G).
+
+    `variance` (m, G) is what spectra of a group share besides the intrinsic scatter.
+    """
+    scale = error_scale[:, None] ** 2
+    variance = scale * regression.feh_variance + scatter[:, None] ** 2 + variance
     within = regression.spectra - len(regression.feh)
     return -0.5 * (
         np.sum(np.log(variance) + residuals**2 / variance, axis=1)
         + within * np.log(scale[:, 0])
         + regression.deviation / scale[:, 0]
     )
+
+
+class Scatter(NamedTuple):
+    """Scatter about a relation whose coefficients are given.
+
+    Attributes
+    ----------
+    intrinsic, intrinsic_err
+        Root of the posterior mean of tau^2, and standard deviation of tau (dex).
+    error_scale
+        Posterior mean of the scale f of the spectroscopic errors.
+    """
+
+    intrinsic: float
+    intrinsic_err: float
+    error_scale: float
+
+
+def measure_scatter(calibrators: pd.DataFrame, relation: Relation) -> Scatter:
+    """Measure the intrinsic scatter of stars about a relation.
+
+    The likelihood is that of the module with the coefficients of the relation, spectra
+    grouped by star. Errors of the light curves and of the coefficients, where these are
+    known, are taken out, so that they and the scatter add up to the whole error. The
+    posterior, with the priors of the calibration, is summed on a grid.
+
+    Parameters
+    ----------
+    calibrators
+        Spectra of one pulsation type: see `select_calibrators`. `phi31` is of the sine
+        series.
+    relation
+        The relation of that type.
+
+    Raises
+    ------
+    CalibrationError
+        See `make_regression`.
+    """
+    regression = make_regression(calibrators, relation.features, VARIANTS["hierarchical"])
+    # The groups are in the order of the names, as in the regression.
+    stars = calibrators.drop_duplicates("star_id").sort_values("star_id")
+    coefficients = [relation.coefficients[name] for name in relation.features]
+    theta = np.array([relation.intercept, *coefficients])
+    predicted, _ = relation.estimate(_complete_errors(stars))
+    shared = np.einsum("i,nij,j->n", theta, regression.covariances, theta)
+    shared += relation.coefficient_error(stars) ** 2
+    scatter, log_scale = (
+        axis.ravel() for axis in np.meshgrid(_SCATTER_GRID, _LOG_SCALE_GRID, indexing="ij")
+    )
+    density = _log_likelihood(
+        regression, (regression.feh - predicted)[None], shared[None], scatter, np.exp(log_scale)
+    )
+    density -= 0.5 * (scatter / _SCATTER_PRIOR) ** 2 + 0.5 * (log_scale / _ERROR_SCALE_PRIOR) ** 2
+    weight = np.exp(density - density.max())
+    weight /= weight.sum()
+    mean_square = float(weight @ scatter**2)
+    return Scatter(
+        intrinsic=float(np.sqrt(mean_square)),
+        intrinsic_err=float(np.sqrt(mean_square - float(weight @ scatter) ** 2)),
+        error_scale=float(weight @ np.exp(log_scale)),
+    )
+
+
+def _complete_errors(stars: pd.DataFrame) -> pd.DataFrame:
+    """Return the stars with zeros for covariances that their table does not have."""
+    pairs = ("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31")
+    return stars.assign(**{name: 0.0 for name in pairs if name not in stars})
 
 
 class Posterior(NamedTuple):
@@ -349,12 +440,18 @@ class Posterior(NamedTuple):
         (draws,); 0 and 1 where they are not fitted.
     efficiency
         Effective sample size per proposal of the importance sampler.
+    effective_size
+        Effective sample size of its proposals; at least the number of draws.
+    pareto_k
+        k-hat of its weights: see `fit_pareto_tail`.
     """
 
     coefficients: Floats
     scatter: Floats
     error_scale: Floats
     efficiency: float
+    effective_size: float
+    pareto_k: float
 
 
 def sample_posterior(
@@ -368,8 +465,9 @@ def sample_posterior(
 
     The proposals are Student's t around the mode, with the curvature there (a Laplace
     approximation with heavy tails), then around the mean of the first sample with its
-    covariance. The draws are resampled from the last round's proposals: they are
-    independent, but a few repeat.
+    covariance. The last round goes on until its effective sample size is at least the
+    number of draws and the tail of the weights is light. The draws are resampled from its
+    proposals: they are independent, but a few repeat.
 
     Parameters
     ----------
@@ -388,7 +486,8 @@ def sample_posterior(
     Raises
     ------
     CalibrationError
-        If fewer than 1 % of the proposals count, or the posterior has no maximum.
+        If the proposals do not cover the posterior: too few of them count, or the tail of
+        their weights is too heavy; or if the posterior has no maximum.
     """
     precision = regression.features.T / regression.feh_variance
     covariance = np.linalg.inv(precision @ regression.features)
@@ -427,18 +526,31 @@ def sample_posterior(
     centre, spread = _locate_mode(log_density, start)
     sign = np.where((start > 0) & (centre < 0), -1.0, 1.0)
     centre, spread = sign * centre, np.outer(sign, sign) * spread
-    for _ in range(1 + _ADAPTATIONS):
-        points, weights = _sample_importance(
-            log_posterior, centre, spread, _OVERSAMPLING * draws, rng
-        )
+    count = _OVERSAMPLING * draws
+    for _ in range(_ADAPTATIONS):
+        points, log_weights = _sample_importance(log_posterior, centre, spread, count, rng)
+        weights = _normalise(log_weights)
         centre = weights @ points
         spread = np.cov(points.T, aweights=weights, ddof=0)
-    efficiency = 1 / (np.sum(weights**2) * len(weights))
-    if not efficiency > _LEAST_EFFICIENCY:
-        raise CalibrationError(f"the posterior is too irregular (efficiency {efficiency:.2g})")
+    points, log_weights = np.empty((0, len(start))), np.empty(0)
+    for _ in range(_MOST_BATCHES):
+        batch = _sample_importance(log_posterior, centre, spread, count, rng)
+        points = np.concatenate([points, batch[0]])
+        log_weights = np.concatenate([log_weights, batch[1]])
+        weights = _normalise(log_weights)
+        effective_size, pareto_k = float(1 / np.sum(weights**2)), fit_pareto_tail(weights)
+        if effective_size >= draws and pareto_k <= _LARGEST_PARETO_K:
+            break
+    else:
+        raise CalibrationError(
+            f"the posterior is too irregular: {effective_size:.0f} of {len(weights)} proposals "
+            f"count where {draws} draws are asked for, k-hat of their weights is {pareto_k:.2f} "
+            f"where at most {_LARGEST_PARETO_K} is safe; use more calibrators or another variant"
+        )
+    efficiency = effective_size / len(weights)
     steps = (np.arange(draws) + rng.random()) / draws
     chosen = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
-    return Posterior(*unpack(points[rng.permutation(chosen)]), efficiency)
+    return Posterior(*unpack(points[rng.permutation(chosen)]), efficiency, effective_size, pareto_k)
 
 
 def _locate_mode(log_density: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, Floats]:
@@ -469,7 +581,7 @@ def _sample_importance(
     count: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return proposals (count, d) and their normalised importance weights (count,)."""
+    """Return proposals (count, d) and the logarithms of their importance weights (count,)."""
     # By Cholesky, which unlike eigenvectors changes little when `spread` changes little.
     size = len(centre)
     normal = rng.standard_normal((count, size))
@@ -478,9 +590,47 @@ def _sample_importance(
     )
     points = centre + standard @ np.linalg.cholesky(spread).T
     distance = np.sum(standard**2, axis=1) / _DEGREES_OF_FREEDOM
-    log_weights = log_density(points) + 0.5 * (_DEGREES_OF_FREEDOM + size) * np.log1p(distance)
+    return points, log_density(points) + 0.5 * (_DEGREES_OF_FREEDOM + size) * np.log1p(distance)
+
+
+def _normalise(log_weights: Floats) -> Floats:
+    """Return importance weights that add up to 1."""
     weights = np.exp(log_weights - log_weights.max())
-    return points, weights / weights.sum()
+    return weights / weights.sum()
+
+
+def fit_pareto_tail(weights: Floats) -> float:
+    """Return k-hat, the shape of the generalised Pareto distribution of the largest weights.
+
+    Below 0.5 the weights have a finite variance, and up to 0.7 importance sampling works
+    in practice. The tail is that of Vehtari et al. (2024, JMLR 25, 72), the fit that of
+    Zhang & Stephens (2009, Technometrics 51, 316) with the former's weak prior.
+
+    Parameters
+    ----------
+    weights : (n,)
+        Importance weights, not negative.
+
+    Returns
+    -------
+    float
+        -inf where the largest weights are all alike: there is no tail.
+    """
+    ordered = np.sort(weights)
+    tail = int(min(0.2 * len(ordered), 3 * np.sqrt(len(ordered))))
+    excess = ordered[-tail:] - ordered[-tail - 1]
+    excess = excess[excess > 0]
+    if len(excess) < 5:
+        return -np.inf
+    # Profile likelihood of b = -k / sigma, on a grid that the quartile of the excess scales.
+    size = 30 + int(np.sqrt(len(excess)))
+    steps = 1 - np.sqrt(size / (np.arange(1, size + 1) - 0.5))
+    trials = steps / (3 * excess[int(len(excess) / 4 + 0.5) - 1]) + 1 / excess[-1]
+    shapes = np.mean(np.log1p(-trials[:, None] * excess), axis=1)
+    profile = len(excess) * (np.log(-trials / shapes) - shapes - 1)
+    best = float(_normalise(profile) @ trials)
+    shape = float(np.mean(np.log1p(-best * excess)))
+    return (len(excess) * shape + 10 * 0.5) / (len(excess) + 10)
 
 
 @dataclass(frozen=True)
@@ -502,9 +652,12 @@ class Calibration:
         ``error_scale``.
     residual_scatter
         Standard deviation (dex) of the calibrators' residuals.
+    scatter
+        Intrinsic scatter (dex) of the relation: of the posterior or, where the variant has
+        none, measured about the posterior means by `measure_scatter`.
     stars, spectra
         How many it is calibrated on.
-    efficiency
+    efficiency, effective_size, pareto_k
         See `Posterior`.
     """
 
@@ -514,27 +667,27 @@ class Calibration:
     features: tuple[str, ...]
     draws: pd.DataFrame
     residual_scatter: float
+    scatter: float
     stars: int
     spectra: int
     efficiency: float
+    effective_size: float
+    pareto_k: float
 
     def relation(self) -> Relation:
-        """Return the relation with the posterior means, to be used like a published one."""
-        means = self.draws.mean()
-        return Relation(
-            band=self.band,
-            series="sine",
-            phi31_centre=WINDOW_CENTRES[self.pulsation_type][3],
-            intercept=float(means["intercept"]),
-            coefficients={name: float(means[name]) for name in self.features},
-            scatter=self.residual_scatter,
+        """Return the relation of the posterior, to be used like a published one."""
+        return replace(
+            _describe_posterior(self.pulsation_type, self.band, self.features, self.draws),
+            scatter=self.scatter,
+            residual_scatter=self.residual_scatter,
         )
 
     def predict(self, stars: pd.DataFrame) -> tuple[Floats, Floats]:
-        """Return the predicted [Fe/H] (dex) of stars and its whole error.
+        """Return the predicted [Fe/H] (dex) of stars and its error, as the variant has it.
 
         The error is that of the light-curve parameters, of the coefficients, and the
-        intrinsic scatter.
+        intrinsic scatter where the variant fits one: then it is the whole error of labels
+        by `relation`.
 
         Parameters
         ----------
@@ -553,6 +706,22 @@ class Calibration:
         variance += np.einsum("ni,ij,nj->n", design, np.cov(coefficients.T), design)
         variance += np.mean(self.draws["scatter"] ** 2)
         return design @ mean, np.sqrt(variance)
+
+
+def _describe_posterior(
+    pulsation_type: str, band: str, features: Sequence[str], draws: pd.DataFrame
+) -> Relation:
+    """Return the relation of posterior means, with their covariance and no scatter."""
+    means = draws.mean()
+    return Relation(
+        band=band,
+        series="sine",
+        phi31_centre=WINDOW_CENTRES[pulsation_type][3],
+        intercept=float(means["intercept"]),
+        coefficients={name: float(means[name]) for name in features},
+        scatter=None,
+        covariance=np.cov(draws[["intercept", *features]].to_numpy().T).tolist(),
+    )
 
 
 def calibrate(
@@ -598,6 +767,11 @@ def calibrate(
     table = pd.DataFrame(posterior.coefficients, columns=["intercept", *features])
     table["scatter"], table["error_scale"] = posterior.scatter, posterior.error_scale
     fitted = _design(calibrators, features) @ posterior.coefficients.mean(axis=0)
+    if VARIANTS[variant].intrinsic_scatter:
+        scatter = float(np.sqrt(np.mean(posterior.scatter**2)))
+    else:
+        relation = _describe_posterior(pulsation_type, band, features, table)
+        scatter = measure_scatter(calibrators, relation).intrinsic
     return Calibration(
         pulsation_type,
         band,
@@ -605,9 +779,12 @@ def calibrate(
         features,
         table,
         residual_scatter=float(np.std(calibrators["feh"] - fitted)),
+        scatter=scatter,
         stars=calibrators["star_id"].nunique(),
         spectra=len(calibrators),
         efficiency=posterior.efficiency,
+        effective_size=posterior.effective_size,
+        pareto_k=posterior.pareto_k,
     )
 
 
@@ -618,7 +795,8 @@ def summarise(calibration: Calibration, published: Relation) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``pulsation_type, variant, parameter, mean, sd, published, deviation, stars,
-        spectra``, one row a parameter; `deviation` is (published - mean) / sd.
+        spectra, effective_size, pareto_k``, one row a parameter; `deviation` is (published
+        - mean) / sd, the last two are those of `Posterior`.
     """
     means, deviations = calibration.draws.mean(), calibration.draws.std()
     known = {"intercept": published.intercept, **published.coefficients}
@@ -628,7 +806,12 @@ def summarise(calibration: Calibration, published: Relation) -> pd.DataFrame:
     table["deviation"] = ((table["published"] - table["mean"]) / table["sd"]).where(fitted)
     table.insert(0, "pulsation_type", calibration.pulsation_type)
     table.insert(1, "variant", calibration.variant)
-    return table[fitted].assign(stars=calibration.stars, spectra=calibration.spectra)
+    return table[fitted].assign(
+        stars=calibration.stars,
+        spectra=calibration.spectra,
+        effective_size=calibration.effective_size,
+        pareto_k=calibration.pareto_k,
+    )
 
 
 def draw_star_folds(star_ids: NDArray[np.str_], folds: int, rng: np.random.Generator) -> NDArray:
@@ -669,8 +852,9 @@ def cross_validate(
     Returns
     -------
     pandas.DataFrame
-        ``repeat, star_id, feh, feh_err, predicted, predicted_err``: the spectra,
-        `repeats` times.
+        ``repeat, star_id, feh, feh_err, error_scale, predicted, predicted_err``: the
+        spectra, `repeats` times; `error_scale` is that of the quoted `feh_err` by the
+        calibration which predicts the star, 1 where the variant fits none.
     """
     star_ids = calibrators["star_id"].to_numpy(str)
     tables = []
@@ -678,7 +862,7 @@ def cross_validate(
         rng = generator(seed, "calibrate/folds", f"{pulsation_type}/{repeat}")
         fold = draw_star_folds(star_ids, folds, rng)
         table = calibrators[["star_id", "feh", "feh_err"]].assign(
-            repeat=repeat, predicted=np.nan, predicted_err=np.nan
+            repeat=repeat, error_scale=np.nan, predicted=np.nan, predicted_err=np.nan
         )
         for left_out in range(folds):
             test = fold == left_out
@@ -688,6 +872,7 @@ def cross_validate(
             table.loc[test, ["predicted", "predicted_err"]] = np.column_stack(
                 calibration.predict(calibrators[test])
             )
+            table.loc[test, "error_scale"] = calibration.draws["error_scale"].mean()
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -707,19 +892,23 @@ def evaluate_cross_validation(predictions: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Rows spectrum and star: ``unit, count, mae, rmse, bias`` (predicted - true, dex)
         and ``reduced_error``, the rms of the residuals in units of their predicted errors
-        (1 if these are right).
+        (1 if these are right), those of the spectra with the fitted scale.
     """
     precision = predictions["feh_err"] ** -2
     weighted = predictions.assign(precision=precision, feh=predictions["feh"] * precision)
     stars = weighted.groupby(["repeat", "star_id"], as_index=False).agg(
-        {"feh": "sum", "precision": "sum", "predicted": "first", "predicted_err": "first"}
+        {
+            **{"feh": "sum", "precision": "sum", "error_scale": "first"},
+            **{"predicted": "first", "predicted_err": "first"},
+        }
     )
     stars["feh"] /= stars["precision"]
     stars["feh_err"] = stars["precision"] ** -0.5
     rows = []
     for unit, table in (("spectrum", predictions), ("star", stars)):
         true, predicted = table["feh"].to_numpy(), table["predicted"].to_numpy()
-        error = np.hypot(table["feh_err"], table["predicted_err"]).to_numpy()
+        spectroscopic = table["error_scale"] * table["feh_err"]
+        error = np.hypot(spectroscopic, table["predicted_err"]).to_numpy()
         rows.append(
             {
                 "unit": unit,

@@ -1,12 +1,15 @@
 """Metallicity from light-curve parameters, by the published relations.
 
 The relations are data, in ``resources/relations.yaml``: all are linear in the period and
-the Fourier parameters, so that errors propagate through the parameters' covariance.
+the Fourier parameters, so that errors propagate through the covariances of the parameters
+and of the coefficients. With the intrinsic scatter of the relation they add up to the one
+error of a label.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,8 @@ FEATURES = ("period", "a1", "a2", "phi31")
 PHI31_SOURCES = ("own", "archive")
 """Where the phi31 of a label may come from."""
 
+_SOURCE = "source"  # the only key of a relation that is no pulsation type
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -44,7 +49,17 @@ class Relation:
     coefficients
         dex per day, magnitude or radian.
     scatter
-        Scatter (dex) of the calibrators; None where unpublished.
+        Intrinsic scatter (dex) of [Fe/H] about the relation, without the errors of the
+        spectra and of the light curves; None where unknown.
+    residual_scatter
+        Standard deviation (dex) of the calibrators' residuals, those errors included;
+        None where unknown. It is no part of any error.
+    errors
+        Standard errors of the ``intercept`` and the coefficients, where only these are
+        known: they count as independent.
+    covariance
+        (p + 1, p + 1) covariance of the intercept and the p coefficients where it is
+        known, in the order of `FEATURES` whatever that of the coefficients.
     """
 
     band: str
@@ -53,6 +68,9 @@ class Relation:
     intercept: float
     coefficients: Mapping[str, float]
     scatter: float | None
+    residual_scatter: float | None = None
+    errors: Mapping[str, float] | None = None
+    covariance: Sequence[Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         if self.series not in ("sine", "cosine"):
@@ -60,6 +78,19 @@ class Relation:
         unknown = set(self.coefficients) - set(FEATURES)
         if unknown:
             raise ValueError(f"unknown parameters {sorted(unknown)}; allowed: {FEATURES}")
+        names = ["intercept", *self.features]
+        if self.errors is not None and self.covariance is not None:
+            raise ValueError("a relation has errors or a covariance of its coefficients, not both")
+        if self.errors is not None and set(self.errors) != set(names):
+            raise ValueError(f"errors are of {sorted(self.errors)}; there must be those of {names}")
+        shape = (len(names), len(names))
+        if self.covariance is not None and np.shape(self.covariance) != shape:
+            raise ValueError(f"the covariance is not {shape}, that of {names}")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Its light-curve parameters, in the order of `FEATURES`."""
+        return tuple(name for name in FEATURES if name in self.coefficients)
 
     def estimate(self, fits: pd.DataFrame) -> tuple[Floats, Floats]:
         """Return [Fe/H] (dex) and its error of fits with the columns of the data model.
@@ -76,6 +107,10 @@ class Relation:
         Returns
         -------
         feh, feh_err : (n,)
+
+        See Also
+        --------
+        coefficient_error : the error of the relation itself.
         """
         feh = np.full(len(fits), self.intercept)
         for name, coefficient in self.coefficients.items():
@@ -91,6 +126,25 @@ class Relation:
                     covariance = fits[f"cov_{low}_{high}"].to_numpy(float)
                 variance += self.coefficients[first] * self.coefficients[second] * covariance
         return feh, np.sqrt(np.maximum(variance, 0.0))
+
+    def coefficient_error(self, fits: pd.DataFrame) -> Floats:
+        """Return the error (n,) of [Fe/H] (dex) by those of the coefficients; 0 if unknown.
+
+        Parameters
+        ----------
+        fits
+            See `estimate`.
+        """
+        design = np.column_stack(
+            [np.ones(len(fits)), *(self._parameter(fits, name) for name in self.features)]
+        )
+        if self.errors is not None:
+            scaled = design * [self.errors[name] for name in ("intercept", *self.features)]
+            return np.sqrt(np.sum(scaled**2, axis=1))
+        if self.covariance is not None:
+            variance = np.sum(design @ np.array(self.covariance, float) * design, axis=1)
+            return np.sqrt(np.maximum(variance, 0.0))
+        return np.zeros(len(fits))
 
     def _parameter(self, fits: pd.DataFrame, name: str) -> Floats:
         values = fits[name].to_numpy(float)
@@ -109,9 +163,38 @@ def read_relations(*paths: Path | str) -> dict[str, dict[str, Relation]]:
             relations[name] = {
                 pulsation_type: Relation(**entry)
                 for pulsation_type, entry in section.items()
-                if pulsation_type != "source"
+                if pulsation_type != _SOURCE
             }
     return relations
+
+
+def list_bands(relations: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, str]:
+    """Return the band of a relation for each pulsation type it has.
+
+    Parameters
+    ----------
+    relations
+        What a file of relations holds, as YAML has it: by name, then by pulsation type.
+    name
+        Name of the relation.
+
+    Returns
+    -------
+    dict
+        Band by pulsation type; empty for `AS_PUBLISHED`, which has no formula.
+
+    Raises
+    ------
+    ValueError
+        If there is no such relation.
+    """
+    if name not in relations:
+        raise ValueError(f"there is no relation {name!r}; known are {', '.join(sorted(relations))}")
+    return {
+        pulsation_type: entry["band"]
+        for pulsation_type, entry in relations[name].items()
+        if pulsation_type != _SOURCE
+    }
 
 
 def estimate_metallicity(
@@ -138,14 +221,18 @@ def estimate_metallicity(
     phi31
         "own": of our fit; "archive": of the star list where it has one, else of our fit.
     scatter
-        Whether the errors include the scatter of the relation, as those of Muraveva et
-        al. (2025) do.
+        Whether the errors by which labels are cut and weighted in a training include the
+        scatter of the relation, as those of Muraveva et al. (2025) do.
 
     Returns
     -------
     pandas.DataFrame
-        ``star_id, pulsation_type, relation, feh, feh_err, status``; stars of a type
-        without a relation get ``no_relation``.
+        ``star_id, pulsation_type, relation, feh, feh_err, feh_err_light_curve,
+        feh_err_relation, training_err, status``, errors in dex: `feh_err` is the whole
+        error, the light curve's and the relation's in quadrature, the latter of its
+        coefficients and its scatter (both NaN where no scatter is known); `training_err`
+        that of light curve and coefficients and, with `scatter`, the scatter. Stars of a
+        type without a relation get ``no_relation``.
 
     Raises
     ------
@@ -159,25 +246,28 @@ def estimate_metallicity(
     if phi31 == "archive":
         ordered = take_archive_phi31(ordered, stars)
     types = stars["pulsation_type"].to_numpy()
-    feh = np.full(len(stars), np.nan)
-    feh_err = np.full(len(stars), np.nan)
+    feh, light_curve, coefficients, intrinsic = np.full((4, len(stars)), np.nan)
     status = ordered["status"].to_numpy(dtype=object)
     fitted = status == "ok"
     for pulsation_type, relation in relations.items():
+        if scatter and relation.scatter is None:
+            raise ValueError(f"the relation {name} for {pulsation_type} has no known scatter")
         rows = fitted & (types == pulsation_type)
-        feh[rows], feh_err[rows] = relation.estimate(ordered.loc[rows])
-        if scatter:
-            if relation.scatter is None:
-                raise ValueError(f"the relation {name} for {pulsation_type} has no known scatter")
-            feh_err[rows] = np.hypot(feh_err[rows], relation.scatter)
+        feh[rows], light_curve[rows] = relation.estimate(ordered.loc[rows])
+        coefficients[rows] = relation.coefficient_error(ordered.loc[rows])
+        intrinsic[rows] = np.nan if relation.scatter is None else relation.scatter
     status[fitted & ~np.isin(types, list(relations))] = "no_relation"
+    of_relation = np.hypot(coefficients, intrinsic)
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(),
             "pulsation_type": types,
             "relation": name,
             "feh": feh,
-            "feh_err": feh_err,
+            "feh_err": np.hypot(light_curve, of_relation),
+            "feh_err_light_curve": light_curve,
+            "feh_err_relation": of_relation,
+            "training_err": np.hypot(light_curve, of_relation if scatter else coefficients),
             "status": status,
         }
     )
@@ -232,21 +322,26 @@ def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `estimate_metallicity`; stars without a value get ``no_relation``.
+        As `estimate_metallicity`, with the list's error, whose parts are unknown; stars
+        without a value get ``no_relation``.
     """
     status = fits.set_index("star_id").loc[stars["star_id"], "status"].to_numpy(dtype=object)
     feh = stars["archive_feh"].to_numpy(float)
     status[(status == "ok") & ~np.isfinite(feh)] = "no_relation"
     labelled = status == "ok"
     unknown = pd.Series(np.nan, index=stars.index)
-    feh_err = stars.get("archive_feh_err", unknown).to_numpy(float)
+    published_err = stars.get("archive_feh_err", unknown).to_numpy(float)
+    feh_err = np.where(labelled, published_err, np.nan)
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(),
             "pulsation_type": stars["pulsation_type"].to_numpy(),
             "relation": AS_PUBLISHED,
             "feh": np.where(labelled, feh, np.nan),
-            "feh_err": np.where(labelled, feh_err, np.nan),
+            "feh_err": feh_err,
+            "feh_err_light_curve": np.nan,
+            "feh_err_relation": np.nan,
+            "training_err": feh_err,
             "status": status,
         }
     )
