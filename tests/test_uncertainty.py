@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from metalyra.uncertainty import calibrate, estimate_errors, measure_coverage
+from metalyra.uncertainty import (
+    BOUNDS,
+    ERROR_PARTS,
+    calibrate,
+    estimate_errors,
+    measure_coverage,
+    normal_bounds,
+    total_errors,
+)
 
 
 def draw_residuals(number: int, seed: int, heavy: bool = False):
@@ -43,3 +51,33 @@ def test_too_few_stars_are_refused():
     calibrate(*draw_residuals(19, 5))
     with pytest.raises(ValueError, match="19 are needed"):
         calibrate(*draw_residuals(18, 5))
+
+
+def test_the_total_error_is_that_of_its_parts_and_bounds_hold_their_share():
+    calibration = calibrate(*draw_residuals(4000, 6))
+    residuals, spread = draw_residuals(20_000, 7)
+    about_relation = 0.14 * np.random.default_rng(8).standard_normal(20_000)
+    feh = np.full(20_000, -1.5)
+    table = total_errors(feh, calibration, spread, 0.14)
+    parts = table[[*ERROR_PARTS]].to_numpy()
+    np.testing.assert_allclose(table["feh_err"], np.sqrt((parts**2).sum(axis=1)), rtol=1e-9)
+    truth = feh - residuals + about_relation
+    for level in (68, 95):
+        inside = (table[f"feh_low_{level}"] <= truth) & (truth <= table[f"feh_high_{level}"])
+        assert inside.mean() == pytest.approx(level / 100, abs=0.015)
+
+
+def test_what_is_not_known_of_an_error_is_not_made_up():
+    calibration = calibrate(draw_residuals(500, 9)[0], np.zeros(500))
+    feh = np.array([-1.0, -2.0])
+    alike = total_errors(feh, calibration, None)
+    assert alike["feh_err_light_curve"].isna().all()
+    assert alike["feh_err_relation"].isna().all()
+    np.testing.assert_array_equal(alike["feh_err"], alike["feh_err_model"])
+    assert total_errors(feh, None, None, 0.14).isna().all(axis=None)
+
+
+def test_normal_bounds_are_symmetric():
+    table = normal_bounds(np.array([-1.0]), np.array([0.2]))
+    assert list(table) == list(BOUNDS)
+    np.testing.assert_allclose(table.iloc[0], [-1.2, -0.8, -1.3942, -0.6058], atol=1e-3)

@@ -20,7 +20,7 @@ from metalyra.metrics import (
     root_mean_squared_error,
 )
 from metalyra.tables import describe, replace_when_complete, write_table
-from metalyra.uncertainty import BOUNDS, ERROR_PARTS
+from metalyra.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
 _IDENTITY = ("sample", "star_id", "band")
 
@@ -104,7 +104,9 @@ def list_estimates(
         relation = settings.get("relation") or relations.get(settings.get("labels"), "")
         estimates.append(Estimate(predictions[model], relation, model))
     if labels is not None:
-        estimates.append(Estimate(labels, relations.get(sample, "")))
+        bounds = normal_bounds(labels["feh"].to_numpy(float), labels["feh_err"].to_numpy(float))
+        bounded = pd.concat([labels.reset_index(drop=True), bounds], axis="columns")
+        estimates.append(Estimate(bounded, relations.get(sample, "")))
     return estimates
 
 
@@ -164,7 +166,8 @@ def list_sample_estimates(
         values = [name for name in ESTIMATED if name not in ("relation", "model")]
         table[values] = table[values].astype(object).where(before == OK, None)
         explained = table["status"].map(_describe_unless_ok)
-        table["reason"] = table["reason"].where(table["reason"].notna(), explained)
+        silent = table["reason"].isna() | ((table["reason"] == "") & (table["status"] != OK))
+        table["reason"] = table["reason"].mask(silent, explained)
         tables.append(table.assign(row=np.arange(len(keys))))
     rows = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable")
     rows = rows.assign(sample=sample, band=band).reset_index(drop=True)

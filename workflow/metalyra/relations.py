@@ -197,6 +197,15 @@ def list_bands(relations: Mapping[str, Mapping[str, Any]], name: str) -> dict[st
     }
 
 
+def scatter_of(
+    relations: Mapping[str, Mapping[str, Relation]], name: str, pulsation_type: str
+) -> float:
+    """Return the intrinsic scatter (dex) of a relation for a type; NaN where it is unknown."""
+    relation = relations.get(name, {}).get(pulsation_type)
+    scatter = None if relation is None else relation.scatter
+    return np.nan if scatter is None else scatter
+
+
 def estimate_metallicity(
     fits: pd.DataFrame,
     stars: pd.DataFrame,
@@ -205,6 +214,8 @@ def estimate_metallicity(
     *,
     phi31: str = "own",
     scatter: bool = False,
+    band: str | None = None,
+    other_band: bool = False,
 ) -> pd.DataFrame:
     """Label the stars of a sample with the [Fe/H] of a relation.
 
@@ -223,22 +234,27 @@ def estimate_metallicity(
     scatter
         Whether the errors by which labels are cut and weighted in a training include the
         scatter of the relation, as those of Muraveva et al. (2025) do.
+    band
+        Band of the light curves; None to believe that it is the relation's.
+    other_band
+        Whether a relation for another band is applied all the same; the reason of the
+        stars says so.
 
     Returns
     -------
     pandas.DataFrame
         ``star_id, pulsation_type, relation, feh, feh_err, feh_err_light_curve,
-        feh_err_relation, training_err, status``, errors in dex: `feh_err` is the whole
+        feh_err_relation, training_err, status, reason``, errors in dex: `feh_err` is the whole
         error, the light curve's and the relation's in quadrature, the latter of its
         coefficients and its scatter (both NaN where no scatter is known); `training_err`
         that of light curve and coefficients and, with `scatter`, the scatter. Stars of a
-        type without a relation get ``no_relation``.
+        type without a relation get ``no_relation``; `reason` is a caveat, or empty.
 
     Raises
     ------
     ValueError
-        If `phi31` is unknown or asks for what the star list does not have, or a relation
-        has no scatter where it is asked for.
+        If `phi31` is unknown or asks for what the star list does not have, a relation has
+        no scatter where it is asked for, or is for another band.
     """
     if phi31 not in PHI31_SOURCES:
         raise ValueError(f"phi31 is {phi31!r}; allowed are {', '.join(PHI31_SOURCES)}")
@@ -248,8 +264,17 @@ def estimate_metallicity(
     types = stars["pulsation_type"].to_numpy()
     feh, light_curve, coefficients, intrinsic = np.full((4, len(stars)), np.nan)
     status = ordered["status"].to_numpy(dtype=object)
+    reason = np.full(len(stars), "", dtype=object)
     fitted = status == "ok"
     for pulsation_type, relation in relations.items():
+        if band not in (None, relation.band):
+            caveat = (
+                f"the relation {name} for {pulsation_type} is for band {relation.band}, the "
+                f"light curves are in {band}"
+            )
+            if not other_band:
+                raise ValueError(f"{caveat}; allow it with labelling: {{other_band: true}}")
+            reason[fitted & (types == pulsation_type)] = caveat
         if scatter and relation.scatter is None:
             raise ValueError(f"the relation {name} for {pulsation_type} has no known scatter")
         rows = fitted & (types == pulsation_type)
@@ -269,6 +294,7 @@ def estimate_metallicity(
             "feh_err_relation": of_relation,
             "training_err": np.hypot(light_curve, of_relation if scatter else coefficients),
             "status": status,
+            "reason": reason,
         }
     )
 
@@ -343,5 +369,6 @@ def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
             "feh_err_relation": np.nan,
             "training_err": feh_err,
             "status": status,
+            "reason": "",
         }
     )
