@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 from job import logged
-from metalyra.ledger import make_ledger
+from metalyra.ledger import check_rows, make_ledger
+from metalyra.surveys.own import read_stars
 from metalyra.tables import replace_when_complete
 from stage_tables import read_catalogue, read_stages
 
@@ -13,5 +14,8 @@ with logged(snakemake):
     catalogue = read_catalogue(snakemake.input, study)
     ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
     logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
+    star_list = snakemake.input.given
+    listed = read_stars([Path(star_list)])["star_id"].str.strip()
+    check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
     with replace_when_complete(Path(snakemake.output[0])) as temporary:
         catalogue.drop(columns="sample").to_csv(temporary, index=False)

@@ -1,6 +1,6 @@
 """Read what the stages wrote, for the scripts that look at a whole study.
 
-The inputs of their rules are named <stage>_<sample>, predictions_<model>_<sample> and
+The inputs of their rules are named <stage>_<sample>, predictions_<model>_OF_<sample> and
 development_<model>.
 """
 
@@ -30,7 +30,7 @@ def read_catalogue(files: "InputFiles", study: dict[str, Any]) -> pd.DataFrame:
             if sample in study["labels"]
         },
         {
-            (model, sample): read_tables(files[f"predictions_{model}_{sample}"])
+            (model, sample): read_tables(files[f"predictions_{model}_OF_{sample}"])
             for model, sample in _predictions(study)
         },
     )
@@ -49,7 +49,7 @@ def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTab
         if development := files.get(f"development_{model}"):
             yield StageTable("develop", settings["sample"], read_table(development), model)
     for model, sample in _predictions(study):
-        table = read_tables(files[f"predictions_{model}_{sample}"])
+        table = read_tables(files[f"predictions_{model}_OF_{sample}"])
         yield StageTable("predict", sample, table, model)
 
 
