@@ -624,3 +624,27 @@ def test_a_sequence_may_be_aligned_and_a_published_model_name_its_training_stars
     del models["dg22_ks"]["sequence"]["alignment"]
     [problem] = problems_of(config)
     assert problem.startswith("models.dg22_g.training_stars: the source '../stars.csv'")
+
+
+def test_a_model_is_applied_to_a_sample_once():
+    config = load("config")
+    config["predict"].append({**config["predict"][0], "cuts": {"snr": [50, None]}})
+    assert problems_of(config) == [
+        "predict[2]: predict[0] applies the model demo_g to the sample gaia_dr2_g already; leave "
+        "one of the two out"
+    ]
+
+
+def test_own_stars_may_use_a_model_whose_labels_are_calibrated_in_its_study():
+    config = load("dekany21", **{**OWN, "model": "own_i", "band": "I"})
+    trained = load("config")["models"]["demo_g"]
+    config["models"] = {"own_i": {**trained, "sample": "calibrators_i"}}
+    del config["models"]["own_i"]["labels"]
+    resolved = resolve(config)
+    assert resolved["labels"] == {"calibrators_i": "metalyra_i"}
+    assert list(resolved["calibrate"]) == ["metalyra_i"]
+
+
+def test_a_calibration_without_its_sample_is_one_problem():
+    [problem] = problems_of(changed("dekany21", "calibrate.metalyra_i.sample", "calibrators"))
+    assert problem.startswith("calibrate.metalyra_i.sample: 'calibrators' is unknown; did you mean")

@@ -272,7 +272,7 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
         {"model": config["model"], "sample": OWN_SAMPLE, "other_band": config["other_band"]}
     ]
     # What the study makes of its other samples is not asked for now.
-    config["tables"] = config["sky_maps"] = config["calibrate"] = {}
+    config["tables"] = config["sky_maps"] = {}
     config["archive_comparisons"] = []
 
 
@@ -299,7 +299,15 @@ def _cross_check(config: Config, published: Mapping[str, Config]) -> Iterator[st
         if model.get("relation") not in (None, *relations):
             yield _unknown(f"models.{name}.relation:", model["relation"], relations)
         yield from _check_model(f"models.{name}", model, config)
+    applied: dict[tuple[str, str], int] = {}
     for place, prediction in enumerate(config["predict"]):
+        model, sample = prediction["model"], prediction["sample"]
+        first = applied.setdefault((model, sample), place)
+        if first != place:
+            yield (
+                f"predict[{place}]: predict[{first}] applies the model {model} to the sample "
+                f"{sample} already; leave one of the two out"
+            )
         yield from _check_prediction(f"predict[{place}]", prediction, config)
     for group in ("tables", "sky_maps"):
         for name, product in config[group].items():
@@ -315,17 +323,17 @@ def _cross_check(config: Config, published: Mapping[str, Config]) -> Iterator[st
 
 def _relations_of_study(config: Config) -> dict[str, Config]:
     """Return the relations that a study calibrates, with the bands of their samples."""
-    samples = config["samples"]
-    return {
-        name: {kind: {"band": samples[calibration["sample"]]["band"]} for kind in ("RRab", "RRc")}
-        for name, calibration in config["calibrate"].items()
-        if calibration["sample"] in samples
-    }
+    relations = {}
+    for name, calibration in config["calibrate"].items():
+        sample = config["samples"].get(calibration["sample"], {})
+        relations[name] = {kind: {"band": sample.get("band")} for kind in ("RRab", "RRc")}
+    return relations
 
 
 def _bands_of(relation: Config) -> list[str]:
-    """Return the bands of a relation; none of one that has no formula."""
-    return list(dict.fromkeys(part["band"] for part in relation.values() if "band" in part))
+    """Return the bands of a relation, of any pulsation type; none of one without a formula."""
+    parts = [part for part in relation.values() if isinstance(part, Mapping)]
+    return list(dict.fromkeys(part["band"] for part in parts if part.get("band")))
 
 
 def _check_band_of_labels(
