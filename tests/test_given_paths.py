@@ -61,6 +61,7 @@ def test_paths_that_lead_somewhere_are_no_problem(given):
         ),
         ("mirror", "miror", "mirror: there is no folder 'miror'; correct it, or leave it out"),
         ("output", "stars.csv", "output: 'stars.csv' is the file of the key stars; give another"),
+        ("output", "curves/f.csv", "output: 'curves/f.csv' would be one of the light curves in"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_named_with_its_key(given, key, path, message):

@@ -173,8 +173,13 @@ def _check_output(config: Config) -> Iterator[str]:
     if output.is_dir():
         yield f"output: {str(output)!r} is a folder; give a file, such as {output / 'feh.csv'}"
     for key in ("stars", "lightcurves"):
-        if output.absolute() == Path(config[key]).absolute():
+        if os.path.realpath(output) == os.path.realpath(config[key]):
             yield f"output: {str(output)!r} is the file of the key {key}; give another"
+    if os.path.realpath(config["lightcurves"]) in map(str, Path(os.path.realpath(output)).parents):
+        yield (
+            f"output: {str(output)!r} would be one of the light curves in the folder of the key "
+            "lightcurves; give another place"
+        )
 
 
 def _guess(path: Path) -> str:
