@@ -7,6 +7,7 @@ Every stage of the path of a star is a file of workflow/rules/; what a study wri
 results/<study>/.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from metalyra.configuration import (
     resolve_config,
 )
 from metalyra.fingerprints import fingerprint
+from metalyra.given_paths import find_wrong_paths
 from metalyra.locking import StudyLockedError, lock_study
 
 # A study given on the command line replaces the demo instead of being merged into it.
@@ -47,6 +49,9 @@ try:
         relations=read_yaml(RELATIONS),
         archives=read_yaml(ARCHIVES)["archives"],
     )
+    # The jobs of a cluster need not look again.
+    if workflow.is_main_process and (problems := find_wrong_paths(config, os.environ)):
+        raise ConfigurationError(problems)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 

@@ -29,7 +29,10 @@ SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 OWN_SAMPLE = {"survey": "own", "band": "G", "stars": ["s.csv"], "light_curves": ["curves"]}
-OWN = {"stars": "s.csv", "lightcurves": "curves", "model": "dg22_g", "output": "feh.csv"}
+OWN = {
+    **{"stars": "s.csv", "lightcurves": "curves", "model": "dg22_g", "band": "G"},
+    "output": "feh.csv",
+}
 
 
 def load(name: str, **keys) -> dict:
@@ -166,19 +169,22 @@ def test_own_stars_become_a_sample_to_which_the_model_is_applied():
     assert resolved["samples"]["own_stars"]["stars"] == ["s.csv"]
     assert resolved["samples"]["own_stars"]["light_curves"] == ["curves"]
     assert resolved["samples"]["own_stars"]["band"] == "G"
-    assert resolved["predict"] == [{"model": "dg22_g", "sample": "own_stars"}]
+    assert resolved["predict"] == [
+        {"model": "dg22_g", "sample": "own_stars", "cuts": None, "other_band": False}
+    ]
 
 
 def test_own_stars_may_use_a_model_that_another_study_trains():
-    resolved = resolve(load("config", **{**OWN, "model": "demo_ks"}))
+    resolved = resolve(load("config", **{**OWN, "model": "demo_ks", "band": "Ks"}))
     assert resolved["samples"]["own_stars"]["band"] == band_of_model(resolved, "demo_ks") == "Ks"
-    assert resolved["predict"] == [{"model": "demo_ks", "sample": "own_stars"}]
+    [prediction] = resolved["predict"]
+    assert (prediction["model"], prediction["sample"]) == ("demo_ks", "own_stars")
 
 
 def test_own_stars_need_all_their_keys():
     config = load("apply", stars="s.csv", model="dg22_g")
     [problem] = problems_of(config)
-    assert problem.startswith("the key lightcurves, output is missing")
+    assert problem.startswith("the key lightcurves, band, output is missing")
 
 
 def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
@@ -191,8 +197,8 @@ def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
 def test_a_study_without_samples_says_how_own_stars_are_given():
     [problem] = problems_of(load("apply"))
     assert (
-        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g>"
-        in problem
+        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g> "
+        "band=<band> output=<csv>" in problem
     )
 
 
@@ -216,7 +222,9 @@ def settings_of(function) -> set[str]:
 def test_the_schema_knows_the_librarys_networks_and_recipes(definition, choice, functions):
     assert set(SCHEMA["$defs"][definition]["properties"][choice]["enum"]) == set(functions)
     for name, function in functions.items():
-        assert properties_of(definition, choice, name) == settings_of(function)
+        # The alignment is of the curves that a recipe gets.
+        ours = {"alignment"} if choice == "recipe" else set()
+        assert properties_of(definition, choice, name) == settings_of(function) | ours
 
 
 def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
@@ -313,7 +321,7 @@ def test_an_experiment_and_a_table_need_different_names():
 
 def test_the_schema_knows_the_settings_of_the_labels():
     labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
-    assert set(labelling) == settings_of(estimate_metallicity)
+    assert set(labelling) == settings_of(estimate_metallicity) | {"other_band"}
     assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
 
 
@@ -445,3 +453,198 @@ def test_published_folds_are_not_repeated():
     config["models"]["metalyra_g"]["repeats"] = 2
     [problem] = problems_of(config)
     assert problem == "models.metalyra_g.repeats: allowed is 1 for a stack and with published folds"
+
+
+@pytest.mark.parametrize(
+    ("study", "path", "value", "message"),
+    [
+        (
+            "config",
+            "predict.1.sample",
+            "gaia_dr3_g",
+            "predict[1]: the model demo_ks is for band Ks, the sample gaia_dr3_g is in band G; "
+            "models for it: demo_g; other_band: true in this entry applies this one",
+        ),
+        (
+            "config",
+            "labels.gaia_dr3_g",
+            "dekany2021",
+            "labels.gaia_dr3_g: the relation dekany2021 is for band I, the sample gaia_dr3_g is in "
+            "band G; relations for it: muraveva2025; samples.gaia_dr3_g.labelling: {other_band: "
+            "true} allows this one",
+        ),
+        (
+            "dekany21",
+            "samples.calibrators_v",
+            {**OWN_SAMPLE, "band": "V"},
+            "labels.calibrators_v: the relation metalyra_i is for band I, the sample calibrators_v "
+            "is in band V; relations for it: jurcsik_kovacs1996, mullen2021; "
+            "samples.calibrators_v.labelling: {other_band: true} allows this one",
+        ),
+    ],
+)
+def test_another_band_is_named_with_what_allows_it(study, path, value, message):
+    config = changed(study, path, value)
+    if study == "dekany21":
+        config["labels"]["calibrators_v"] = "metalyra_i"
+    assert message in problems_of(config)
+
+
+def test_another_band_may_be_allowed():
+    config = changed("config", "predict.1.sample", "gaia_dr3_g")
+    config["predict"][1]["other_band"] = True
+    config["labels"]["gaia_dr3_g"] = "dekany2021"
+    config["samples"]["gaia_dr3_g"]["labelling"] = {"other_band": True}
+    del config["sky_maps"]["sky_map_ks"]
+    resolved = resolve(config)
+    assert [entry["other_band"] for entry in resolved["predict"]] == [False, True]
+    assert resolve(resolved) == resolved
+
+
+def test_labels_as_published_are_of_any_band():
+    assert resolve(load("dg22"))["labels"]["gaia_dr2_g"] == "as_published"
+
+
+def test_own_stars_of_another_band_than_the_models_are_named_with_what_allows_them():
+    config = load("apply", **{**OWN, "band": "Ks"})
+    assert problems_of(config) == [
+        "band: the model dg22_g is for band G, the sample own_stars is in band Ks; models for it: "
+        "dg22_ks; --config other_band=true applies this one"
+    ]
+    for text in ("true", "True", True):
+        resolved = resolve({**config, "other_band": text})
+        assert resolved["predict"][0]["other_band"] is resolved["other_band"] is True
+        assert resolved["samples"]["own_stars"]["band"] == "Ks"
+        assert resolve(resolved) == resolved
+    assert problems_of({**config, "other_band": "false"}) == problems_of(config)
+    [problem] = problems_of({**config, "other_band": "yes"})
+    assert problem == "other_band: 'yes' is neither true nor false"
+    [problem] = problems_of(load("apply", **{**OWN, "band": "K"}))
+    assert problem.startswith("band: 'K' is unknown; did you mean Ks? allowed: I, V, G, BP, RP")
+
+
+@pytest.mark.parametrize(
+    ("study", "path", "message"),
+    [
+        (
+            "config",
+            "models.demo_g.cuts.sn",
+            "models.demo_g.cuts: the column of the sample gaia_dr2_g 'sn' is unknown; did you mean "
+            "snr?",
+        ),
+        (
+            "config",
+            "models.demo_ks.cuts.archive_feh",
+            "models.demo_ks.cuts: the column of the sample vvv_ks 'archive_feh' is unknown;",
+        ),
+        (
+            "dg22",
+            "models.dg22_g.cuts",
+            "models.dg22_g.cuts: the column 'archive_fehh' is unknown; did you mean archive_feh?",
+        ),
+        (
+            "dg22",
+            "predict.2.cuts",
+            "predict[2].cuts: the column of the sample vvv_inner_bulge 'archive_fehh' is unknown; "
+            "did you mean archive_feh?",
+        ),
+        (
+            "config",
+            "models.demo_g.cuts.curve",
+            "models.demo_g.cuts: the column of the sample gaia_dr2_g 'curve' is unknown;",
+        ),
+    ],
+)
+def test_a_cut_on_a_column_that_the_sample_does_not_have_is_named(study, path, message):
+    value = {"archive_fehh": [None, 0]} if path.endswith("cuts") else [None, 0]
+    [problem] = problems_of(changed(study, path, value))
+    assert problem.startswith(message)
+
+
+def test_cuts_may_be_on_what_the_archive_publishes():
+    config = load("dg22")
+    config["predict"][2]["cuts"] = {"archive_snr": [100, None], "phase_coverage": [0.85, None]}
+    config["models"]["metalyra_g"]["cuts"] = {"archive_feh": [-2.7, 0.0], "training_err": [None, 1]}
+    predict = resolve(config)["predict"]
+    assert predict[2]["cuts"]["archive_snr"] == [100, None]
+    assert predict[0]["cuts"] is None
+
+
+@pytest.mark.parametrize("group", ["tables", "experiments"])
+def test_no_table_has_the_name_of_one_that_studies_write_themselves(group):
+    config = load("monti24", experiments={}, tables={})
+    product = {"sample": "gaia_dr3_g"}
+    if group == "experiments":
+        product = load("monti24")["experiments"]["table_a1"]
+    config[group] = {"recovery": product}
+    [problem] = problems_of(config)
+    assert problem == (
+        f"{group}.recovery: tables/recovery.csv is the comparison of a simulated sky with its "
+        "truth; choose another name"
+    )
+
+
+def test_models_of_two_experiments_need_different_names():
+    config = load("monti24")
+    experiment = config["experiments"]["table_a1"]
+    raw = {**experiment["axes"], "catalogue": {"gru": experiment["axes"]["catalogue"]["raw"]}}
+    raw["network"] = {"gru": {"network": {"kind": "gru"}}}
+    other = {"shared": experiment["shared"], "axes": raw}
+    config["experiments"] = {"e_gru": {**other, "axes": {"network": raw["network"]}}}
+    config["experiments"]["e_gru"]["shared"] = experiment["shared"] | raw["catalogue"]["gru"]
+    config["experiments"]["e"] = other
+    [problem] = problems_of(config)
+    assert problem == (
+        "experiments.e: its model e_gru_gru has the name of one of the experiment e_gru; rename "
+        "an experiment or a setting"
+    )
+
+
+def test_a_model_that_is_another_than_the_experiments_of_its_name_is_refused():
+    published = {"published": "a", "band": "G", "members": 1, "relation": "muraveva2025"}
+    config = load("monti24", models={"table_a1_raw_gru": published})
+    [problem] = problems_of(config)
+    assert problem.startswith("models.table_a1_raw_gru.published: 'a' makes another model than ")
+    assert "experiments.table_a1" in problem
+
+
+def test_a_sequence_may_be_aligned_and_a_published_model_name_its_training_stars():
+    config = load("dg22")
+    models = config["models"]
+    models["dg22_g"]["sequence"]["alignment"] = "maximum"
+    models["dg22_g"]["training_stars"] = "dekany_grebel_2022/g_dev_reconstructed.csv"
+    models["metalyra_g"]["stack"]["alignment"] = "phi1"
+    resolved = resolve(config)["models"]
+    assert resolved["dg22_g"]["sequence"]["alignment"] == "maximum"
+    assert "alignment" not in resolved["dg22_ks"]["sequence"]
+    models["dg22_g"]["training_stars"] = "../stars.csv"
+    models["dg22_ks"]["sequence"]["alignment"] = "minimum"
+    [problem] = problems_of(config)
+    assert problem.startswith("models.dg22_ks.sequence.alignment: 'minimum' is unknown")
+    del models["dg22_ks"]["sequence"]["alignment"]
+    [problem] = problems_of(config)
+    assert problem.startswith("models.dg22_g.training_stars: the source '../stars.csv'")
+
+
+def test_a_model_is_applied_to_a_sample_once():
+    config = load("config")
+    config["predict"].append({**config["predict"][0], "cuts": {"snr": [50, None]}})
+    assert problems_of(config) == [
+        "predict[2]: predict[0] applies the model demo_g to the sample gaia_dr2_g already; leave "
+        "one of the two out"
+    ]
+
+
+def test_own_stars_may_use_a_model_whose_labels_are_calibrated_in_its_study():
+    config = load("dekany21", **{**OWN, "model": "own_i", "band": "I"})
+    trained = load("config")["models"]["demo_g"]
+    config["models"] = {"own_i": {**trained, "sample": "calibrators_i"}}
+    del config["models"]["own_i"]["labels"]
+    resolved = resolve(config)
+    assert resolved["labels"] == {"calibrators_i": "metalyra_i"}
+    assert list(resolved["calibrate"]) == ["metalyra_i"]
+
+
+def test_a_calibration_without_its_sample_is_one_problem():
+    [problem] = problems_of(changed("dekany21", "calibrate.metalyra_i.sample", "calibrators"))
+    assert problem.startswith("calibrate.metalyra_i.sample: 'calibrators' is unknown; did you mean")

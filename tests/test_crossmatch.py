@@ -245,6 +245,19 @@ def test_a_reference_star_without_a_period_confirms_none():
     assert star["status"] == "period_mismatch"
 
 
+@pytest.mark.parametrize("ambiguous", ["refuse", "nearest"])
+def test_an_empty_reference_matches_nothing(ambiguous):
+    stars = pending(("g1", 270.0, -30.0, None, None), ("g2", 270.1, -30.0, 0.5, "RRab"))
+    matched = match_stars(stars, OGLE.head(0), 1.0, ambiguous=ambiguous)
+    assert matched["status"].tolist() == ["no_match", "ok"]
+    assert matched["reference_id"].isna().all()
+    none = match_stars(stars.head(0), OGLE, 1.0, ambiguous=ambiguous)
+    assert none.empty
+    assert {*none} == {*matched}
+    by_chance = match_by_chance(stars, OGLE.head(0), 1.0, ambiguous=ambiguous)
+    assert by_chance.empty
+
+
 def test_the_nearest_of_several_is_a_match_if_that_is_asked_for():
     stars = pending(
         ("g1", 10.0 + 0.1 * ARCSEC, 0.0, None, None), ("g2", 10.0 - 0.5 * ARCSEC, 0.0, None, None)

@@ -173,3 +173,21 @@ def test_only_duplicates_lose_their_number():
         {"star_id": ["V#2", "b#2", "c#12"], "status": ["ok", "duplicate_id", "duplicate_id"]}
     )
     assert ledger.restore_star_id(table).tolist() == ["V#2", "b", "c"]
+
+
+def test_rows_that_are_those_of_a_list_pass():
+    ledger.check_rows(["a", "b", "a"], ["a", "b", "a"], "stars.csv")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (["a", "c"], "row 2 of stars.csv is 'b', of the output 'c'"),
+        (["b", "a"], "row 1 of stars.csv is 'a', of the output 'b'"),
+        (["a"], "row 2 of stars.csv is 'b', of the output none"),
+        (["a", "b", "c"], "row 3 of stars.csv is no star, of the output 'c'"),
+    ],
+)
+def test_rows_of_other_stars_than_a_list_has_are_refused(found, message):
+    with pytest.raises(ledger.LedgerError, match=message):
+        ledger.check_rows(found, ["a", "b"], "stars.csv")

@@ -119,11 +119,15 @@ def test_every_model_has_a_card_and_histories(results):
 
 
 def test_figures_are_drawn(results):
-    figures = {path.name for path in (results / "figures").glob("*.png")}
+    folder = results / "figures"
+    figures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     study = yaml.safe_load((results.parents[1] / "config/config.yaml").read_text())
-    for name in study["sky_maps"]:
-        assert f"{name}.png" in figures
-    assert {f"recovery_{sample}.png" for sample in SAMPLES} <= figures
+    assert "metallicities.png" in figures
+    assert {f"sky_maps/{name}.png" for name in study["sky_maps"]} <= figures
+    for kind in ("bailey", "light_curves", "recovery"):
+        assert {f"{kind}/{sample}.png" for sample in SAMPLES} <= figures
+    for kind in ("out_of_fold", "out_of_fold_histogram", "weights", "learning_curves"):
+        assert {f"{kind}/{model}.png" for model in MODELS} <= figures
 
 
 def test_a_second_run_does_nothing_and_says_so(demo):

@@ -1,5 +1,7 @@
 """What others script against: paper tables, own stars, messages."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,11 +100,12 @@ def own_stars(demo, tmp_path_factory):
     return folder, stars["star_id"].to_list(), expected
 
 
-def apply(project, mirror, folder, output, **changes):
+def apply(project, mirror, folder, output, *options, **changes):
     keys = {"stars": folder / "stars.csv", "lightcurves": folder / "curves", "model": "dg22_g"}
-    config = [f"{key}={value}" for key, value in {**keys, "output": output, **changes}.items()]
+    keys |= {"band": "G", "output": output, **changes}
+    config = [f"{key}={value}" for key, value in keys.items()]
     return project.attempt(
-        *("--cores", "all", "--configfile", "config/apply.yaml", "--config", *config),
+        *(*options, "--cores", "all", "--configfile", "config/apply.yaml", "--config", *config),
         METALYRA_MIRROR=str(mirror),
     )
 
@@ -117,6 +120,94 @@ def test_own_stars_get_a_value_or_a_reason(project, mirror, own_stars):
     assert table["status"].to_list() == expected
     assert (table["feh"].notna() == (table["status"] == "ok")).all()
     assert table["feh"].dropna().between(-3, 0.5).all()
+    assert (table["band"] == "G").all()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["run", "dry run"])
+@pytest.mark.parametrize("key", ["stars", "lightcurves"])
+def test_a_mistyped_path_fails_although_there_are_results(project, mirror, own_stars, key, options):
+    folder, _, _ = own_stars
+    before = (folder / "feh.csv").read_text()
+    mistyped = folder / {"stars": "star.csv", "lightcurves": "curve"}[key]
+    status, text = apply(project, mirror, folder, folder / "feh.csv", *options, **{key: mistyped})
+    assert status != 0
+    meant = folder / {"stars": "stars.csv", "lightcurves": "curves"}[key]
+    assert f"configuration: {key}: there is no '{mistyped}'; did you mean {meant}?" in text
+    assert "Traceback" not in text
+    assert (folder / "feh.csv").read_text() == before
+
+
+def test_a_link_that_leads_nowhere_fails_although_there_are_results(project, mirror, own_stars):
+    folder, star_ids, _ = own_stars
+    curve, kept = folder / f"curves/{star_ids[0]}.csv", folder / "kept.csv"
+    curve.rename(kept)
+    curve.symlink_to(folder / "nowhere.csv")
+    try:
+        status, text = apply(project, mirror, folder, folder / "feh.csv", "--dry-run")
+    finally:
+        curve.unlink()
+        kept.rename(curve)
+    assert status != 0
+    assert f"configuration: lightcurves: the link '{curve}' leads nowhere; mend it" in text
+
+
+def test_a_curve_that_changes_unnoticed_changes_its_value(project, mirror, own_stars):
+    folder, star_ids, _ = own_stars
+    output = folder / "feh.csv"
+    before = pd.read_csv(output)
+    status, text = apply(project, mirror, folder, output, "--dry-run")
+    assert "Nothing to be done" in text
+    curve = folder / f"curves/{star_ids[0]}.csv"
+    kept, state = curve.read_text(), curve.stat()
+    header, *rows = kept.splitlines()
+    magnitudes = [row.split(",")[1] for row in rows]
+    # The same magnitudes in another order, in a file of the same size and time.
+    shuffled = [
+        ",".join([row.split(",")[0], magnitude, *row.split(",")[2:]])
+        for row, magnitude in zip(rows, sorted(magnitudes), strict=True)
+    ]
+    curve.write_text("\n".join([header, *shuffled]) + "\n")
+    os.utime(curve, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert curve.stat().st_size == state.st_size
+    try:
+        status, text = apply(project, mirror, folder, output)
+        after = pd.read_csv(output)
+    finally:
+        curve.write_text(kept)
+    assert status == 0, text
+    assert after["star_id"].to_list() == before["star_id"].to_list()
+    assert not after.loc[[0], "mean_mag":"snr"].equals(before.loc[[0], "mean_mag":"snr"])
+    others = before["star_id"] != star_ids[0]
+    assert after[others].equals(before[others])
+
+
+def test_other_stars_are_written_to_the_same_file(project, mirror, own_stars):
+    """What an earlier list has left behind is not taken for this one's."""
+    folder, star_ids, expected = own_stars
+    output = folder / "feh.csv"
+    stars = pd.read_csv(folder / "stars.csv", dtype=str).head(2).iloc[::-1]
+    stars.to_csv(folder / "two.csv", index=False)
+    status, text = apply(project, mirror, folder, output, stars=folder / "two.csv")
+    assert status == 0, text
+    two = pd.read_csv(output)
+    assert two["star_id"].astype(str).to_list() == star_ids[1::-1]
+    assert two["status"].to_list() == expected[1::-1]
+    status, text = apply(project, mirror, folder, output)
+    assert status == 0, text
+    assert pd.read_csv(output)["star_id"].to_list() == star_ids
+
+
+def test_own_stars_of_another_band_are_refused_before_anything_runs(project, mirror, own_stars):
+    folder, _, _ = own_stars
+    status, text = apply(project, mirror, folder, folder / "none.csv", band="V")
+    assert status != 0
+    assert "the model dg22_g is for band G, the sample own_stars is in band V" in text
+    assert "--config other_band=true" in text
+    status, text = apply(
+        project, mirror, folder, folder / "none.csv", "--dry-run", band="V", other_band="true"
+    )
+    assert status == 0, text
+    assert "Predicting own_stars with dg22_g" in text
 
 
 def test_own_light_curves_may_be_one_long_table(project, mirror, own_stars):

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from metalyra.cuts import is_measured, list_columns
 from metalyra.experiments import EFFORTS, expand_experiment, merge_settings
 from metalyra.queries import BATCH, expand_batches
 from metalyra.search import RANGES, apply_changes, find_ranges
@@ -22,8 +23,12 @@ from metalyra.training_settings import TrainingSettings
 OWN_SAMPLE = "own_stars"
 """Name of the sample that a user's own stars become."""
 
-_OWN_KEYS = ("stars", "lightcurves", "model", "output")
-_HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> output=<csv>"
+RESERVED_TABLES = {"recovery": "the comparison of a simulated sky with its truth"}
+"""Tables that studies write by themselves; no other may have their name."""
+
+_OWN_KEYS = ("stars", "lightcurves", "model", "band", "output")
+_HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band> output=<csv>"
+_ORIGINS = ("sample", "published", "trained")
 
 Config = dict[str, Any]
 
@@ -44,13 +49,13 @@ def read_yaml(path: Path) -> Config:
 def resolve_config(
     config: Mapping[str, Any],
     schema: Mapping[str, Any],
-    relations: Collection[str],
+    relations: Mapping[str, Mapping[str, Any]],
     archives: Mapping[str, Any] | None = None,
 ) -> Config:
     """Check a study's configuration and complete it with the defaults.
 
-    A user's own stars (the keys `stars`, `lightcurves`, `model`, `output`) become the
-    sample `own_stars`, to which the model is applied.
+    A user's own stars (the keys `stars`, `lightcurves`, `model`, `band`, `output`) become
+    the sample `own_stars`, to which the model is applied.
 
     Parameters
     ----------
@@ -59,7 +64,7 @@ def resolve_config(
     schema
         JSON schema of a study, with defaults.
     relations
-        Names of the metallicity relations there are.
+        The metallicity relations there are, as resources/relations.yaml has them.
     archives
         The archives that queries may ask; any will do if None.
 
@@ -147,6 +152,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
             )
         case "pattern" if key == "output":
             return f"{key}: {value!r} does not end in .csv"
+        case "pattern" if key == "other_band":
+            return f"{key}: {value!r} is neither true nor false"
         case _:
             return f"{key}: {error.message}"
 
@@ -210,6 +217,7 @@ def _fill_defaults(value: Any, part: Mapping[str, Any], schema: Mapping[str, Any
 
 def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
     """Add the models of the experiments; what `models` says of one of them stays."""
+    given, owners = config.get("models", {}), {}
     for name, experiment in config.get("experiments", {}).items():
         if name in config.get("tables", {}):
             yield f"experiments.{name}: the name is that of a table; choose another"
@@ -219,11 +227,30 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
                 expanded[changes] = expand_experiment(name, experiment, changes)
             except ValueError as error:
                 yield f"experiments.{name}.{changes}: {error}"
+        for model, settings in expanded.get(effort, {}).items():
+            other = owners.setdefault(model, name)
+            if other != name:
+                yield (
+                    f"experiments.{name}: its model {model} has the name of one of the experiment "
+                    f"{other}; rename an experiment or a setting"
+                )
+            yield from _check_same_model(f"experiments.{name}", model, settings, given)
         config["models"] = merge_settings(expanded.get(effort, {}), config.get("models", {}))
 
 
+def _check_same_model(key: str, name: str, expanded: Config, given: Config) -> Iterator[str]:
+    """Say if a model of `models` with the name of an experiment's comes from elsewhere."""
+    for origin in _ORIGINS:
+        explicit = given.get(name, {}).get(origin)
+        if explicit not in (None, expanded.get(origin)):
+            yield (
+                f"models.{name}.{origin}: {explicit!r} makes another model than the one of this "
+                f"name that {key} has; rename one of the two"
+            )
+
+
 def _apply_to_own_stars(config: Config) -> Iterator[str]:
-    """Turn the four keys of a user's own stars into a sample and a prediction."""
+    """Turn the keys of a user's own stars into a sample and a prediction."""
     models = config.get("models", {})
     if "stars" not in config:
         if not config.get("samples"):
@@ -236,30 +263,35 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     samples = config.setdefault("samples", {})
     samples[OWN_SAMPLE] = {
         "survey": "own",
-        "band": band_of_model(config, config["model"]),
+        "band": config["band"],
         "stars": [config["stars"]],
         "light_curves": [config["lightcurves"]],
     }
-    config["predict"] = [{"model": config["model"], "sample": OWN_SAMPLE}]
+    config["other_band"] = str(config.get("other_band", False)).lower() == "true"
+    config["predict"] = [
+        {"model": config["model"], "sample": OWN_SAMPLE, "other_band": config["other_band"]}
+    ]
     # What the study makes of its other samples is not asked for now.
-    config["tables"] = config["sky_maps"] = config["calibrate"] = {}
+    config["tables"] = config["sky_maps"] = {}
     config["archive_comparisons"] = []
 
 
-def _cross_check(config: Config, relations: Collection[str]) -> Iterator[str]:
+def _cross_check(config: Config, published: Mapping[str, Config]) -> Iterator[str]:
     """Yield what is wrong between keys."""
     samples, labels, models = config["samples"], config["labels"], config["models"]
     for name, sample in samples.items():
         yield from _check_sample(f"samples.{name}", name, sample, samples)
     calibrated = config["calibrate"]
     for name, calibration in calibrated.items():
-        yield from _check_calibration(f"calibrate.{name}", name, calibration, config, relations)
-    relations = [*relations, *calibrated]
+        yield from _check_calibration(f"calibrate.{name}", name, calibration, config, published)
+    relations = {**published, **_relations_of_study(config)}
     for name, relation in labels.items():
         if name not in samples:
             yield _unknown("labels: the sample", name, samples)
         if relation not in relations:
             yield _unknown(f"labels.{name}: the relation", relation, relations)
+        elif name in samples:
+            yield from _check_band_of_labels(name, samples[name], relation, relations)
     for name in config["archive_comparisons"]:
         if name not in samples:
             yield _unknown("archive_comparisons: the sample", name, samples)
@@ -267,11 +299,69 @@ def _cross_check(config: Config, relations: Collection[str]) -> Iterator[str]:
         if model.get("relation") not in (None, *relations):
             yield _unknown(f"models.{name}.relation:", model["relation"], relations)
         yield from _check_model(f"models.{name}", model, config)
+    applied: dict[tuple[str, str], int] = {}
     for place, prediction in enumerate(config["predict"]):
+        model, sample = prediction["model"], prediction["sample"]
+        first = applied.setdefault((model, sample), place)
+        if first != place:
+            yield (
+                f"predict[{place}]: predict[{first}] applies the model {model} to the sample "
+                f"{sample} already; leave one of the two out"
+            )
         yield from _check_prediction(f"predict[{place}]", prediction, config)
     for group in ("tables", "sky_maps"):
         for name, product in config[group].items():
             yield from _check_product(f"{group}.{name}", product, config)
+    for group in ("tables", "experiments"):
+        for name in config[group]:
+            if name in RESERVED_TABLES:
+                yield (
+                    f"{group}.{name}: tables/{name}.csv is {RESERVED_TABLES[name]}; choose another "
+                    "name"
+                )
+
+
+def _relations_of_study(config: Config) -> dict[str, Config]:
+    """Return the relations that a study calibrates, with the bands of their samples."""
+    relations = {}
+    for name, calibration in config["calibrate"].items():
+        sample = config["samples"].get(calibration["sample"], {})
+        relations[name] = {kind: {"band": sample.get("band")} for kind in ("RRab", "RRc")}
+    return relations
+
+
+def _bands_of(relation: Config) -> list[str]:
+    """Return the bands of a relation, of any pulsation type; none of one without a formula."""
+    parts = [part for part in relation.values() if isinstance(part, Mapping)]
+    return list(dict.fromkeys(part["band"] for part in parts if part.get("band")))
+
+
+def _check_band_of_labels(
+    name: str, sample: Config, relation: str, relations: Mapping[str, Config]
+) -> Iterator[str]:
+    """Check that a sample is labelled by a relation of its band, unless it may be another."""
+    bands, band = _bands_of(relations[relation]), sample["band"]
+    if set(bands) <= {band} or sample["labelling"]["other_band"]:
+        return
+    fitting = [other for other, part in relations.items() if _bands_of(part) == [band]]
+    yield (
+        f"labels.{name}: the relation {relation} is for band {' and '.join(bands)}, the sample "
+        f"{name} is in band {band}; relations for it: {', '.join(fitting) or 'none'}; "
+        f"samples.{name}.labelling: {{other_band: true}} allows this one"
+    )
+
+
+def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Config) -> Iterator[str]:
+    """Check that a sample has the columns of cuts; without a sample, that any could have them."""
+    columns = [column for column in cuts or {} if not is_measured(column)]
+    if not columns:
+        return
+    samples = config["samples"]
+    known = list_columns(samples[name]["survey"] for name in ([sample] if sample else samples))
+    for column in columns:
+        if column not in known:
+            whose = f" of the sample {sample}" if sample else ""
+            yield _unknown(f"{key}: the column{whose}", column, known)
 
 
 def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
@@ -351,7 +441,7 @@ def _check_source(key: str, source: str) -> Iterator[str]:
 
 def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     samples = config["samples"]
-    origins = [origin for origin in ("sample", "published", "trained") if origin in model]
+    origins = [origin for origin in _ORIGINS if origin in model]
     if len(origins) != 1:
         yield (
             f"{key}: needs one of the keys sample (trained here), published and trained "
@@ -368,6 +458,10 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
             yield f"{key}: the key {name} is missing; this model needs it"
     if "published" in model:
         yield from _check_source(f"{key}.published", model["published"])
+    if "training_stars" in model:
+        yield from _check_source(f"{key}.training_stars", model["training_stars"])
+    if model.get("sample") in (None, *samples):
+        yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
     if origins != ["sample"]:
         return
     if sum(name in model for name in ("network", "stack", "from_search")) != 1:
@@ -465,13 +559,24 @@ def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[
             known = False
             yield _unknown(f"{key}.{part}:", prediction[part], names)
     if known:
-        needed = band_of_model(config, prediction["model"])
-        band = config["samples"][prediction["sample"]]["band"]
-        if needed not in (None, band):
-            yield (
-                f"{key}: the model {prediction['model']} is for band {needed}, the sample "
-                f"{prediction['sample']} is in band {band}"
-            )
+        yield from _check_cuts(f"{key}.cuts", prediction["cuts"], prediction["sample"], config)
+        yield from _check_band_of_prediction(key, prediction, config)
+
+
+def _check_band_of_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
+    """Check that a model is applied to a sample of its band, unless it may be another."""
+    model, sample = prediction["model"], prediction["sample"]
+    needed, band = band_of_model(config, model), config["samples"][sample]["band"]
+    if needed in (None, band) or prediction["other_band"]:
+        return
+    allowance = "other_band: true in this entry"
+    if sample == OWN_SAMPLE and "output" in config:
+        key, allowance = "band", "--config other_band=true"
+    fitting = [other for other in config["models"] if band_of_model(config, other) == band]
+    yield (
+        f"{key}: the model {model} is for band {needed}, the sample {sample} is in band {band}; "
+        f"models for it: {', '.join(fitting) or 'none'}; {allowance} applies this one"
+    )
 
 
 def _check_product(key: str, product: Config, config: Config) -> Iterator[str]:

@@ -335,7 +335,8 @@ def _pair(
         closest = order[np.unique(other[order], return_index=True)[1]]
         back = np.full(sizes[1], -1)
         back[other[closest]] = star[closest]
-        doubtful = (partner >= 0) & (back[partner] != np.arange(sizes[0]))
+        doubtful = np.zeros(sizes[0], dtype=bool)
+        doubtful[star[nearest]] = back[other[nearest]] != star[nearest]
     else:
         doubtful = np.bincount(star, minlength=sizes[0]) > 1
         doubtful[star[nearest]] |= np.bincount(other, minlength=sizes[1])[other[nearest]] > 1

@@ -5,6 +5,7 @@ why it has none. `make_ledger` counts stars by stage and status and refuses to c
 where a stage has lost, doubled or invented one.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -216,6 +217,34 @@ def make_ledger(
     if not counts:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(counts, ignore_index=True)
+
+
+def check_rows(star_ids: Iterable[str], listed: Iterable[str], star_list: str) -> None:
+    """Check that a table has the stars of a list, all of them, in its order.
+
+    Parameters
+    ----------
+    star_ids
+        Stars of the table, one a row.
+    listed
+        Stars of the list, one a row.
+    star_list
+        Name of the list.
+
+    Raises
+    ------
+    LedgerError
+        At the first row that differs.
+    """
+    pairs = itertools.zip_longest(star_ids, listed, fillvalue=None)
+    for row, (found, expected) in enumerate(pairs, start=1):
+        if found != expected:
+            listed_as = "no star" if expected is None else repr(expected)
+            has = "none" if found is None else repr(found)
+            raise LedgerError(
+                f"row {row} of {star_list} is {listed_as}, of the output {has}: what was made "
+                "before is of other stars; run again with --forceall"
+            )
 
 
 def _check_stars(entry: StageTable, stars: pd.DataFrame) -> None:

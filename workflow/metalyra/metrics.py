@@ -65,23 +65,6 @@ def jensen_shannon_divergence(p: np.ndarray, q: np.ndarray) -> float:
     return float((terms[0].sum() + terms[1].sum()) / 2)
 
 
-def histogram_divergence(true: np.ndarray, predicted: np.ndarray, bins: int | None = None) -> float:
-    """Return the Jensen-Shannon divergence of two samples by their histograms.
-
-    Parameters
-    ----------
-    true, predicted : array
-        Metallicities (dex).
-    bins
-        Number of equal bins over the range of both samples; by default the square root
-        of the size of `true`.
-    """
-    limits = (min(true.min(), predicted.min()), max(true.max(), predicted.max()))
-    bins = bins or max(1, int(np.sqrt(len(true))))
-    counts = [np.histogram(sample, bins, limits)[0] for sample in (true, predicted)]
-    return jensen_shannon_divergence(*counts)
-
-
 def density_divergence(true: np.ndarray, predicted: np.ndarray, points: int = 100) -> float:
     """Return the Jensen-Shannon divergence of two samples by their kernel densities.
 

@@ -59,9 +59,6 @@ RANGES: Mapping[str, Ranges] = {
 }
 """The ranges of papers, by the names that a configuration may say."""
 
-METHODS = ("grid", "hyperband", "random")
-"""How trials are chosen."""
-
 METRICS: Mapping[str, bool] = {
     "r2": True,
     "r2_d_js": True,

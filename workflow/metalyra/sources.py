@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from metalyra.downloads import Courtesy, DownloadError, download
+from metalyra.given_paths import MIRROR_VARIABLE
 from metalyra.services import Services
 from metalyra.tables import replace_when_complete
 
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 REGISTRY = Path(__file__).parents[2] / "resources" / "sources.yaml"
 """The project's registry."""
 
-MIRROR_VARIABLE = "METALYRA_MIRROR"
 OFFLINE_VARIABLE = "METALYRA_OFFLINE"
 
 _BLOCK = 2**20

@@ -3,7 +3,7 @@
 Input   tables of spectroscopic [Fe/H], and our fits of the same stars
 Output  <results>/calibration/<name>/relations.yaml     the relation, for `labels`
         <results>/calibration/<name>/*.csv, .parquet    coefficients, accuracy, features, draws
-        <results>/figures/calibration_<name>_<type>.png posterior of the coefficients
+        <results>/figures/calibration/<name>_<type>.png posterior of the coefficients
 """
 
 
@@ -61,7 +61,7 @@ rule calibration_figure:
         relations=RELATIONS,
     output:
         report(
-            "<results>/figures/calibration_{calibration}_{type}.png",
+            "<results>/figures/calibration/{calibration}_{type}.png",
             caption="../report/calibration_figure.rst",
             category="Calibration",
             labels={"relation": "{calibration}", "product": "posterior, {type}"},

@@ -77,6 +77,7 @@ if "output" in config:
         input:
             **measured_files(),
             **counted_files(),
+            given=config["stars"],
         output:
             config["output"],
         log:
@@ -91,7 +92,8 @@ if "output" in config:
             runtime=30,
         params:
             study=catalogue_settings(),
-            library=fingerprint("catalogue", "ledger"),
+            given=given_files("own_stars"),
+            library=fingerprint("catalogue", "ledger", "surveys.own"),
         message:
             "Writing the metallicities of your own stars to {output}"
         script:

@@ -2,7 +2,8 @@
 
 Input   the catalogue, or what the stages before it wrote
 Output  <results>/tables/<table>.csv
-        <results>/figures/<figure>.png
+        <results>/figures/metallicities.png
+        <results>/figures/<kind>/<sample, model or map>.png
 """
 
 
@@ -41,7 +42,7 @@ rule sky_map:
         regions=REGIONS,
     output:
         report(
-            "<results>/figures/{sky_map}.png",
+            "<results>/figures/sky_maps/{sky_map}.png",
             caption="../report/sky_map.rst",
             category="Sky maps",
             labels={"map": "{sky_map}"},
@@ -98,7 +99,7 @@ rule bailey_diagram:
         "<results>/catalogue/metallicities.parquet",
     output:
         report(
-            "<results>/figures/bailey_{sample}.png",
+            "<results>/figures/bailey/{sample}.png",
             caption="../report/bailey_diagram.rst",
             category="Metallicities",
             labels={"product": "Bailey diagram", "sample": "{sample}"},
@@ -128,7 +129,7 @@ rule light_curves:
         folded=lambda wildcards: chunk_files("folded", wildcards.sample),
     output:
         report(
-            "<results>/figures/light_curves_{sample}.png",
+            "<results>/figures/light_curves/{sample}.png",
             caption="../report/light_curves.rst",
             category="Light curves",
             labels={"sample": "{sample}"},
@@ -158,7 +159,7 @@ rule archive_comparison:
         fits=lambda wildcards: chunk_files("fits", wildcards.sample),
     output:
         report(
-            "<results>/figures/archive_{sample}.png",
+            "<results>/figures/archive/{sample}.png",
             caption="../report/archive_comparison.rst",
             category="Light curves",
             labels={"sample": "{sample}", "product": "against the archive"},
@@ -186,7 +187,7 @@ rule out_of_fold:
         "<results>/models/{model}/out_of_fold.parquet",
     output:
         report(
-            "<results>/figures/out_of_fold_{model}.png",
+            "<results>/figures/out_of_fold/{model}.png",
             caption="../report/out_of_fold.rst",
             category="Models",
             labels={"model": "{model}", "product": "cross-validation"},
@@ -214,7 +215,7 @@ rule out_of_fold_histogram:
         "<results>/models/{model}/out_of_fold.parquet",
     output:
         report(
-            "<results>/figures/out_of_fold_histogram_{model}.png",
+            "<results>/figures/out_of_fold_histogram/{model}.png",
             caption="../report/out_of_fold_histogram.rst",
             category="Models",
             labels={"model": "{model}", "product": "distribution"},
@@ -242,7 +243,7 @@ rule sample_weights:
         "<results>/development/{model}.parquet",
     output:
         report(
-            "<results>/figures/weights_{model}.png",
+            "<results>/figures/weights/{model}.png",
             caption="../report/sample_weights.rst",
             category="Models",
             labels={"model": "{model}", "product": "sample weights"},
@@ -302,7 +303,7 @@ rule learning_curves:
         lambda wildcards: member_files(wildcards.model, "history", "parquet"),
     output:
         report(
-            "<results>/figures/learning_curves_{model}.png",
+            "<results>/figures/learning_curves/{model}.png",
             caption="../report/learning_curves.rst",
             category="Models",
             labels={"model": "{model}", "product": "training"},
@@ -362,7 +363,7 @@ if "simulate" in config:
             "<results>/tables/truth.parquet",
         output:
             report(
-                "<results>/figures/recovery_{sample}.png",
+                "<results>/figures/recovery/{sample}.png",
                 caption="../report/recovery.rst",
                 category="Truth",
                 labels={"sample": "{sample}", "product": "figure"},

@@ -30,6 +30,7 @@ for sample, settings in config["samples"].items():
             mem_mb=2000,
             runtime=120,
         params:
+            given=given_files(sample),
             survey=settings["survey"],
             band=settings["band"],
             only_with_light_curves=settings["only_with_light_curves"],

@@ -24,7 +24,7 @@ rule label:
         runtime=20,
     params:
         relation=lambda wildcards: config["labels"][wildcards.sample],
-        settings=of_sample("labelling"),
+        settings=label_settings,
         library=fingerprint("relations"),
     message:
         "Estimating metallicities of {wildcards.sample} by the relation {params.relation}"

@@ -3,7 +3,7 @@
 Input   <results>/stars/<sample>.parquet, for the sample and its reference
 Output  <results>/matched/<sample>.parquet
         <results>/chance_matches/<sample>.parquet    matches of stars that were moved away
-        <results>/tables/match_<sample>.csv, <results>/figures/match_<sample>.png
+        <results>/tables/match/<sample>.csv, <results>/figures/match/<sample>.png
 """
 
 
@@ -38,7 +38,7 @@ rule match_report:
     output:
         by_chance="<results>/chance_matches/{sample}.parquet",
         table=report(
-            "<results>/tables/match_{sample}.csv",
+            "<results>/tables/match/{sample}.csv",
             caption="../report/match_table.rst",
             category="Cross-matches",
             labels={"sample": "{sample}", "product": "numbers"},
@@ -69,7 +69,7 @@ rule match_figure:
         by_chance="<results>/chance_matches/{sample}.parquet",
     output:
         report(
-            "<results>/figures/match_{sample}.png",
+            "<results>/figures/match/{sample}.png",
             caption="../report/match_figure.rst",
             category="Cross-matches",
             labels={"sample": "{sample}", "product": "figure"},

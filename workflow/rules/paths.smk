@@ -2,6 +2,7 @@
 
 from metalyra.experiments import name_models
 from metalyra.fingerprints import fingerprint
+from metalyra.given_paths import identify, list_light_curves
 from metalyra.search import plan_search
 from metalyra.queries import find_query
 
@@ -32,7 +33,22 @@ def folder_contents(sample):
     """Return the light-curve files in the folders of a sample of a user's own stars."""
     settings = config["samples"][sample]
     folders = settings["light_curves"] if settings["survey"] == "own" else []
-    return [str(file) for folder in folders for file in sorted(Path(folder).glob("*.csv"))]
+    return [file for folder in folders for file in list_light_curves(folder)]
+
+
+def given_files(sample):
+    """Return a function that tells what a user gave for a sample; nothing for an archive's.
+
+    It is asked only where a rule of the sample is looked at.
+    """
+
+    def files(wildcards):
+        settings = config["samples"][sample]
+        if settings["survey"] != "own":
+            return []
+        return [identify(path) for key in ("stars", "light_curves") for path in settings[key]]
+
+    return files
 
 
 def star_table(sample):
@@ -59,6 +75,27 @@ def relation_files(relation):
 def of_sample(key):
     """Return a function that looks up a setting of the rule's sample."""
     return lambda wildcards: config["samples"][wildcards.sample][key]
+
+
+def of_prediction(key):
+    """Return a function that looks up a setting of the rule's prediction.
+
+    None for a prediction that the study does not list.
+    """
+    return lambda wildcards: next(
+        (
+            entry[key]
+            for entry in config["predict"]
+            if (entry["model"], entry["sample"]) == (wildcards.model, wildcards.sample)
+        ),
+        None,
+    )
+
+
+def label_settings(wildcards):
+    """Return how the rule's sample is labelled, but for what the configuration may not be."""
+    settings = config["samples"][wildcards.sample]["labelling"]
+    return {key: value for key, value in settings.items() if key != "other_band"}
 
 
 def of_model(key):
@@ -127,7 +164,7 @@ def checkpoint_folder(wildcards):
 
     Not among the outputs, for Snakemake deletes those of a job that was killed.
     """
-    return f"results/{config['study']}/checkpoints/{wildcards.model}"
+    return f"results/{config['study']}/checkpoints/models/{wildcards.model}"
 
 
 def relation_of(model):
@@ -234,6 +271,8 @@ def needed_sources():
         folder = config["models"][model]["published"]
         weights = (f"weights_{member}.h5" for member in members(model))
         names += [f"{folder}/{file}" for file in ("model.json", *weights)]
+        if "training_stars" in config["models"][model]:
+            names.append(config["models"][model]["training_stars"])
     return list(dict.fromkeys(names))
 
 
@@ -305,7 +344,10 @@ def predictions_of(sample):
 
 
 def measured_files():
-    """Return what the catalogue is made of, each input named <stage>_<sample>."""
+    """Return what the catalogue is made of, each input named <stage>_<sample>.
+
+    Names have no upper-case letters, so that _OF_ tells where that of a model ends.
+    """
     files = {}
     for sample in catalogued_samples():
         files[f"stars_{sample}"] = star_table(sample)
@@ -313,7 +355,7 @@ def measured_files():
         if sample in config["labels"]:
             files[f"labels_{sample}"] = f"<results>/labels/{sample}.parquet"
         for model in predictions_of(sample):
-            files[f"predictions_{model}_{sample}"] = prediction_files(model, sample)
+            files[f"predictions_{model}_OF_{sample}"] = prediction_files(model, sample)
     return files
 
 
@@ -375,27 +417,27 @@ def final_targets():
     targets += ["<results>/ledger.csv", "<results>/figures/metallicities.png"]
     targets += expand("<results>/tables/{table}.csv", table=config["tables"])
     targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
-    targets += expand("<results>/figures/{sky_map}.png", sky_map=config["sky_maps"])
-    targets += expand("<results>/figures/light_curves_{sample}.png", sample=config["samples"])
-    targets += expand("<results>/tables/match_{sample}.csv", sample=matched_samples())
-    targets += expand("<results>/figures/match_{sample}.png", sample=matched_samples())
-    targets += expand("<results>/figures/bailey_{sample}.png", sample=estimated)
-    targets += expand("<results>/figures/out_of_fold_{model}.png", model=trained)
-    targets += expand("<results>/figures/out_of_fold_histogram_{model}.png", model=trained)
-    targets += expand("<results>/figures/weights_{model}.png", model=networks)
-    targets += expand("<results>/figures/learning_curves_{model}.png", model=networks)
+    targets += expand("<results>/figures/sky_maps/{sky_map}.png", sky_map=config["sky_maps"])
+    targets += expand("<results>/figures/light_curves/{sample}.png", sample=config["samples"])
+    targets += expand("<results>/tables/match/{sample}.csv", sample=matched_samples())
+    targets += expand("<results>/figures/match/{sample}.png", sample=matched_samples())
+    targets += expand("<results>/figures/bailey/{sample}.png", sample=estimated)
+    targets += expand("<results>/figures/out_of_fold/{model}.png", model=trained)
+    targets += expand("<results>/figures/out_of_fold_histogram/{model}.png", model=trained)
+    targets += expand("<results>/figures/weights/{model}.png", model=networks)
+    targets += expand("<results>/figures/learning_curves/{model}.png", model=networks)
     targets += expand(
-        "<results>/figures/archive_{sample}.png", sample=config["archive_comparisons"]
+        "<results>/figures/archive/{sample}.png", sample=config["archive_comparisons"]
     )
     targets += expand(
-        "<results>/figures/calibration_{calibration}_{type}.png",
+        "<results>/figures/calibration/{calibration}_{type}.png",
         calibration=config["calibrate"],
         type=["RRab", "RRc"],
     )
     searches = [name for name, search in config["searches"].items() if not search["optional"]]
     targets += expand("<results>/searches/{search}/best.yaml", search=searches)
-    targets += expand("<results>/figures/search_{search}.png", search=searches)
+    targets += expand("<results>/figures/searches/{search}.png", search=searches)
     if "simulate" in config:
         targets.append("<results>/tables/recovery.csv")
-        targets += expand("<results>/figures/recovery_{sample}.png", sample=estimated)
+        targets += expand("<results>/figures/recovery/{sample}.png", sample=estimated)
     return targets

@@ -145,7 +145,7 @@ rule search_figure:
         "<results>/searches/{search}/results.parquet",
     output:
         report(
-            "<results>/figures/search_{search}.png",
+            "<results>/figures/searches/{search}.png",
             caption="../report/search.rst",
             category="Searches",
             labels={"search": "{search}", "product": "figure"},

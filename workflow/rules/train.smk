@@ -74,7 +74,7 @@ for model, job in shared_training_jobs():
             gpu=config["gpu"],
         params:
             members=list(job),
-            checkpoints=f"results/{config['study']}/checkpoints/{model}",
+            checkpoints=f"results/{config['study']}/checkpoints/models/{model}",
             network=config["models"][model].get("network"),
             training=config["models"][model]["training"],
             seed=config["seed"],

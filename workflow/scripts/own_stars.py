@@ -5,7 +5,8 @@ from pathlib import Path
 
 from job import logged
 from metalyra.catalogue import make_catalogue
-from metalyra.ledger import make_ledger
+from metalyra.ledger import check_rows, make_ledger
+from metalyra.surveys.own import read_stars
 from metalyra.tables import replace_when_complete
 from stage_tables import read_measured, read_stages
 
@@ -14,5 +15,8 @@ with logged(snakemake):
     catalogue = make_catalogue(*read_measured(snakemake.input, study))
     ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
     logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
+    star_list = snakemake.input.given
+    listed = read_stars([Path(star_list)])["star_id"].str.strip()
+    check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
     with replace_when_complete(Path(snakemake.output[0])) as temporary:
         catalogue.drop(columns="sample").to_csv(temporary, index=False)

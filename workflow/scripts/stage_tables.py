@@ -1,6 +1,6 @@
 """Read what the stages wrote, for the scripts that look at a whole study.
 
-The inputs of their rules are named <stage>_<sample>, predictions_<model>_<sample> and
+The inputs of their rules are named <stage>_<sample>, predictions_<model>_OF_<sample> and
 development_<model>.
 """
 
@@ -27,7 +27,7 @@ def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]
             if sample in study["labels"]
         },
         {
-            (model, sample): read_tables(files[f"predictions_{model}_{sample}"])
+            (model, sample): read_tables(files[f"predictions_{model}_OF_{sample}"])
             for model, sample in _predictions(study)
         },
     )
@@ -46,7 +46,7 @@ def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTab
         if development := files.get(f"development_{model}"):
             yield StageTable("develop", settings["sample"], read_table(development), model)
     for model, sample in _predictions(study):
-        table = read_tables(files[f"predictions_{model}_{sample}"])
+        table = read_tables(files[f"predictions_{model}_OF_{sample}"])
         yield StageTable("predict", sample, table, model)
 
 

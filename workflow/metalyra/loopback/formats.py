@@ -49,11 +49,9 @@ _TYPES = {
     "ecsv": ("text/ecsv", "ecsv"),
     "json": ("application/json", "json"),
 }
-FORMATS = tuple(_TYPES)
-"""Names of the formats."""
 
 COMPRESSED = ("votable_gzip", "ecsv", "fits")
-"""Those that the Gaia archive sends compressed with gzip, whether asked for or not."""
+"""Formats that the Gaia archive sends compressed with gzip, whether asked for or not."""
 
 
 def find_format(asked: str) -> str | None:
@@ -71,7 +69,7 @@ def write_table(table: Table, name: str) -> bytes:
     table
         What to write.
     name
-        One of `FORMATS`.
+        As `find_format` returns it.
     """
     match name:
         case "csv":

@@ -91,6 +91,7 @@ DG22 = Survey(
     columns=_COLUMNS,
     read_stars=read_stars,
     read_light_curves=read_light_curves,
+    archive_columns=tuple(_ARCHIVE_COLUMNS.values()),
 )
 
 

@@ -236,6 +236,7 @@ def _survey(release: Release) -> Survey:
         columns=MAGNITUDES,
         read_stars=partial(read_stars, release=release),
         read_light_curves=partial(read_light_curves, release=release),
+        archive_columns=tuple(release.parameter_columns.values()),
     )
 
 

@@ -50,6 +50,8 @@ class Survey:
     read_light_curves
         Streams the light curves of the stars of a table, in one band, from files, folders
         or archives. A star may come in several parts.
+    archive_columns
+        The columns ``archive_*``, published values, that the stars may come with.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Survey:
     columns: Mapping[str, type]
     read_stars: Callable[[Sequence[Path]], pd.DataFrame]
     read_light_curves: Callable[[Sequence[Path], pd.DataFrame, str], Iterator[LightCurve]]
+    archive_columns: tuple[str, ...] = ()
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""

@@ -166,6 +166,7 @@ OGLE = Survey(
     columns=MAGNITUDES,
     read_stars=read_stars,
     read_light_curves=read_light_curves,
+    archive_columns=tuple(name for name in _PARAMETER_COLUMNS if name != "period"),
 )
 
 
