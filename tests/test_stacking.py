@@ -162,6 +162,7 @@ def test_a_member_knows_neither_labels_nor_light_curves_of_its_fold(sample, memb
 EVERY_KIND = {
     "ridge": {"kind": "ridge"},
     "support_vectors": {"kind": "support_vectors"},
+    "relevant_inputs": {"kind": "support_vectors", "relevance": True},
     "gaussian_process": {"kind": "gaussian_process"},
     "random_trees": {"kind": "random_trees", "trees": 5},
     "boosted_trees": {"kind": "boosted_trees", "trees": 5},

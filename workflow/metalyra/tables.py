@@ -88,7 +88,6 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "feh_err": Column("", "Error of the relation's [Fe/H] (dex)", "stat.error;phys.abund.Fe"),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
-    "weight": Column("", "Sample weight in the training", "stat.weight"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
     "status": Column("", "ok, or why there is no value", "meta.code.status"),
 }

@@ -112,8 +112,8 @@ def inverse_variance_weights(
 def make_weights(
     feh: np.ndarray,
     feh_err: np.ndarray,
-    *,
     trained_on: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
     density_threshold: float | None = None,
     density_alpha: float | None = None,
     inverse_variance: bool = False,
