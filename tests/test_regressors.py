@@ -141,14 +141,15 @@ def test_inputs_that_say_nothing_of_the_metallicity_do_no_harm():
 
 
 def test_the_relevance_of_an_input_is_its_slope():
-    inputs = np.random.default_rng(14).normal(size=(300, 4)) * [1, 10, 1, 1]
+    random = np.random.default_rng(14)
+    inputs = random.normal(size=(300, 4)) * [1, 10, 1, 1]
     feh = 0.4 * inputs[:, 0] - 0.01 * inputs[:, 1] + 0.2 * np.sin(inputs[:, 2])
+    feh += random.normal(0, 0.02, 300)
     relevance = measure_relevance(inputs, feh, np.ones(300), 0)
     slope = np.array([0.4, 0.1, 0.2 * np.sqrt(np.mean(np.cos(inputs[:, 2]) ** 2))])
     np.testing.assert_allclose(relevance[:3] / relevance[0], slope / 0.4, rtol=0.1)
-    assert relevance[3] < 0.02
+    assert relevance[3] < 0.1 * relevance[0]
     assert np.mean(relevance**2) == pytest.approx(1)
-    assert np.isfinite(measure_relevance(inputs, np.full(300, -1.0), np.ones(300), 0)).all()
 
 
 @pytest.mark.parametrize(
