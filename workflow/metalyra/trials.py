@@ -1,4 +1,4 @@
-"""Trials of a search: training with other hyper-parameters, and what comes of it."""
+"""Trials of a search: training with other hyper-parameters, measured on folds of their own."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -103,8 +103,11 @@ def inverse_variance_weights(
     ValueError
         If an error is missing or not positive.
     """
-    if not np.all(feh_err > 0):
-        raise ValueError("inverse-variance weights need a positive error for every star")
+    if missing := np.count_nonzero(~(feh_err > 0)):
+        raise ValueError(
+            f"inverse-variance weights need a positive error for every star; {missing} of "
+            f"{len(feh_err)} labels have none: cut them, or do without inverse_variance"
+        )
     reference = feh_err if trained_on is None else trained_on
     return scale_to_number(1 / np.square(feh_err), 1 / np.square(reference))
 
