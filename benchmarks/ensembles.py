@@ -1,15 +1,17 @@
 """How well [Fe/H] is predicted from the real G-band light curves, and what it costs.
 
-    python -m benchmarks.ensembles [--folds 0 1 ...] [--output <folder>] [--skip-retrained]
+    python -m benchmarks.ensembles [--folds 0 1 ...] [--output <folder>]
+        [--retrained <table> | --skip-retrained]
 
 trains the models of `config/dg22.yaml` on the development set of Dékány & Grebel (2022),
 3,567 stars in their published folds: the networks of the paper anew (`dg22_g_retrained`)
 and the stack `metalyra_g`. It compares their predictions with those of the published
-networks, of each regressor of the stack, and of the stack without published networks.
-Every prediction is for a star whose fold neither the networks nor the regressors nor the
-weights of the stack have seen; the epoch of the published networks alone was chosen with
-its help. CPU seconds are those of one member: of a regressor, if the first is trained with
-nothing else.
+networks, of each regressor of the stack, and of stacks that the published networks or the
+retrained ones join. Every prediction is for a star whose fold neither the networks nor the
+regressors nor the weights of the stack have seen; the epoch of the published networks alone
+was chosen with its help. By how much that flatters a stack is the difference of the last
+two rows, whose networks differ in little else. CPU seconds are those of one member: of a
+regressor, if the first is trained with nothing else.
 """
 
 import argparse
@@ -34,15 +36,15 @@ from metalyra.sequences import make_sequences
 from metalyra.stacking import (
     PUBLISHED,
     add_published,
-    copy_published,
+    combine,
     evaluate_stack,
     make_stack_card,
     predict_published,
     train_stack_member,
     write_stack_member,
 )
+from metalyra.tables import read_table, write_table
 from metalyra.uncertainty import LEVELS, half_width_name, measure_coverage
-from metalyra.weights import make_weights
 
 SEED = 42
 
@@ -99,12 +101,7 @@ def train(
         out_of_fold.append(predicted)
         print(f"stack, member {fold}: {time.process_time() - start:.0f} CPU s", flush=True)
     seconds = (time.process_time() - begin) / len(folds)
-    convert_published(mirror, directory / "dg22_g")
-    copy_published(directory / "dg22_g", directory)
-    table = add_published(
-        pd.concat(out_of_fold, ignore_index=True),
-        predict_published(directory / PUBLISHED, fits, folded),
-    )
+    table = pd.concat(out_of_fold, ignore_index=True)
     card = make_stack_card(
         table,
         development,
@@ -116,6 +113,10 @@ def train(
         seed=SEED,
     )
     write_card(card, directory / "card.json")
+    convert_published(mirror, directory / "dg22_g")
+    published = predict_published(directory / "dg22_g", fits, folded)
+    table = add_published(table, published)
+    write_table(table, directory / "out_of_fold.parquet")
     return table, seconds
 
 
@@ -134,57 +135,66 @@ def time_regressors(
 
 def retrain(
     development: pd.DataFrame, fits: pd.DataFrame, folded: pd.DataFrame, folds: Sequence[int]
-) -> tuple[pd.Series, float]:
-    """Train the networks of the paper anew; return [Fe/H] by star, and CPU s a member."""
+) -> tuple[pd.DataFrame, float]:
+    """Train the networks of the paper anew; return out-of-fold [Fe/H], and CPU s a member."""
     settings = MODELS[RETRAINED]
     sequences = make_sequences(fits, folded, settings["sequence"])
-    feh, errors = (development[name].to_numpy(dtype=float) for name in ("feh", "feh_err"))
-    listed = (development["fold"] >= 0).to_numpy()
-    weighted = development.copy()
-    weighted.loc[listed, "weight"] = make_weights(
-        feh[listed], errors[listed], **settings["weights"]
-    )
     predicted = []
     begin = time.process_time()
     for fold in folds:
         start = time.process_time()
         _, _, out_of_fold = train_member(
-            weighted, *sequences, fold, settings["network"], settings["training"], SEED
+            *(development, *sequences, fold, settings["network"], settings["training"], SEED),
+            weights=settings["weights"],
         )
-        predicted.append(out_of_fold.set_index("star_id")["feh_predicted"])
+        predicted.append(out_of_fold[["star_id", "feh_predicted"]])
         print(f"{RETRAINED}, member {fold}: {time.process_time() - start:.0f} CPU s", flush=True)
-    return pd.concat(predicted), (time.process_time() - begin) / len(folds)
+    return pd.concat(predicted, ignore_index=True), (time.process_time() - begin) / len(folds)
 
 
 def print_table(table: pd.DataFrame, seconds: dict[str, float]) -> None:
     """Print the metrics of the regressors and stacks, and the coverage of the intervals."""
-    names = [*STACK["regressors"], PUBLISHED]
-    own = evaluate_stack(table, list(STACK["regressors"]))
-    stack = evaluate_stack(table, names)
-    rows = {
-        name: table[name] for name in (PUBLISHED, RETRAINED, *STACK["regressors"]) if name in table
-    }
-    rows["stack without published"] = own["feh_predicted"]
+    own = list(STACK["regressors"])
+    networks = [name for name in (PUBLISHED, RETRAINED) if name in table]
+    stack = evaluate_stack(table, own)
+    rows = {name: table[name] for name in (*networks, *own)}
     rows["stack"] = stack["feh_predicted"]
+    joined = {f"stack with {name}": [*own, name] for name in networks}
+    rows |= {name: evaluate_stack(table, of)["feh_predicted"] for name, of in joined.items()}
     feh = table["feh"].to_numpy(dtype=float)
     heads = ("RMSE", "MAE", "medAE", "R2", "D_JS", "CPU s")
-    print(f"\n{'out of fold':<26}" + "".join(f"{head:>8}" for head in heads))
+    print(f"\n{'out of fold':<30}" + "".join(f"{head:>8}" for head in heads))
     for name, predicted in rows.items():
         metrics = evaluate_predictions(feh, predicted.to_numpy(dtype=float))
         values = (metrics[key] for key in ("rmse", "mae", "medae", "r2", "d_js"))
         cost = f"{seconds[name]:>8.0f}" if name in seconds else f"{'-':>8}"
-        print(f"{name:<26}" + "".join(f"{value:>8.4f}" for value in values) + cost)
+        print(f"{name:<30}" + "".join(f"{value:>8.4f}" for value in values) + cost)
     half_widths = stack[[half_width_name(level) for level in LEVELS]].to_numpy()
     coverage = measure_coverage((stack["feh_predicted"] - feh).to_numpy(), half_widths)
     for level, share in coverage.items():
-        print(f"the {float(level):.0%} intervals hold {share:.1%} of the stars")
+        print(f"the {float(level):.0%} intervals of the stack hold {share:.1%} of the stars")
+    for name, of in {"stack": own, **joined}.items():
+        weights = combine(feh, table[of].to_numpy(dtype=float)).weights
+        told = ", ".join(f"{part} {weight:.2f}" for part, weight in zip(of, weights, strict=True))
+        print(f"weights of the {name}: {told}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folds", type=int, nargs="+", help="hold out only these (all)")
-    parser.add_argument("--output", type=Path, help="folder that keeps the trained stack")
     parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder that keeps the trained stack, and what each part of it predicts",
+    )
+    retrained = parser.add_mutually_exclusive_group()
+    retrained.add_argument(
+        "--retrained",
+        type=Path,
+        help="table of what the paper's networks, trained anew, predict: read if it is there "
+        "(all folds are needed), else written",
+    )
+    retrained.add_argument(
         "--skip-retrained", action="store_true", help="do not train the paper's networks anew"
     )
     arguments = parser.parse_args()
@@ -205,10 +215,16 @@ def main() -> None:
         seconds = time.process_time() - start
     print(f"prediction: {1000 * seconds / len(fits):.1f} CPU ms a star")
     costs = time_regressors(development, fits, folded, folds[0])
-    costs |= {"stack": seconds_a_member, "stack without published": seconds_a_member}
+    costs["stack"] = seconds_a_member
     if not arguments.skip_retrained:
-        predicted, costs[RETRAINED] = retrain(development, fits, folded, folds)
-        table[RETRAINED] = predicted.loc[table["star_id"]].to_numpy()
+        if arguments.retrained is not None and arguments.retrained.exists():
+            predicted = read_table(arguments.retrained)
+        else:
+            predicted, costs[RETRAINED] = retrain(development, fits, folded, folds)
+            if arguments.retrained is not None:
+                write_table(predicted, arguments.retrained)
+        by_star = predicted.set_index("star_id")["feh_predicted"]
+        table[RETRAINED] = by_star.loc[table["star_id"]].to_numpy()
     print_table(table, costs)
 
 

@@ -35,6 +35,7 @@ from metalyra.prediction import evaluate
 from metalyra.sequences import make_sequences
 from metalyra.stacking import train_stack_member
 from metalyra.training import make_deterministic
+from metalyra.weights import make_weights
 
 SEED = 42
 GOAL = 0.181
@@ -48,9 +49,7 @@ PUBLISHED = {"learning_rate": 0.01, "batch_size": 256, "patience": 1000, "min_de
 """Of gfeh.par."""
 
 
-def read_development(
-    mirror: Path, weights: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def read_development(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the development set, and its stars and folded light curves as fits would be."""
     stars, folded = read_gaia_dr2(mirror)
     stars = stars[stars["period"].notna()].sort_values("star_id", ignore_index=True)
@@ -59,7 +58,7 @@ def read_development(
     )
     folds = dict(zip(stars["star_id"], stars["archive_fold"].astype(int), strict=True))
     fits = stars[["star_id", "period", "status"]]
-    development = make_development_set(fits, labels, folds=folds, weights=weights, seed=SEED)
+    development = make_development_set(fits, labels, folds=folds, seed=SEED)
     folded = folded[folded["star_id"].isin(fits["star_id"])].assign(kept=True)
     return development, fits, folded
 
@@ -93,10 +92,11 @@ def train_as_published(
 
     make_deterministic(SEED)
     stars = development.set_index("star_id").loc[star_ids]
-    feh, weights = stars["feh"].to_numpy(), stars["weight"].to_numpy()
-    held_out = (stars["fold"] == fold).to_numpy()
+    feh, held_out = stars["feh"].to_numpy(), (stars["fold"] == fold).to_numpy()
+    settings = MODELS["dg22_g_retrained"]["weights"]
+    weights = make_weights(feh[~held_out], np.full((~held_out).sum(), np.nan), **settings)
     model = build_network(network, *sequences.shape[1:])
-    set_scaling(model, sequences[~held_out], feh[~held_out], weights[~held_out])
+    set_scaling(model, sequences[~held_out], feh[~held_out], weights)
     model.compile(keras.optimizers.Adam(PUBLISHED["learning_rate"]), loss="mse")
     best, waited, epoch, seconds = np.inf, 0, 0, 0.0
     # The first epoch below the goal may be so by chance: this favours the published recipe.
@@ -106,7 +106,7 @@ def train_as_published(
         model.fit(
             sequences[~held_out],
             feh[~held_out],
-            sample_weight=weights[~held_out],
+            sample_weight=weights,
             batch_size=PUBLISHED["batch_size"],
             verbose=0,
         )
@@ -139,18 +139,18 @@ def main() -> None:
     perceptrons = MODELS["metalyra_g"]["stack"]["regressors"]["perceptrons"]
     best = {"regressors": {"perceptrons": perceptrons}}
 
-    weighted, fits, folded = read_development(mirror, retrained["weights"])
-    alike = weighted.assign(weight=1.0)
+    development, fits, folded = read_development(mirror)
     star_ids, sequences = make_sequences(fits, folded, retrained["sequence"])
     goal, published = measure_goal(mirror, fold)
     print(f"fold {fold}: published network {published:.4f}, goal {goal:.4f}", flush=True)
 
     def train_retrained() -> pd.DataFrame:
         settings = retrained["network"], retrained["training"], SEED
-        return train_member(weighted, star_ids, sequences, fold, *settings)[2]
+        stars = development, star_ids, sequences
+        return train_member(*stars, fold, *settings, weights=retrained["weights"])[2]
 
     def train_perceptrons(stack: Mapping[str, Any]) -> pd.DataFrame:
-        return train_stack_member(alike, fits, folded, fold, stack, SEED)[1]
+        return train_stack_member(development, fits, folded, fold, stack, SEED)[1]
 
     importlib.import_module("keras")  # takes seconds, but of no recipe
     rows = {
@@ -161,7 +161,7 @@ def main() -> None:
     for name, (seconds, rmse) in rows.items():
         print(f"{name:<38}{seconds:>8.1f} CPU s   RMSE {rmse:.4f}", flush=True)
     seconds, rmse, epochs = train_as_published(
-        weighted,
+        development,
         *(star_ids, sequences, fold, retrained["network"], goal),
         None if arguments.full else arguments.epochs,
     )

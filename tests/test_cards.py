@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.cards import average_repeats, measure_folds, write_card
+from metalyra.cards import (
+    average_repeats,
+    evaluate_ensemble,
+    make_card,
+    measure_folds,
+    write_card,
+)
 from metalyra.metrics import evaluate_predictions
 
 
@@ -54,3 +60,71 @@ def test_repeats_of_the_cross_validation_are_averaged_star_by_star():
     assert metrics["std"]["mae"] == pytest.approx(0.1)
     once = rows[rows["fold"] < 4].reset_index(drop=True)
     pd.testing.assert_frame_equal(average_repeats(once), once, check_exact=True)
+
+
+WIDTHS = ["feh_half_width_68", "feh_half_width_95"]
+
+
+def draw_folds(repeats: int = 1) -> pd.DataFrame:
+    """Out-of-fold predictions of 120 stars in three folds, drawn anew in each repeat."""
+    random = np.random.default_rng(6)
+    feh = random.normal(-1.4, 0.3, 120)
+    stars = pd.DataFrame({"star_id": [f"s{star:03}" for star in range(120)], "feh": feh})
+    return pd.concat(
+        [
+            stars.assign(
+                fold=random.permutation(120) % 3 + 3 * repeat,
+                feh_err=0.1,
+                feh_predicted=feh + random.normal(0, 0.1, 120),
+            )
+            for repeat in range(repeats)
+        ],
+        ignore_index=True,
+    )
+
+
+def card_of(out_of_fold: pd.DataFrame) -> dict:
+    return make_card(
+        name="g",
+        band="G",
+        relation="dekany2021",
+        network={"kind": "bilstm"},
+        sequence={"recipe": "gp_curve"},
+        members=range(3),
+        provenance={},
+        out_of_fold=out_of_fold,
+    )
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_errors_of_a_fold_are_learnt_on_all_others(repeats):
+    rows = draw_folds(repeats)
+    evaluated = evaluate_ensemble(rows)
+    changed = rows.assign(feh=rows["feh"].where(rows["star_id"] != "s007", 9.0))
+    again = evaluate_ensemble(changed)
+    own = evaluated["fold"] == evaluated.set_index("star_id").loc["s007", "fold"]
+    pd.testing.assert_frame_equal(evaluated.loc[own, WIDTHS], again.loc[own, WIDTHS])
+    assert (evaluated.loc[~own, WIDTHS] != again.loc[~own, WIDTHS]).any(axis=None)
+    assert evaluated["star_id"].is_unique
+    # The mean of the repeats is nearer to the truth than one of them.
+    scale = 0.1 / np.sqrt(repeats)
+    np.testing.assert_allclose(evaluated["feh_error"], scale, rtol=0.3)
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_card_tells_the_share_of_the_stars_within_such_errors(repeats):
+    rows = draw_folds(repeats)
+    coverage = card_of(rows)["metrics"]["coverage"]
+    evaluated = evaluate_ensemble(rows)
+    errors = np.abs(evaluated["feh_predicted"] - evaluated["feh"])
+    assert coverage == {
+        level: (errors <= evaluated[width]).mean()
+        for level, width in zip(("0.68", "0.95"), WIDTHS, strict=True)
+    }
+    assert coverage["0.68"] == pytest.approx(0.68, abs=0.1)
+
+
+def test_too_few_stars_have_no_intervals():
+    few = draw_folds().groupby("fold").head(8)
+    assert card_of(few)["metrics"]["coverage"] is None
+    assert evaluate_ensemble(few)["feh_error"].isna().all()

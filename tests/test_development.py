@@ -2,8 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.development import assign_folds, fold_columns, hold_out, make_development_set
-from metalyra.weights import make_weights
+from metalyra.development import (
+    assign_folds,
+    fold_columns,
+    hold_out,
+    list_cut_columns,
+    make_development_set,
+    select_training_set,
+)
 
 
 @pytest.fixture
@@ -82,7 +88,6 @@ def test_the_first_failure_is_the_status(fits, labels, matched):
     unused = development["status"] != "ok"
     assert unused.sum() == 6
     assert (development.loc[unused, "fold"] == -1).all()
-    assert development.loc[unused, "weight"].isna().all()
     assert (development.loc[~unused, "fold"] >= 0).all()
 
 
@@ -104,20 +109,59 @@ def test_an_unknown_cut_is_named(fits, labels, matched):
         make_development_set(fits, labels, matched=matched, cuts={"colour": [0, 1]})
 
 
-def test_weights_are_those_of_the_used_stars(fits, labels, matched):
-    settings = {"density_threshold": 0.5, "inverse_variance": True}
-    cuts = {"feh": [-1.8, None]}
-    development = make_development_set(
-        fits, labels, matched=matched, cuts=cuts, folds=5, weights=settings
+def test_no_weights_are_learnt_before_the_folds_are_held_out(fits, labels, matched):
+    assert "weight" not in make_development_set(fits, labels, matched=matched, folds=5)
+
+
+def test_a_label_is_cut_and_weighted_by_its_error_in_a_training(fits, labels, matched):
+    labels["training_err"] = labels["feh_err"] / 2
+    cuts = {"feh_err": [None, 0.05]}
+    development = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5)
+    expected = labels["training_err"].to_numpy()[::-1]
+    np.testing.assert_array_equal(development["feh_err"], expected)
+    assert ((development["status"] == "ok") == (expected <= 0.05)).all()
+
+
+def test_cuts_may_use_columns_of_the_star_list(fits, labels, matched):
+    stars = pd.DataFrame(
+        {
+            "star_id": fits["star_id"][::-1],
+            "period": 0.0,
+            "archive_parallax": np.arange(60.0),
+            "archive_type": "RRab",
+        }
     )
-    used = development[development["status"] == "ok"]
-    assert 0 < len(used) < len(fits)
-    expected = make_weights(used["feh"].to_numpy(), used["feh_err"].to_numpy(), **settings)
-    np.testing.assert_allclose(used["weight"], expected)
+    stars.loc[0, "archive_parallax"] = np.nan
+    options = {"stars": stars, "matched": matched, "folds": 5}
+    cuts = {"archive_parallax": [20, None]}
+    development = make_development_set(fits, labels, cuts=cuts, **options)
+    inside = fits["star_id"].map(stars.set_index("star_id")["archive_parallax"]) >= 20
+    assert ((development["status"] == "ok") == inside).all()
+    assert set(development["status"]) == {"ok", "cut:archive_parallax"}
+    assert development["period"].tolist() == fits["period"].tolist()
+    with pytest.raises(ValueError, match=r"known are amplitude, archive_parallax, archive_type"):
+        make_development_set(fits, labels, cuts={"archive_colour": [0, 1]}, **options)
+    with pytest.raises(ValueError, match="'archive_type': the column does not hold numbers"):
+        make_development_set(fits, labels, cuts={"archive_type": [0, 1]}, **options)
+
+
+def test_columns_that_cuts_may_name_are_listed():
+    columns = list_cut_columns()
+    assert {"snr", "amplitude", "period", "feh", "feh_err", "training_err"} <= set(columns)
+    assert not {"status", "curve", "curve_err", "alignment"} & set(columns)
+
+
+def test_the_training_set_is_that_of_the_folds(fits, labels, matched):
+    cuts = {"snr": [60, None]}
+    table = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5, repeats=2)
+    trained = select_training_set(table.sample(frac=1, random_state=1))
+    assert list(trained) == ["star_id", "fold", "fold_2"]
+    assert trained["star_id"].tolist() == sorted(table.loc[table["status"] == "ok", "star_id"])
+    assert (trained[["fold", "fold_2"]] >= 0).all(axis=None)
 
 
 def test_the_order_of_the_rows_leaves_no_trace(fits, labels, matched):
-    options = {"folds": 7, "weights": {"density_threshold": 0.5}, "seed": 3}
+    options = {"folds": 7, "seed": 3}
     expected = make_development_set(fits, labels, matched=matched, **options)
     shuffled = make_development_set(
         fits.sample(frac=1, random_state=1),
@@ -181,6 +225,7 @@ def test_folds_are_stratified_by_metallicity():
     for block in range(0, 200, 10):
         assert sorted(ranked[block : block + 10]) == list(range(10))
     assert (folds != assign_folds(star_ids, feh, 10, seed=2)).any()
+    assert (folds != assign_folds(star_ids, feh, 10, seed=1, stage="search folds")).any()
 
 
 def test_folds_need_stars(fits, labels, matched):

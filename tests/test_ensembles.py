@@ -87,6 +87,37 @@ def test_the_held_out_fold_leaves_no_trace_in_the_network(sample, validation):
     assert weights_of(changed) == weights_of(clean)
 
 
+WEIGHTS = [
+    {"density_threshold": 0.5},
+    {"density_alpha": 0.9, "inverse_variance": True, "scaling": "range"},
+]
+
+
+@pytest.mark.parametrize("validation", ["inner", "none"])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_a_member_learns_nothing_from_its_fold(sample, validation, weights):
+    """Whatever the fold is, network, scaling and training are the same to the last bit."""
+    development, star_ids, sequences = sample
+    random = np.random.default_rng(5)
+    held_out = (development["fold"] == 1).to_numpy()
+    shift = np.where(held_out, random.uniform(-3, 3, len(held_out)), 0)
+    factor = np.where(held_out, random.uniform(0.1, 10, len(held_out)), 1)
+    other = development.assign(
+        feh=development["feh"] + shift,
+        feh_err=development["feh_err"] * factor,
+        period=development["period"] * factor,
+    )
+    spoilt = sequences * factor[:, None, None].astype(np.float32)
+    training = TRAINING | {"epochs": 3, "validation": validation}
+    settings = (1, NETWORK, training, 1)
+    clean, history, _ = train_member(*sample, *settings, weights=weights)
+    changed, again, _ = train_member(other, star_ids, spoilt, *settings, weights=weights)
+    assert weights_of(changed) == weights_of(clean)
+    assert again["loss"].tolist() == history["loss"].tolist()
+    unweighted, _, _ = train_member(*sample, *settings)
+    assert weights_of(unweighted) != weights_of(clean)
+
+
 def test_an_inner_validation_is_drawn_across_all_metallicities(sample):
     stars = sample[0].sort_values("star_id", ignore_index=True)
     training = complete_training({"validation": "inner", "validation_share": 0.2})
@@ -196,8 +227,11 @@ def test_a_card_is_plain_data_and_the_same_each_time(tmp_path, sample, member):
             network=NETWORK,
             sequence={"recipe": "gp_curve"},
             members=np.arange(4),
-            provenance=describe_training(*sample, TRAINING, 1),
+            provenance=describe_training(*sample, TRAINING, 1, weights=WEIGHTS[0]),
             out_of_fold=member[2],
+            pulsation_type="RRab",
+            cuts={"snr": [30, None]},
+            fit={"kernel": "expsine2", "phases": "measured"},
         )
         write_card(card, tmp_path / f"{name}.json")
     text = (tmp_path / "a.json").read_text()
@@ -205,6 +239,11 @@ def test_a_card_is_plain_data_and_the_same_each_time(tmp_path, sample, member):
     assert json.loads(text) == card
     assert card["members"] == [0, 1, 2, 3]
     assert card["provenance"]["training"]["weight_decay"] == complete_training({})["weight_decay"]
+    assert card["provenance"]["weights"] == WEIGHTS[0]
+    assert card["provenance"]["search"] is None
+    assert card["pulsation_type"] == "RRab"
+    assert card["cuts"] == {"snr": [30, None]}
+    assert card["fit"] == {"kernel": "expsine2", "phases": "measured"}
     assert set(card["versions"]) == {"metalyra", "keras", "tensorflow", "numpy"}
 
 
@@ -218,11 +257,18 @@ def test_the_training_set_is_known_by_its_content(sample):
     order = np.random.default_rng(3).permutation(len(star_ids))
     assert sha256(development.iloc[order], star_ids, sequences) == original
     assert sha256(development, star_ids[order], sequences[order]) == original
-    for column in ("feh", "weight", "fold"):
+    for column in ("feh", "feh_err", "fold"):
         changed = development.copy()
         changed.loc[5, column] += 1
         assert sha256(changed, star_ids, sequences) != original
     assert sha256(development, star_ids, sequences + np.float32(1e-3)) != original
+
+
+def test_a_card_says_what_a_search_has_seen(sample):
+    provenance = describe_training(*sample, TRAINING, 1, search="grid_g")
+    assert provenance["search"]["name"] == "grid_g"
+    assert "measured on other folds" in provenance["search"]["note"]
+    assert "all stars of the training set took part" in provenance["search"]["note"]
 
 
 def test_metrics_are_given_for_every_part_of_a_members_stars(sample, member):

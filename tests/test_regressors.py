@@ -7,6 +7,7 @@ from metalyra.regressors import (
     complete_regressor,
     fit_regressor,
     fit_support_vectors,
+    measure_relevance,
 )
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -123,6 +124,32 @@ def test_a_constant_input_does_no_harm():
     inputs[:, 2] = 4.0
     regressor = fit_support_vectors(inputs, feh, np.ones(100), 0)
     assert np.isfinite(regressor.predict(inputs)).all()
+
+
+def test_inputs_that_say_nothing_of_the_metallicity_do_no_harm():
+    inputs, feh = draw_stars(400, 11)
+    idle = np.random.default_rng(12).normal(size=(600, 20))
+    idle[:, 3] = 7.0
+    new, truth = draw_stars(200, 13)
+    errors = {}
+    for relevance in (False, True):
+        config = {"kind": "support_vectors", "relevance": relevance}
+        regressor = fit_regressor(config, np.hstack([inputs, idle[:400]]), feh, seed=1)
+        predicted = regressor.predict(np.hstack([new, idle[400:]]))
+        errors[relevance] = np.sqrt(np.mean((predicted - truth) ** 2))
+    assert errors[True] < 0.8 * errors[False]
+
+
+def test_the_relevance_of_an_input_is_its_slope():
+    random = np.random.default_rng(14)
+    inputs = random.normal(size=(300, 4)) * [1, 10, 1, 1]
+    feh = 0.4 * inputs[:, 0] - 0.01 * inputs[:, 1] + 0.2 * np.sin(inputs[:, 2])
+    feh += random.normal(0, 0.02, 300)
+    relevance = measure_relevance(inputs, feh, np.ones(300), 0)
+    slope = np.array([0.4, 0.1, 0.2 * np.sqrt(np.mean(np.cos(inputs[:, 2]) ** 2))])
+    np.testing.assert_allclose(relevance[:3] / relevance[0], slope / 0.4, rtol=0.1)
+    assert relevance[3] < 0.1 * relevance[0]
+    assert np.mean(relevance**2) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from metalyra.metrics import root_mean_squared_error
 from metalyra.networks import build_network
 from metalyra.prediction import predict_stars
 from metalyra.published import convert_published_model
+from metalyra.regressors import KINDS
 from metalyra.sequences import sequence_shape
 from metalyra.stacking import (
     PUBLISHED,
@@ -123,6 +124,10 @@ def model(tmp_path_factory, sample, members, published, out_of_fold):
         relation="test",
         stack=STACK,
         seed=1,
+        weights={"density_threshold": 0.5},
+        pulsation_type="RRab",
+        cuts={"snr": [30, None]},
+        fit={"kernel": "expsine2", "phases": "measured"},
     )
     write_card(card, directory / "card.json")
     return directory
@@ -152,6 +157,58 @@ def test_a_member_knows_neither_labels_nor_light_curves_of_its_fold(sample, memb
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():
             assert array.tobytes() == getattr(other.regressors[name], key).tobytes(), key
+
+
+EVERY_KIND = {
+    "ridge": {"kind": "ridge"},
+    "support_vectors": {"kind": "support_vectors"},
+    "relevant_inputs": {"kind": "support_vectors", "relevance": True},
+    "gaussian_process": {"kind": "gaussian_process"},
+    "random_trees": {"kind": "random_trees", "trees": 5},
+    "boosted_trees": {"kind": "boosted_trees", "trees": 5},
+    "perceptrons": {"kind": "perceptrons", "networks": 1, "neurons": 4, "epochs": 2},
+}
+
+
+@pytest.mark.parametrize("noise_floor", [None, 0.1])
+def test_a_member_learns_nothing_from_its_fold(tmp_path, sample, noise_floor):
+    """Whatever the fold is, the member is the same to the last byte."""
+    assert {config["kind"] for config in EVERY_KIND.values()} == set(KINDS)
+    development, fits, folded = sample
+    random = np.random.default_rng(5)
+    held_out = (development["fold"] == 1).to_numpy()
+    shift = np.where(held_out, random.uniform(-3, 3, len(held_out)), 0)
+    factor = np.where(held_out, random.uniform(0.5, 2, len(held_out)), 1)
+    other = development.assign(
+        feh=development["feh"] + shift, feh_err=development["feh_err"] * factor
+    )
+    spoilt = folded.copy()
+    points = spoilt["star_id"].isin(development.loc[held_out, "star_id"])
+    spoilt.loc[points, "mag"] += random.normal(0, 0.3, points.sum())
+    # A light curve of the fold may also have more points than any other star has.
+    twice = spoilt[points].assign(phase=random.uniform(0, 1, points.sum()))
+    spoilt = pd.concat([spoilt, twice, twice.assign(phase=(twice["phase"] + 0.3) % 1)])
+    stack = {
+        "population": {"harmonics": 2, "components": 2, "iterations": 3},
+        "regressors": EVERY_KIND,
+        "noise_floor": noise_floor,
+    }
+    weights = {"density_threshold": 0.5, "inverse_variance": True}
+    tables = {
+        "clean": (development, fits, folded),
+        "changed": (other, fits.assign(period=fits["period"] * factor), spoilt),
+    }
+    for name, table in tables.items():
+        member, _ = train_stack_member(*table, 1, stack, 1, weights=weights)
+        write_stack_member(member, tmp_path / name)
+    assert (tmp_path / "clean").read_bytes() == (tmp_path / "changed").read_bytes()
+
+
+def test_a_stack_may_be_trained_with_weights(sample, members):
+    weights = {"density_threshold": 0.5}
+    weighted, _ = train_stack_member(*sample, 1, STACK, 1, weights=weights)
+    slopes = [member.regressors["linear"].slopes for member in (weighted, members[1][0])]
+    assert (slopes[0] != slopes[1]).all()
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, sample, members):
@@ -261,6 +318,32 @@ def test_a_card_says_what_the_stack_is(model, out_of_fold):
     assert card["metrics"]["union"]["rmse"] == pytest.approx(error)
     assert card["stack"] == complete_stack(STACK)
     assert set(card["metrics"]["coverage"]) == {"0.68", "0.95"}
+    assert card["provenance"]["weights"] == {"density_threshold": 0.5}
+    assert card["pulsation_type"] == "RRab"
+    assert card["cuts"] == {"snr": [30, None]}
+    assert card["fit"] == {"kernel": "expsine2", "phases": "measured"}
+
+
+def test_a_card_has_the_combination_that_each_fold_has_had_no_part_in(model, out_of_fold):
+    combination = json.loads((model / "card.json").read_text())["combination"]
+    names = list(combination["weights"])
+    evaluated = evaluate_stack(out_of_fold, names)
+    assert list(combination["by_fold"]) == ["0", "1", "2"]
+    for fold, own in combination["by_fold"].items():
+        rows = out_of_fold["fold"] == int(fold)
+        weighed = (out_of_fold.loc[rows, names] * own["weights"]).sum(axis=1)
+        np.testing.assert_allclose(
+            own["offset"] + weighed, evaluated.loc[rows, "feh_predicted"], rtol=1e-12
+        )
+        assert own["weights"] != combination["weights"]
+
+
+def test_a_card_warns_of_published_networks_that_have_seen_the_fold(model, sample, out_of_fold):
+    card = json.loads((model / "card.json").read_text())
+    assert "optimistic" in card["provenance"]["note"]
+    options = {"name": "own", "band": "G", "relation": "test", "seed": 1}
+    own = make_stack_card(out_of_fold, *sample[:2], stack=STACK | {"published": None}, **options)
+    assert own["provenance"]["note"] is None
 
 
 def test_a_member_is_read_as_it_was_written(tmp_path, members):

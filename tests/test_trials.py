@@ -10,7 +10,7 @@ from metalyra.development import make_development_set
 from metalyra.ensembles import train_member
 from metalyra.search import METRICS, best_changes, make_grid, next_round, plan_brackets
 from metalyra.training import DivergedError
-from metalyra.trials import train_trial
+from metalyra.trials import draw_search_folds, train_trial
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -32,7 +32,8 @@ def sample():
 
 
 def train(sample, changes, epochs, **settings):
-    settings = {"network": NETWORK, "training": TRAINING, "folds": 1, "seed": 1} | settings
+    settings = {"folds": 3, "trained_folds": 1, "seed": 1} | settings
+    settings = {"network": NETWORK, "training": TRAINING} | settings
     return train_trial(*sample, changes=changes, epochs=epochs, **settings)
 
 
@@ -55,10 +56,14 @@ def test_hyperband_finds_the_learning_rate_that_learns(sample):
 
 def test_a_trial_is_measured_on_the_union_of_its_folds(sample):
     changes = {"training": {"learning_rate": 0.02, "warm_up": 0}, "network.hidden": 4}
-    metrics = train(sample, changes, 2, folds=2)
+    weights = {"density_threshold": 0.5}
+    metrics = train(sample, changes, 2, trained_folds=2, weights=weights)
     training = TRAINING | {"learning_rate": 0.02, "warm_up": 0, "epochs": 2}
+    redrawn = draw_search_folds(sample[0], 3, 1)
+    settings = NETWORK | {"hidden": 4}, training, 1
     members = [
-        train_member(*sample, member, NETWORK | {"hidden": 4}, training, 1)[2] for member in (0, 1)
+        train_member(redrawn, *sample[1:], member, *settings, weights=weights)[2]
+        for member in (0, 1)
     ]
     union = measure_folds(pd.concat(members))["union"]
     assert metrics == {name: union[name] for name in METRICS}
@@ -73,10 +78,32 @@ def test_a_trial_goes_on_where_it_was_killed(sample, tmp_path):
 
 
 def test_a_trial_that_diverges_has_no_metrics(sample, monkeypatch):
-    def diverge(*arguments):
+    def diverge(*arguments, **settings):
         raise DivergedError
 
     monkeypatch.setattr(trials, "train_member", diverge)
     metrics = train(sample, {}, 1)
     assert set(metrics) == set(METRICS)
     assert all(math.isnan(value) for value in metrics.values())
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_the_folds_of_a_search_are_not_those_that_measure_the_model(sample, published):
+    development = sample[0]
+    if published:
+        development = development.assign(fold=np.arange(60) % 3)
+        development.loc[:4, "fold"] = -1
+    redrawn = draw_search_folds(development, 3, seed=1)
+    used = development["fold"] >= 0
+    assert (redrawn.loc[~used, "fold"] == -1).all()
+    assert set(redrawn.loc[used, "fold"]) == {0, 1, 2}
+    # Independent ones share a third of the stars, by any numbering about a half at most.
+    shared = pd.crosstab(development.loc[used, "fold"], redrawn.loc[used, "fold"])
+    assert shared.to_numpy().max() < 0.75 * used.sum() / 3
+
+
+def test_a_trial_does_not_read_the_folds_of_the_development_set(sample):
+    development, *curves = sample
+    other = development.assign(fold=(np.arange(60) * 7) % 5, fold_2=5)
+    expected = train(sample, {}, 2)
+    assert train((other, *curves), {}, 2) == expected

@@ -79,6 +79,36 @@ def test_weights_can_be_scaled_to_a_range(feh):
     assert (make_weights(feh, feh, scaling="range") == 1).all()
 
 
+SETTINGS = [
+    {},
+    {"density_threshold": 0.5},
+    {"density_alpha": 0.9, "inverse_variance": True},
+    {"density_threshold": 0.5, "inverse_variance": True, "scaling": "range"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_weights_are_learnt_from_the_stars_of_a_training_alone(feh, settings):
+    feh_err = np.random.default_rng(2).uniform(0.05, 0.2, len(feh))
+    training, others = (slice(0, 800), slice(800, None))
+    learnt = (feh[training], feh_err[training])
+    own = make_weights(*learnt, **settings)
+    np.testing.assert_array_equal(make_weights(*learnt, trained_on=learnt, **settings), own)
+    whole = make_weights(feh, feh_err, trained_on=learnt, **settings)
+    np.testing.assert_array_equal(whole[training], own)
+    one = slice(803, 804)
+    alone = make_weights(feh[one], feh_err[one], trained_on=learnt, **settings)
+    np.testing.assert_array_equal(alone, whole[one])
+    assert (whole[others] > 0).all()
+
+
+def test_a_star_beyond_the_training_counts_as_its_extremes(feh):
+    settings = {"inverse_variance": True, "scaling": "range"}
+    learnt = (feh[:3], np.array([0.1, 0.2, 0.4]))
+    far = make_weights(feh[3:5], np.array([0.01, 4.0]), trained_on=learnt, **settings)
+    assert far.tolist() == [1, 0.01]
+
+
 def test_dense_weights_fall_from_the_rarest_to_the_commonest(feh):
     density = gaussian_kde(feh)(feh)
     weights = dense_weights(feh, 0.5)

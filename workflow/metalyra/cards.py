@@ -15,7 +15,14 @@ from metalyra.metrics import evaluate_predictions
 from metalyra.networks import complete_network
 from metalyra.sequences import complete_recipe
 from metalyra.tables import replace_when_complete
-from metalyra.uncertainty import calibrate, fewest_residuals
+from metalyra.uncertainty import (
+    LEVELS,
+    calibrate,
+    estimate_errors,
+    fewest_residuals,
+    half_width_name,
+    measure_coverage,
+)
 
 
 def make_card(
@@ -30,6 +37,9 @@ def make_card(
     out_of_fold: pd.DataFrame | None = None,
     domain: Mapping[str, Sequence[float]] | None = None,
     member_metrics: pd.DataFrame | None = None,
+    pulsation_type: str | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a model needs to know, as plain data.
 
@@ -51,22 +61,34 @@ def make_card(
         Where the training set lies: see `metalyra.domain.measure_domain`.
     member_metrics
         Of all members: see `metalyra.ensembles.measure_member`.
+    pulsation_type
+        Of the stars that the model is for.
+    cuts
+        Quality cuts that its stars are within: lowest and highest value by column.
+    fit
+        How the light curves that it was trained on were fitted: the settings `fit` and
+        `phases` of their sample.
 
     Returns
     -------
     dict
         The above, completed; the calibration of the errors (see `metalyra.uncertainty`)
         by the out-of-fold residuals, all stars alike; the metrics on the union of the
-        folds, by fold, and on the stars that the members were trained on; the versions
-        of the libraries. Without times and paths: the same ensemble has the same card.
+        folds, by fold, and on the stars that the members were trained on, with the
+        coverage of the intervals of `evaluate_ensemble`; the versions of the libraries.
+        Without times and paths: the same ensemble has the same card.
     """
-    metrics = None if out_of_fold is None else measure_folds(out_of_fold)
+    metrics = None
+    if out_of_fold is not None:
+        metrics = measure_folds(out_of_fold)
+        metrics |= {"coverage": _measure_coverage(evaluate_ensemble(out_of_fold))}
     if metrics is not None and member_metrics is not None:
         metrics |= _measure_parts(member_metrics)
     return {
         "name": name,
         "band": band,
         "relation": relation,
+        **describe_use(pulsation_type, cuts, fit),
         "network": complete_network(network),
         "sequence": complete_recipe(sequence),
         "members": [int(member) for member in members],
@@ -76,6 +98,53 @@ def make_card(
         "metrics": metrics,
         "versions": _network_versions(),
     }
+
+
+def describe_use(
+    pulsation_type: str | None,
+    cuts: Mapping[str, Sequence[float | None]] | None,
+    fit: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what a card says of the stars and fits that a model is for; see `make_card`."""
+    return {
+        "pulsation_type": pulsation_type,
+        "cuts": {column: list(bounds) for column, bounds in (cuts or {}).items()},
+        "fit": None if fit is None else dict(fit),
+    }
+
+
+def evaluate_ensemble(out_of_fold: pd.DataFrame) -> pd.DataFrame:
+    """Return the out-of-fold predictions of an ensemble, with errors learnt elsewhere.
+
+    The errors of each fold are calibrated (see `metalyra.uncertainty`) on the residuals
+    of all others, so that the share of stars within them is what new stars may expect.
+    Where the cross-validation is repeated, they are those of the mean of a star's
+    predictions, and the folds those of the first repeat: no star is on both sides.
+
+    Parameters
+    ----------
+    out_of_fold
+        Of all members: see `metalyra.ensembles.train_member`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `average_repeats` with feh_error and the half widths of the intervals
+        of `metalyra.uncertainty.LEVELS`; NaN where the other folds have too few stars.
+    """
+    stars = average_repeats(out_of_fold)
+    widths = [half_width_name(level) for level in LEVELS]
+    stars[["feh_error", *widths]] = np.nan
+    residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
+    fold = stars["fold"].to_numpy()
+    for held_out in (fold == number for number in np.unique(fold)):
+        others = residuals[~held_out]
+        if len(others) < fewest_residuals():
+            continue
+        calibration = calibrate(others, np.zeros(len(others)))
+        errors, half_widths = estimate_errors(calibration, np.zeros(held_out.sum()))
+        stars.loc[held_out, ["feh_error", *widths]] = np.column_stack([errors, half_widths])
+    return stars
 
 
 def measure_folds(out_of_fold: pd.DataFrame) -> dict[str, Any]:
@@ -187,6 +256,15 @@ def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
     residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
     calibration = calibrate(residuals, np.zeros(len(residuals)))
     return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
+
+
+def _measure_coverage(evaluated: pd.DataFrame) -> dict[str, float] | None:
+    """Return the share of the stars within each interval; None where one has no interval."""
+    half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy(dtype=float)
+    if np.isnan(half_widths).any():
+        return None
+    residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy(dtype=float)
+    return measure_coverage(residuals, half_widths)
 
 
 def _network_versions() -> dict[str, str]:

@@ -1,27 +1,31 @@
-"""The stars that a model is trained on: matched, labelled, selected, weighted, in folds."""
+"""The stars that a model is trained on: matched, labelled, selected, in folds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from metalyra.randomness import generator
-from metalyra.weights import make_weights
 
 LABELS = ("feh", "feh_err", "relation")
 """Columns of the labels table that a development set carries."""
+
+LABEL_NUMBERS = ("feh", "feh_err", "feh_err_light_curve", "feh_err_relation", "training_err")
+"""Columns of numbers in the labels table."""
+
+ARCHIVE = "archive_"
+"""What the names of the star list's own columns begin with."""
 
 
 def make_development_set(
     fits: pd.DataFrame,
     labels: pd.DataFrame,
     *,
+    stars: pd.DataFrame | None = None,
     matched: pd.DataFrame | None = None,
     cuts: Mapping[str, Sequence[float | None]] | None = None,
     folds: int | Mapping[str, int] = 10,
     repeats: int = 1,
-    weights: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return what the training needs to know of every star of a model's sample.
@@ -31,20 +35,22 @@ def make_development_set(
     fits
         The fits table of the sample whose light curves the model reads.
     labels
-        The labels table of the sample whose metallicities it learns.
+        The labels table of the sample whose metallicities it learns. `training_err`, the
+        error by which a label is cut and weighted, stands for `feh_err` where it is there.
+    stars
+        The star table of the first sample, whose archive_* columns may be cut on.
     matched
         The matched table that leads from the first sample to the second, with
         `star_id`, `reference_id` and `status`; None where both are the same.
     cuts
         Lowest and highest allowed value, both inclusive, None for no bound, by column of
-        `fits` or `labels`; tried in this order. A missing value fails.
+        `fits`, `labels` or the archive_* columns of `stars`; tried in this order. A
+        missing value fails.
     folds
         Number of cross-validation folds, or the (published) fold of each star by its id;
         stars that are not in it get fold -1.
     repeats
         How often the stars are split into folds; only once where these are published.
-    weights
-        Settings of `metalyra.weights.make_weights`.
     seed
         Seed of the study.
 
@@ -52,7 +58,7 @@ def make_development_set(
     -------
     DataFrame
         One row per row of `fits`, in its order: star_id, period, feh, feh_err, relation,
-        weight, fold (-1 if not used), status. Where the cross-validation is repeated,
+        fold (-1 if not used), status. Where the cross-validation is repeated,
         fold_2, fold_3, ... are the folds of the repeats, numbered on from those before:
         each fold of each repeat is one member's. The status of a star that is not used is
         the one it came with, no_match, the one of its label, or ``cut:<column>`` of the
@@ -61,19 +67,22 @@ def make_development_set(
     Raises
     ------
     ValueError
-        If a cut names an unknown column, the usable stars do not fill the folds, or
-        published folds shall be repeated.
+        If a cut names an unknown column or one without numbers, the usable stars do not
+        fill the folds, or published folds shall be repeated.
     """
     if repeats > 1 and not isinstance(folds, int):
         raise ValueError("published folds cannot be repeated")
     table = _join(fits, labels, matched)
+    if stars is not None:
+        own = stars.set_index("star_id").filter(regex=f"^{ARCHIVE}")
+        table = table.join(own[own.columns.difference(table.columns, sort=False)], on="star_id")
     for column, (low, high) in (cuts or {}).items():
         if column not in table:
             raise ValueError(
-                f"the cut on {column!r} names no column of the fits or labels; known are "
-                f"{', '.join(sorted(table.columns))}"
+                f"the cut on {column!r} names no column of the fits, labels or star list; "
+                f"known are {', '.join(sorted(table.columns))}"
             )
-        values = table[column].to_numpy(dtype=float)
+        values = _read_numbers(table, column)
         inside = ~np.isnan(values)
         inside &= (values >= (-np.inf if low is None else low)) & (
             values <= (np.inf if high is None else high)
@@ -81,20 +90,36 @@ def make_development_set(
         table.loc[(table["status"] == "ok") & ~inside, "status"] = f"cut:{column}"
 
     # In the order of their names, so that the order of the rows leaves no trace.
-    stars = table[table["status"] == "ok"].sort_values("star_id")
-    star_ids, feh = stars["star_id"].to_numpy(dtype=str), stars["feh"].to_numpy(dtype=float)
+    used = table[table["status"] == "ok"].sort_values("star_id")
+    star_ids, feh = used["star_id"].to_numpy(dtype=str), used["feh"].to_numpy(dtype=float)
     columns = ["fold", *(f"fold_{repeat}" for repeat in range(2, repeats + 1))]
-    table["weight"] = np.nan
     table[columns] = -1
     if isinstance(folds, int):
         for repeat, column in enumerate(columns):
             drawn = assign_folds(star_ids, feh, folds, seed, repeat)
-            table.loc[stars.index, column] = drawn + repeat * folds
+            table.loc[used.index, column] = drawn + repeat * folds
     else:
-        table.loc[stars.index, "fold"] = [folds.get(star, -1) for star in star_ids]
-    feh_err = stars["feh_err"].to_numpy(dtype=float)
-    table.loc[stars.index, "weight"] = make_weights(feh, feh_err, **(weights or {}))
-    return table[["star_id", "period", *LABELS, "weight", *columns, "status"]]
+        table.loc[used.index, "fold"] = [folds.get(star, -1) for star in star_ids]
+    return table[["star_id", "period", *LABELS, *columns, "status"]]
+
+
+def list_cut_columns() -> list[str]:
+    """Return the columns of fits and labels that cuts may name, beside archive_* ones.
+
+    Which of the latter there are depends on the survey of the sample.
+    """
+    from metalyra.fitting import _fits_columns
+
+    without_numbers = {"alignment", "curve", "curve_err", "status"}
+    columns = [name for name in _fits_columns() if name not in without_numbers]
+    return [*columns, *LABEL_NUMBERS]
+
+
+def select_training_set(development: pd.DataFrame) -> pd.DataFrame:
+    """Return star_id and folds of the stars that a model is trained on, by their names."""
+    columns = ["star_id", *fold_columns(development)]
+    used = development.loc[development["fold"] >= 0, columns]
+    return used.sort_values("star_id", ignore_index=True)
 
 
 def fold_columns(development: pd.DataFrame) -> list[str]:
@@ -108,7 +133,12 @@ def hold_out(development: pd.DataFrame, member: int) -> np.ndarray:
 
 
 def assign_folds(
-    star_ids: np.ndarray, feh: np.ndarray, folds: int, seed: int, repeat: int = 0
+    star_ids: np.ndarray,
+    feh: np.ndarray,
+    folds: int,
+    seed: int,
+    repeat: int = 0,
+    stage: str = "folds",
 ) -> np.ndarray:
     """Return a cross-validation fold for each star, stratified by metallicity.
 
@@ -125,6 +155,8 @@ def assign_folds(
         Seed of the study.
     repeat
         Number of the repeat, from 0; each draws other folds.
+    stage
+        What the folds are for; each stage draws its own.
 
     Returns
     -------
@@ -138,7 +170,7 @@ def assign_folds(
     """
     if folds < 2 or len(star_ids) < 2 * folds:
         raise ValueError(f"{len(star_ids)} usable stars cannot be split into {folds} folds")
-    random = generator(seed, "folds", f"{folds} repeat {repeat}" if repeat else str(folds))
+    random = generator(seed, stage, f"{folds} repeat {repeat}" if repeat else str(folds))
     blocks = -(-len(star_ids) // folds)
     drawn = np.concatenate([random.permutation(folds) for _ in range(blocks)])
     assigned = np.empty(len(star_ids), dtype=int)
@@ -148,6 +180,8 @@ def assign_folds(
 
 def _join(fits: pd.DataFrame, labels: pd.DataFrame, matched: pd.DataFrame | None) -> pd.DataFrame:
     """Return the fits with their labels beside them and the first status that is not ok."""
+    if "training_err" in labels:
+        labels = labels.assign(feh_err=labels["training_err"])
     columns = [name for name in labels if name in LABELS or name not in fits]
     labels = labels.set_index("star_id")
     status = fits["status"].to_numpy(dtype=object)
@@ -170,3 +204,11 @@ def _join(fits: pd.DataFrame, labels: pd.DataFrame, matched: pd.DataFrame | None
 def _first_failure(status: np.ndarray, following: np.ndarray) -> np.ndarray:
     """Keep a status that is not ok; else take the one of the following stage."""
     return np.where(status == "ok", following, status)
+
+
+def _read_numbers(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column (n,) that is cut on; the star list's own may be anything."""
+    try:
+        return table[column].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ValueError(f"the cut on {column!r}: the column does not hold numbers") from None

@@ -20,11 +20,19 @@ from metalyra.randomness import derive_seed, generator
 from metalyra.tables import replace_when_complete
 from metalyra.training import fit_network, make_deterministic
 from metalyra.training_settings import complete_training
+from metalyra.weights import make_weights
 
 if TYPE_CHECKING:
     import keras
 
     Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+SEARCH_NOTE = (
+    "Network and training were chosen by a search whose trials were measured on other folds, "
+    "drawn for it alone, of the same stars. So all stars of the training set took part in the "
+    "choice, but no fold that the metrics are of."
+)
+"""What the card of a model says of the search that its settings come from."""
 
 
 def train_member(
@@ -36,6 +44,8 @@ def train_member(
     training: Mapping[str, Any],
     seed: int,
     checkpoint: Checkpoint | None = None,
+    *,
+    weights: Mapping[str, Any] | None = None,
 ) -> tuple["keras.Model", pd.DataFrame, pd.DataFrame]:
     """Train the member of an ensemble that does not see one fold.
 
@@ -56,6 +66,10 @@ def train_member(
         Seed of the study. The same seed gives the same weights on the same machine.
     checkpoint
         Of a training that goes on where it was killed.
+    weights
+        Settings of `metalyra.weights.make_weights`. They are learnt from the stars that
+        the network is trained on, without those of an inner validation, which count as
+        they would among them.
 
     Returns
     -------
@@ -78,11 +92,13 @@ def train_member(
     make_deterministic(derive_seed(seed, "train", f"member {member}"))
     stars, sequences = _arrange(development, star_ids, sequences)
     parts = split_stars(stars, member, settings, seed)
-    columns = sequences, stars["feh"].to_numpy(dtype=float), stars["weight"].to_numpy(dtype=float)
+    labels = stars["feh"].to_numpy(dtype=float), stars["feh_err"].to_numpy(dtype=float)
+    trained_on = tuple(column[parts["training"]] for column in labels)
 
     def part(name: str) -> "Arrays":
-        sequences, feh, weights = (column[parts[name]] for column in columns)
-        return sequences, feh, weights
+        feh, feh_err = (column[parts[name]] for column in labels)
+        weighed = make_weights(feh, feh_err, trained_on=trained_on, **(weights or {}))
+        return sequences[parts[name]], feh, weighed
 
     trained = build_network(network, *sequences.shape[1:], settings["precision"])
     set_scaling(trained, *part("training"))
@@ -193,23 +209,36 @@ def describe_training(
     sequences: np.ndarray,
     training: Mapping[str, Any],
     seed: int,
+    *,
+    weights: Mapping[str, Any] | None = None,
+    search: str | None = None,
 ) -> dict[str, Any]:
     """Return the provenance of an ensemble trained here.
+
+    Parameters
+    ----------
+    development, star_ids, sequences, training, seed, weights
+        Of `train_member`.
+    search
+        The search that network and training come from, if they do.
 
     Returns
     -------
     dict
-        Settings of the training, seed, number of stars, and the SHA-256 of what the
-        networks were shown: names, sequences, metallicities, weights and folds.
+        Settings of the training and of the weights, the search, seed, number of stars,
+        and the SHA-256 of what the networks were shown: names, sequences, metallicities,
+        their errors and folds.
     """
     stars, sequences = _arrange(development, star_ids, sequences)
     digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
     digest.update(np.ascontiguousarray(sequences, dtype="<f4").tobytes())
-    for column in ("feh", "weight", *fold_columns(stars)):
+    for column in ("feh", "feh_err", *fold_columns(stars)):
         digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
     return {
         "kind": "trained",
         "training": complete_training(training),
+        "weights": dict(weights or {}),
+        "search": None if search is None else {"name": search, "note": SEARCH_NOTE},
         "seed": seed,
         "n_stars": len(stars),
         "training_set_sha256": digest.hexdigest(),

@@ -253,16 +253,21 @@ def fit_support_vectors(
     c: float = 2.0,
     gamma: float = 0.007,
     epsilon: float = 0.1,
+    relevance: bool = False,
 ) -> KernelMachine:
     """Fit support vectors with a Gaussian kernel.
 
     `c` is the price of an error (per dex), `gamma` the kernel's inverse squared width in
-    scaled inputs, `epsilon` the error (dex) that costs nothing.
+    scaled inputs, `epsilon` the error (dex) that costs nothing. With `relevance`, the
+    inputs are scaled by how much [Fe/H] changes with them, so that those that say nothing
+    of it do not count as a distance: see `measure_relevance`.
     """
     from sklearn.svm import SVR
 
-    del seed  # nothing is drawn
     scaling = Scaling.of(inputs)
+    if relevance:
+        relevant = measure_relevance(inputs, feh, weights, seed)
+        scaling = scaling._replace(deviation=scaling.deviation / relevant)
     model = SVR(C=c, gamma=gamma, epsilon=epsilon).fit(scaling(inputs), feh, weights)
     return KernelMachine(
         *scaling,
@@ -298,6 +303,36 @@ def fit_gaussian_process(
     covariance[np.diag_indices_from(covariance)] += noise**2 / weights
     coefficients = amplitude**2 * np.linalg.solve(covariance, feh - mean)
     return KernelMachine(*scaling, scaled, coefficients, np.array(gamma), np.array(mean))
+
+
+def measure_relevance(inputs: Floats, feh: Floats, weights: Floats, seed: int) -> Floats:
+    """Return how much [Fe/H] changes with each input, in units of its standard deviation.
+
+    The root mean square gradient of a Gaussian process of one width for all inputs, at
+    the stars that it is fitted to (the diagonal of the expected gradient outer product:
+    Trivedi et al. 2014; Radhakrishnan et al. 2024, Science 383, 1461).
+
+    Parameters
+    ----------
+    inputs : array, shape (n, d)
+    feh, weights : array, shape (n,)
+        [Fe/H] (dex) and weights of the stars.
+    seed
+        Seed of the Gaussian process.
+
+    Returns
+    -------
+    array, shape (d,)
+        Positive, of mean square 1.
+    """
+    machine = fit_gaussian_process(inputs, feh, weights, seed)
+    anchors = machine.anchors
+    pull = np.exp(-machine.gamma * _distances(anchors, anchors)) * machine.coefficients
+    slopes = pull @ anchors - pull.sum(axis=1)[:, None] * anchors
+    square = np.average(slopes**2, axis=0, weights=weights)
+    # An input without any slope, such as a constant one, must not end as an infinite scale.
+    square = np.maximum(square, 1e-12 * max(square.max(), 1e-300))
+    return np.sqrt(square / square.mean())
 
 
 def fit_random_trees(

@@ -5,7 +5,9 @@ light curves come from (`metalyra.population`), and regressors of several kinds 
 shapes that it infers (`metalyra.regressors`). Published networks may join in: each
 predicts the fold that it has not seen, and new stars get the mean of them all. The
 weights of the kinds are those that combine the out-of-fold predictions best; a star's
-metallicity is the mean of the members'.
+metallicity is the mean of the members'. The published networks have not been trained on
+the fold that counts as theirs, but it has chosen their epoch: a stack that they join has
+weights and errors that are a little optimistic, and says so on its card.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metalyra.cards import library_versions, measure_folds
+from metalyra.cards import describe_use, library_versions, measure_folds
 from metalyra.domain import measure_domain
 from metalyra.ledger import OK
 from metalyra.population import (
@@ -43,11 +45,18 @@ from metalyra.uncertainty import (
     half_width_name,
     measure_coverage,
 )
+from metalyra.weights import make_weights
 
 Floats = NDArray[np.float64]
 
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
+
+PUBLISHED_NOTE = (
+    "The published networks were stopped at the epoch that was best for the very stars that count "
+    "as out of fold here: their weight, the errors and the metrics of this stack are optimistic."
+)
+"""What the card of a stack says where published networks are part of it."""
 
 _OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
 """Columns beside the regressors' in a table of out-of-fold predictions."""
@@ -123,6 +132,8 @@ def train_stack_member(
     fold: int,
     stack: Mapping[str, Any],
     seed: int,
+    *,
+    weights: Mapping[str, Any] | None = None,
 ) -> tuple[StackMember, pd.DataFrame]:
     """Train the member of a stack that sees neither labels nor light curves of one fold.
 
@@ -138,6 +149,9 @@ def train_stack_member(
         Of `complete_stack`.
     seed
         Seed of the study.
+    weights
+        Settings of `metalyra.weights.make_weights`; learnt from the stars of the other
+        folds.
 
     Returns
     -------
@@ -154,29 +168,28 @@ def train_stack_member(
     settings = complete_stack(stack)
     stars = development[development["fold"] >= 0].sort_values("star_id")
     fits = _fits_of(stars, fits)
-    curves = _pad_together(fits, folded)
     held_out = (stars["fold"] == fold).to_numpy()
     if held_out.all() or not held_out.any():
         raise ValueError(f"fold {fold} leaves no stars to {'train' if held_out.all() else 'test'}")
-    known = ~held_out
-    population = fit_population(curves.take(np.flatnonzero(known)), **settings["population"])
+    known = stars[~held_out]
+    # Not even padded together with the fold, whose longest light curve would leave a trace.
+    curves = _pad_together(fits[~held_out], folded)
+    population = fit_population(curves, **settings["population"])
     shapes = infer_shapes(population, curves)
-    inputs, feh = describe_shapes(shapes, curves.period), stars["feh"].to_numpy(dtype=float)
+    inputs, feh = describe_shapes(shapes, curves.period), known["feh"].to_numpy(dtype=float)
     linear = fit_regressor(
-        {"kind": "ridge"},
-        np.column_stack([shapes.coefficients, curves.period])[known],
-        feh[known],
+        {"kind": "ridge"}, np.column_stack([shapes.coefficients, curves.period]), feh
     )
-    weights = stars["weight"].to_numpy(dtype=float)[known]
+    counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
     if settings["noise_floor"] is not None:
-        spread = measure_spread(shapes, linear.slopes[:-1])[known]
-        weights = weights / (settings["noise_floor"] ** 2 + spread**2)
+        spread = measure_spread(shapes, linear.slopes[:-1])
+        counts = counts / (settings["noise_floor"] ** 2 + spread**2)
     regressors = {
         name: fit_regressor(
             config,
-            inputs[known],
-            feh[known],
-            weights / weights.mean(),
+            inputs,
+            feh,
+            counts / counts.mean(),
             derive_seed(seed, "train", f"{name} {fold}"),
         )
         for name, config in settings["regressors"].items()
@@ -253,10 +266,26 @@ def combine(feh: Floats, predictions: Floats) -> Combination:
     return Combination(weights, float(mean - centre @ weights))
 
 
+def combine_folds(out_of_fold: pd.DataFrame, names: Sequence[str]) -> dict[int, Combination]:
+    """Return the combination of the regressors `names` that each fold leads to if left out.
+
+    Parameters
+    ----------
+    out_of_fold
+        fold, feh, and a column for each regressor.
+    """
+    feh, fold = out_of_fold["feh"].to_numpy(dtype=float), out_of_fold["fold"].to_numpy()
+    predictions = out_of_fold[list(names)].to_numpy(dtype=float)
+    return {
+        int(number): combine(feh[fold != number], predictions[fold != number])
+        for number in np.unique(fold)
+    }
+
+
 def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return the predictions of a stack for stars that its weights have not seen.
 
-    For each fold, weights and calibration are learnt on all others.
+    For each fold, weights (see `combine_folds`) and calibration are learnt on all others.
 
     Parameters
     ----------
@@ -277,8 +306,8 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
     spread = result["spread"].to_numpy(dtype=float)
     predictions = result[list(names)].to_numpy(dtype=float)
-    for held_out in (fold == number for number in np.unique(fold)):
-        combination = combine(feh[~held_out], predictions[~held_out])
+    for number, combination in combine_folds(out_of_fold, names).items():
+        held_out = fold == number
         predicted = combination(predictions)
         calibration = calibrate((predicted - feh)[~held_out], spread[~held_out])
         errors, half_widths = estimate_errors(calibration, spread[held_out])
@@ -297,6 +326,10 @@ def make_stack_card(
     relation: str,
     stack: Mapping[str, Any],
     seed: int,
+    weights: Mapping[str, Any] | None = None,
+    pulsation_type: str | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    fit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a stack needs to know, as plain data.
 
@@ -312,12 +345,18 @@ def make_stack_card(
         Of `complete_stack`.
     seed
         Seed of the study.
+    weights
+        Settings of the sample weights; see `train_stack_member`.
+    pulsation_type, cuts, fit
+        Of `metalyra.cards.make_card`.
 
     Returns
     -------
     dict
         As that of `metalyra.cards.make_card`, with `stack` and what it has learnt in
-        place of network and sequence. The metrics are those of `evaluate_stack`.
+        place of network and sequence: the combination of the regressors, and under
+        by_fold the one that each fold has had no part in. The metrics are those of
+        `evaluate_stack`.
     """
     settings = complete_stack(stack)
     names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]
@@ -328,7 +367,7 @@ def make_stack_card(
     calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
     digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
-    for column in ("feh", "weight", "fold"):
+    for column in ("feh", "feh_err", "fold"):
         digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
     half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy()
     return {
@@ -336,16 +375,22 @@ def make_stack_card(
         "kind": "stack",
         "band": band,
         "relation": relation,
+        **describe_use(pulsation_type, cuts, fit),
         "stack": settings,
         "members": sorted(int(fold) for fold in out_of_fold["fold"].unique()),
-        "combination": {
-            "weights": dict(zip(names, combination.weights.tolist(), strict=True)),
-            "offset": combination.offset,
+        "combination": _describe_combination(combination, names)
+        | {
+            "by_fold": {
+                str(fold): _describe_combination(own, names)
+                for fold, own in combine_folds(out_of_fold, names).items()
+            }
         },
         "calibration": calibration._asdict() | {"quantiles": list(calibration.quantiles)},
         "domain": measure_domain(_fits_of(stars, fits)),
         "provenance": {
             "kind": "trained",
+            "weights": dict(weights or {}),
+            "note": PUBLISHED_NOTE if settings[PUBLISHED] else None,
             "seed": seed,
             "n_stars": len(stars),
             "training_set_sha256": digest.hexdigest(),
@@ -457,6 +502,12 @@ def copy_published(source: Path | str, model_directory: Path | str) -> None:
     for member in read_card(source)["members"]:
         shutil.copyfile(source / f"member_{member}.keras", destination / f"member_{member}.keras")
     shutil.copyfile(source / "card.json", destination / "card.json")
+
+
+def _describe_combination(combination: Combination, names: Sequence[str]) -> dict[str, Any]:
+    """Return a combination as plain data."""
+    weights = dict(zip(names, combination.weights.tolist(), strict=True))
+    return {"weights": weights, "offset": combination.offset}
 
 
 def _fits_of(stars: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:

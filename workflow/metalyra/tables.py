@@ -125,7 +125,6 @@ COLUMNS: Mapping[str, Column] = {
         "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
     ),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
-    "weight": Column("", "Sample weight in the training", "stat.weight"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
     "status": Column("", "ok, or why there is no value, or no trust in it", "meta.code.status"),
     "reason": Column("", "The status in words; a caveat of a star that is ok", "meta.note"),

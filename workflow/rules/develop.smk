@@ -1,4 +1,4 @@
-"""Make the development set of a model: cuts, sequences, weights, folds.
+"""Make the development set of a model: cuts, sequences, folds.
 
 Input   <results>/fits/ and folded/ of the model's sample, labels, the match between both
 Output  <results>/development/<model>.parquet   one row a star of the sample
@@ -28,7 +28,6 @@ rule develop:
         sequence=lambda wildcards: config["models"][wildcards.model].get(
             "sequence", {"recipe": "gp_curve"}
         ),
-        weights=of_model("weights"),
         folds=of_model("folds"),
         repeats=of_model("repeats"),
         seed=config["seed"],

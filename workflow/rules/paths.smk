@@ -189,6 +189,12 @@ def of_searched_model(key):
     return lambda wildcards: config["models"][of_search(wildcards)["model"]][key]
 
 
+def search_folds(wildcards):
+    """Return the number of folds that the rule's search splits the stars into: its model's."""
+    model = config["models"][of_search(wildcards)["model"]]
+    return model.get("members", model["folds"])
+
+
 def plan_of(search):
     """Return the rounds of each bracket of a search."""
     settings = config["searches"][search]
@@ -313,10 +319,15 @@ def match_inputs(wildcards):
     }
 
 
+def fit_of(sample):
+    """Return how the light curves of a sample are fitted."""
+    settings = config["samples"][sample]
+    return {**settings["fit"], "phases": settings["phases"]}
+
+
 def fit_settings(wildcards):
     """Return how the light curves of the rule's sample are fitted."""
-    sample = config["samples"][wildcards.sample]
-    return {**sample["fit"], "phases": sample["phases"]}
+    return fit_of(wildcards.sample)
 
 
 def catalogued_samples():

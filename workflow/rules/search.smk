@@ -1,6 +1,7 @@
 """Search for the hyper-parameters of a model.
 
-Input   <results>/development/<model>.{parquet,npz}
+Input   <results>/development/<model>.{parquet,npz}, of whose folds nothing is read: the
+        trials have their own, so that the model's remain apart
 Output  <results>/searches/<search>/rounds/<bracket>_<round>.parquet         trials of a round
         <results>/searches/<search>/trials/<bracket>_<round>_<slot>.parquet  metrics of one
         <results>/searches/<search>/results.{parquet,csv}                    of all
@@ -62,7 +63,9 @@ rule search_trial:
         network=of_searched_model("network"),
         training=of_searched_model("training"),
         epochs=lambda wildcards: search_round(wildcards).epochs,
-        folds=lambda wildcards: of_search(wildcards)["folds"],
+        folds=search_folds,
+        trained_folds=lambda wildcards: of_search(wildcards)["folds"],
+        weights=of_searched_model("weights"),
         seed=config["seed"],
         checkpoints=f"results/{config['study']}/checkpoints/searches",
         library=fingerprint("trials"),

@@ -6,6 +6,7 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/history_<k>.parquet     its loss, epoch by epoch
         <results>/models/<model>/out_of_fold.parquet     its predictions of stars not trained on
         <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
+        <results>/models/<model>/training_set.parquet    its stars and their folds
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
 """
 
@@ -38,6 +39,7 @@ rule train:
         checkpoints=checkpoint_folder,
         network=of_model("network"),
         training=of_model("training"),
+        weights=of_model("weights"),
         seed=config["seed"],
         library=fingerprint("ensembles", "search"),
     message:
@@ -77,6 +79,7 @@ for model, job in shared_training_jobs():
             checkpoints=f"results/{config['study']}/checkpoints/models/{model}",
             network=config["models"][model].get("network"),
             training=config["models"][model]["training"],
+            weights=config["models"][model]["weights"],
             seed=config["seed"],
             library=fingerprint("ensembles", "search"),
         message:
@@ -101,6 +104,7 @@ rule evaluate:
             labels={"model": "{model}", "product": "card"},
         ),
         out_of_fold="<results>/models/{model}/out_of_fold.parquet",
+        training_set="<results>/models/{model}/training_set.parquet",
     log:
         "<logs>/evaluate/{model}.log",
     benchmark:
@@ -117,10 +121,15 @@ rule evaluate:
         network=of_model("network"),
         sequence=of_model("sequence"),
         training=of_model("training"),
+        weights=of_model("weights"),
         seed=config["seed"],
         band=lambda wildcards: band_of_model(config, wildcards.model),
         relation=lambda wildcards: relation_of(wildcards.model),
-        library=fingerprint("cards", "domain", "ensembles", "search"),
+        pulsation_type=of_model("pulsation_type"),
+        cuts=of_model("cuts"),
+        fit=lambda wildcards: fit_of(config["models"][wildcards.model]["sample"]),
+        search=of_model("from_search"),
+        library=fingerprint("cards", "development", "domain", "ensembles", "search"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:
@@ -149,6 +158,7 @@ rule train_stack:
         runtime=60,
     params:
         stack=of_model("stack"),
+        weights=of_model("weights"),
         seed=config["seed"],
         library=fingerprint("stacking"),
     message:
@@ -186,6 +196,7 @@ for model in stacked_models():
                 labels={"model": model, "product": "card"},
             ),
             out_of_fold=f"<results>/models/{model}/out_of_fold.parquet",
+            training_set=f"<results>/models/{model}/training_set.parquet",
         log:
             f"<logs>/evaluate/{model}.log",
         benchmark:
@@ -202,7 +213,11 @@ for model in stacked_models():
             seed=config["seed"],
             band=band_of_model(config, model),
             relation=relation_of(model),
-            library=fingerprint("stacking"),
+            weights=config["models"][model]["weights"],
+            pulsation_type=config["models"][model]["pulsation_type"],
+            cuts=config["models"][model]["cuts"],
+            fit=fit_of(config["models"][model]["sample"]),
+            library=fingerprint("development", "stacking"),
         message:
             f"Learning the weights of the stack {model} out of fold"
         script:

@@ -17,11 +17,11 @@ with logged(snakemake):
     development = make_development_set(
         fits,
         read_table(snakemake.input.labels),
+        stars=stars,
         matched=stars if "reference_id" in stars else None,
         cuts=snakemake.params.cuts,
         folds=folds,
         repeats=snakemake.params.repeats,
-        weights=snakemake.params.weights,
         seed=snakemake.params.seed,
     )
     write_table(development, snakemake.output.table)

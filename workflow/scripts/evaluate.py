@@ -3,7 +3,8 @@
 import pandas as pd
 
 from job import logged
-from metalyra.cards import average_repeats, make_card, write_card
+from metalyra.cards import evaluate_ensemble, make_card, write_card
+from metalyra.development import select_training_set
 from metalyra.domain import measure_domain
 from metalyra.ensembles import describe_training
 from metalyra.search import take_best
@@ -14,13 +15,15 @@ with logged(snakemake):
     params = snakemake.params
     network, training = take_best(snakemake.input.best, params.network, params.training)
     development, fits = read_table(snakemake.input.table), read_tables(snakemake.input.fits)
-    used = development.loc[development["fold"] >= 0, "star_id"]
+    used = select_training_set(development)
     out_of_fold = read_tables(snakemake.input.out_of_fold)
     provenance = describe_training(
         development,
         *read_sequences(snakemake.input.sequences),
         training,
         params.seed,
+        weights=params.weights,
+        search=params.search,
     )
     card = make_card(
         name=snakemake.wildcards.model,
@@ -31,8 +34,12 @@ with logged(snakemake):
         members=range(len(snakemake.input.out_of_fold)),
         provenance=provenance,
         out_of_fold=out_of_fold,
-        domain=measure_domain(fits[fits["star_id"].isin(used)]),
+        domain=measure_domain(fits[fits["star_id"].isin(used["star_id"])]),
         member_metrics=pd.concat(map(read_table, snakemake.input.metrics), ignore_index=True),
+        pulsation_type=params.pulsation_type,
+        cuts=params.cuts,
+        fit=params.fit,
     )
-    write_table(average_repeats(out_of_fold), snakemake.output.out_of_fold)
+    write_table(evaluate_ensemble(out_of_fold), snakemake.output.out_of_fold)
+    write_table(used, snakemake.output.training_set)
     write_card(card, snakemake.output.card)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from job import logged
 from metalyra.cards import write_card
+from metalyra.development import select_training_set
 from metalyra.stacking import (
     PUBLISHED,
     add_published,
@@ -36,6 +37,11 @@ with logged(snakemake):
         relation=params.relation,
         stack=params.stack,
         seed=params.seed,
+        weights=params.weights,
+        pulsation_type=params.pulsation_type,
+        cuts=params.cuts,
+        fit=params.fit,
     )
     write_table(evaluate_stack(out_of_fold, names), snakemake.output.out_of_fold)
+    write_table(select_training_set(development), snakemake.output.training_set)
     write_card(card, snakemake.output.card)

@@ -1,4 +1,8 @@
-"""Draw how much each star of a development set counts in the training."""
+"""Draw how much each star of a development set counts in the training.
+
+The weights are those of a training on all stars: each member learns its own, which differ a
+little, from the stars that it is trained on.
+"""
 
 from job import logged
 from metalyra.figures import sample_weights, save_figure
@@ -7,11 +11,10 @@ from metalyra.weights import make_weights
 
 with logged(snakemake):
     stars = read_table(snakemake.input[0])
-    stars = stars[stars["weight"].notna()]
-    by_density = make_weights(
-        stars["feh"].to_numpy(),
-        stars["feh_err"].to_numpy(),
-        **{**snakemake.params.weights, "inverse_variance": False},
-    )
-    figure = sample_weights(stars["feh"], by_density, stars["weight"], snakemake.wildcards.model)
+    stars = stars[stars["fold"] >= 0]
+    settings = snakemake.params.weights
+    labels = stars["feh"].to_numpy(dtype=float), stars["feh_err"].to_numpy(dtype=float)
+    by_density = make_weights(*labels, **{**settings, "inverse_variance": False})
+    final = make_weights(*labels, **settings)
+    figure = sample_weights(labels[0], by_density, final, snakemake.wildcards.model)
     save_figure(figure, snakemake.output[0])

@@ -21,7 +21,9 @@ with logged(snakemake):
         changes=json.loads(trial["changes"].item()),
         epochs=params.epochs,
         folds=params.folds,
+        trained_folds=params.trained_folds,
         seed=params.seed,
+        weights=params.weights,
         checkpoints=checkpoints,
     )
     about = {name: int(snakemake.wildcards[name]) for name in ("bracket", "round", "slot")}

@@ -16,7 +16,13 @@ with logged(snakemake):
     for place, member in enumerate(params.members):
         checkpoint = Checkpoint(Path(params.checkpoints) / f"{member}.npz")
         trained, history, out_of_fold = train_member(
-            *stars, member, network, training, params.seed, checkpoint
+            *stars,
+            member,
+            network,
+            training,
+            params.seed,
+            checkpoint,
+            weights=params.weights,
         )
         metrics = measure_member(trained, *stars, member, training, params.seed)
         save_network(trained, output.networks[place])

@@ -12,6 +12,7 @@ with logged(snakemake):
         int(snakemake.wildcards.member),
         snakemake.params.stack,
         snakemake.params.seed,
+        weights=snakemake.params.weights,
     )
     write_stack_member(member, snakemake.output.member)
     write_table(out_of_fold, snakemake.output.out_of_fold)
