@@ -102,6 +102,7 @@ def test_light_curves_in_subfolders_count(given):
     Path("curves/field/c.csv").write_text("time,mag\n1,15\n")
     Path("curves/.hidden.csv").write_text("")
     assert list_light_curves("curves") == ["curves/a.csv", "curves/b.csv", "curves/field/c.csv"]
+    assert list_light_curves("./curves/") == list_light_curves("curves")
     assert list_light_curves("stars.csv") == []
 
 

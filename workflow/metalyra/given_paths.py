@@ -57,7 +57,7 @@ def list_light_curves(path: Path | str) -> list[str]:
     """Return the light-curve files of a folder and its subfolders, in order; none of a file."""
     return sorted(
         os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
+        for folder, _, names in os.walk(Path(path))
         for name in names
         if name.endswith(".csv") and not name.startswith(".")
     )

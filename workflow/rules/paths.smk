@@ -93,7 +93,7 @@ def of_prediction(key):
 
 
 def label_settings(wildcards):
-    """Return how the rule's sample is labelled, but for what the configuration may not be."""
+    """Return how the rule's sample is labelled; other_band is for the configuration alone."""
     settings = config["samples"][wildcards.sample]["labelling"]
     return {key: value for key, value in settings.items() if key != "other_band"}
 
