@@ -6,7 +6,6 @@ from metalyra.development import (
     assign_folds,
     fold_columns,
     hold_out,
-    list_cut_columns,
     make_development_set,
     select_training_set,
 )
@@ -143,12 +142,6 @@ def test_cuts_may_use_columns_of_the_star_list(fits, labels, matched):
         make_development_set(fits, labels, cuts={"archive_colour": [0, 1]}, **options)
     with pytest.raises(ValueError, match="'archive_type': the column does not hold numbers"):
         make_development_set(fits, labels, cuts={"archive_type": [0, 1]}, **options)
-
-
-def test_columns_that_cuts_may_name_are_listed():
-    columns = list_cut_columns()
-    assert {"snr", "amplitude", "period", "feh", "feh_err", "training_err"} <= set(columns)
-    assert not {"status", "curve", "curve_err", "alignment"} & set(columns)
 
 
 def test_the_training_set_is_that_of_the_folds(fits, labels, matched):

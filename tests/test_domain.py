@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.cuts import apply_cuts
 from metalyra.domain import (
     QUALITY,
     RANGES,
     RAREST,
-    apply_cuts,
     fit_shapes,
     judge_stars,
     measure_domain,
@@ -101,13 +101,3 @@ def test_too_few_stars_make_no_population():
     judged = judge_stars(draw_fits(5), measure_domain(draw_fits(49)))
     assert not judged.unlike.any()
     assert np.isnan(judged.distance).all()
-
-
-def test_cuts_are_inclusive_and_tried_in_order():
-    table = pd.DataFrame({"snr": [30.0, 29.9, np.nan, 50.0], "n_epochs": [20, 10, 20, 200]})
-    failed = apply_cuts(table, {"snr": [30, None], "n_epochs": [20, 100]})
-    assert failed.tolist() == ["", "snr", "snr", "n_epochs"]
-    with pytest.raises(
-        ValueError, match="the cut on 'sn' names no column; known are n_epochs, snr"
-    ):
-        apply_cuts(table, {"sn": [30, None]})

@@ -1,18 +1,18 @@
 """The relations give the published metallicities, and their errors propagate."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from metalyra.relations import (
     AS_PUBLISHED,
     Relation,
     estimate_metallicity,
-    list_bands,
     read_relations,
+    scatter_of,
     take_published,
 )
 
@@ -248,13 +248,22 @@ def test_an_impossible_relation_is_refused():
         )
 
 
-def test_bands_of_a_relation():
-    relations = yaml.safe_load(RELATIONS_FILE.read_text(encoding="utf-8"))
-    assert list_bands(relations, "dekany2021") == {"RRab": "I", "RRc": "I"}
-    assert list_bands(relations, "mullen2021") == {"RRab": "V"}
-    assert list_bands(relations, AS_PUBLISHED) == {}
-    with pytest.raises(ValueError, match="no relation 'dekany2020'; known are as_published, dek"):
-        list_bands(relations, "dekany2020")
+def test_the_scatter_of_a_relation_is_found_by_name_and_type():
+    relations = read_relations(RELATIONS_FILE)
+    assert scatter_of(relations, "dekany2021", "RRab") == relations["dekany2021"]["RRab"].scatter
+    assert np.isnan(scatter_of(relations, "mullen2021", "RRc"))
+    assert np.isnan(scatter_of(relations, AS_PUBLISHED, "RRab"))
+
+
+def test_a_relation_for_another_band_is_refused_or_named():
+    fits, stars = two_stars()
+    label = partial(estimate_metallicity, fits, stars, "dekany2021", RELATIONS["dekany2021"])
+    assert set(label(band="I")["reason"]) == {""}
+    with pytest.raises(ValueError, match=r"dekany2021 for RRab is for band I, .* are in G; allow"):
+        label(band="G")
+    labels = label(band="G", other_band=True)
+    named = labels["reason"].str.contains("is for band I, the light curves are in G")
+    assert named.tolist() == (labels["status"] == "ok").tolist()
 
 
 def test_published_metallicities_are_taken_where_there_are_any():

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from metalyra.cards import make_card, write_card
-from metalyra.development import make_development_set
+from metalyra.development import make_development_set, select_training_set
 from metalyra.ensembles import save_network
 from metalyra.fourier import evaluate_harmonics
 from metalyra.metrics import root_mean_squared_error
 from metalyra.networks import build_network
-from metalyra.prediction import predict_stars
+from metalyra.prediction import TRAINING_SET, predict_stars
 from metalyra.published import convert_published_model
 from metalyra.regressors import KINDS
 from metalyra.sequences import sequence_shape
@@ -27,6 +27,8 @@ from metalyra.stacking import (
     train_stack_member,
     write_stack_member,
 )
+from metalyra.tables import write_table
+from tests.test_domain import draw_fits
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -60,7 +62,8 @@ def draw_stars(number: int, seed: int):
     fits["amplitude"] = points.agg(np.ptp).to_numpy()
     fits["snr"] = fits["amplitude"] * np.sqrt(fits["n_epochs"]) / 0.02
     feh = -1.4 - 3 * (period - 0.55) + 0.3 * hidden
-    return fits.assign(status="ok"), folded, feh
+    shapes = draw_fits(number, seed).filter(regex=r"^(a\d|phi\d1)|_err$|coverage")
+    return fits.join(shapes).assign(status="ok"), folded, feh
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +275,7 @@ def test_predictions_of_new_stars_are_accurate_and_know_their_errors(model):
     errors = predicted["feh"].to_numpy() - feh
     assert np.sqrt(np.mean(errors**2)) < 1.2 * card["metrics"]["union"]["rmse"]
     for level in (68, 95):
-        inside = np.abs(errors) <= predicted[f"feh_half_width_{level}"]
+        inside = np.abs(errors) <= (predicted[f"feh_high_{level}"] - predicted["feh"])
         assert inside.mean() == pytest.approx(level / 100, abs=0.08)
     members = predicted[["member_0", "member_1", "member_2"]].to_numpy()
     np.testing.assert_allclose(predicted["feh"], members.mean(axis=1), rtol=1e-12)
@@ -283,7 +286,7 @@ def test_predictions_do_not_depend_on_the_other_stars(model):
     fits, folded, _ = draw_stars(300, 4)
     fits.loc[5, "status"] = "fit_failed"
     together = predict_stars(model, fits, folded).set_index("star_id")
-    assert "s5" not in together.index
+    assert together.loc["s5", "status"] == "fit_failed"
     order = np.random.default_rng(5).permutation(300)
     for part in (order, order[:40], order[:1]):
         chosen = fits.iloc[part]
@@ -296,17 +299,38 @@ def test_predictions_do_not_depend_on_the_other_stars(model):
 def test_stars_unlike_the_training_set_are_flagged(model):
     fits, folded, _ = draw_stars(4, 6)
     fits["period"] = [0.55, 0.2, 0.55, 0.9]
-    fits["snr"] = [150.0, 150.0, 1.0, 1.0]
+    fits["snr"] = [150.0, 150.0, 1.0, 1e6]
     fits["amplitude"], fits["n_epochs"] = 0.6, 30
-    flags = predict_stars(model, fits, folded)["out_of_domain"]
-    assert flags.tolist() == ["", "period", "snr", "period,snr"]
+    predicted = predict_stars(model, fits, folded)
+    assert predicted["out_of_domain"].tolist() == ["", "period", "", "period"]
+    assert predicted["status"][2] == "cut:snr"
+    assert predicted["feh"].notna().all()
 
 
 def test_no_stars_have_no_predictions(model):
     fits, folded, _ = draw_stars(3, 7)
     predicted = predict_stars(model, fits.assign(status="fit_failed"), folded)
-    assert predicted.empty
-    assert {"feh", "feh_error", "out_of_domain", "member_2"} <= set(predicted)
+    assert predicted["feh"].isna().all()
+    assert set(predicted["status"]) == {"fit_failed"}
+    assert {"feh_err", "out_of_domain", "member_2"} <= set(predicted)
+
+
+def test_a_star_of_the_training_is_combined_without_its_own_fold(model, sample, out_of_fold):
+    development, fits, folded = sample
+    card = json.loads((model / "card.json").read_text())
+    write_table(select_training_set(development), model / TRAINING_SET)
+    try:
+        predicted = predict_stars(model, fits, folded)
+    finally:
+        (model / TRAINING_SET).unlink()
+    assert predicted["in_training"].all()
+    # What the nested cross-validation says of the same stars, which has not seen them either.
+    evaluated = evaluate_stack(out_of_fold, list(card["combination"]["weights"]))
+    expected = evaluated.set_index("star_id")["feh_predicted"].reindex(predicted["star_id"])
+    np.testing.assert_allclose(predicted["feh"], expected, atol=1e-9)
+    in_sample = predict_stars(model, fits, folded)
+    assert not in_sample["in_training"].any()
+    assert (np.abs(in_sample["feh"] - predicted["feh"]) > 1e-4).mean() > 0.9
 
 
 def test_a_card_says_what_the_stack_is(model, out_of_fold):

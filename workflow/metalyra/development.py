@@ -1,20 +1,16 @@
 """The stars that a model is trained on: matched, labelled, selected, in folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from metalyra.cuts import Cuts, apply_cuts, join_archive
+from metalyra.ledger import CUT
 from metalyra.randomness import generator
 
 LABELS = ("feh", "feh_err", "relation")
 """Columns of the labels table that a development set carries."""
-
-LABEL_NUMBERS = ("feh", "feh_err", "feh_err_light_curve", "feh_err_relation", "training_err")
-"""Columns of numbers in the labels table."""
-
-ARCHIVE = "archive_"
-"""What the names of the star list's own columns begin with."""
 
 
 def make_development_set(
@@ -23,7 +19,7 @@ def make_development_set(
     *,
     stars: pd.DataFrame | None = None,
     matched: pd.DataFrame | None = None,
-    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    cuts: Cuts | None = None,
     folds: int | Mapping[str, int] = 10,
     repeats: int = 1,
     seed: int = 0,
@@ -74,20 +70,10 @@ def make_development_set(
         raise ValueError("published folds cannot be repeated")
     table = _join(fits, labels, matched)
     if stars is not None:
-        own = stars.set_index("star_id").filter(regex=f"^{ARCHIVE}")
-        table = table.join(own[own.columns.difference(table.columns, sort=False)], on="star_id")
-    for column, (low, high) in (cuts or {}).items():
-        if column not in table:
-            raise ValueError(
-                f"the cut on {column!r} names no column of the fits, labels or star list; "
-                f"known are {', '.join(sorted(table.columns))}"
-            )
-        values = _read_numbers(table, column)
-        inside = ~np.isnan(values)
-        inside &= (values >= (-np.inf if low is None else low)) & (
-            values <= (np.inf if high is None else high)
-        )
-        table.loc[(table["status"] == "ok") & ~inside, "status"] = f"cut:{column}"
+        table = join_archive(table, stars)
+    failed = apply_cuts(table, cuts or {})
+    rejected = (table["status"] == "ok").to_numpy() & (failed != "")
+    table.loc[rejected, "status"] = CUT + failed[rejected]
 
     # In the order of their names, so that the order of the rows leaves no trace.
     used = table[table["status"] == "ok"].sort_values("star_id")
@@ -101,18 +87,6 @@ def make_development_set(
     else:
         table.loc[used.index, "fold"] = [folds.get(star, -1) for star in star_ids]
     return table[["star_id", "period", *LABELS, *columns, "status"]]
-
-
-def list_cut_columns() -> list[str]:
-    """Return the columns of fits and labels that cuts may name, beside archive_* ones.
-
-    Which of the latter there are depends on the survey of the sample.
-    """
-    from metalyra.fitting import _fits_columns
-
-    without_numbers = {"alignment", "curve", "curve_err", "status"}
-    columns = [name for name in _fits_columns() if name not in without_numbers]
-    return [*columns, *LABEL_NUMBERS]
 
 
 def select_training_set(development: pd.DataFrame) -> pd.DataFrame:
@@ -204,11 +178,3 @@ def _join(fits: pd.DataFrame, labels: pd.DataFrame, matched: pd.DataFrame | None
 def _first_failure(status: np.ndarray, following: np.ndarray) -> np.ndarray:
     """Keep a status that is not ok; else take the one of the following stage."""
     return np.where(status == "ok", following, status)
-
-
-def _read_numbers(table: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a column (n,) that is cut on; the star list's own may be anything."""
-    try:
-        return table[column].to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise ValueError(f"the cut on {column!r}: the column does not hold numbers") from None

@@ -6,7 +6,7 @@ theirs. A star beyond the ranges, or of another shape, has a value that nothing 
 for; one that is only observed better has not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,8 +29,6 @@ RAREST = 0.001
 _HARMONICS = 4
 _COMPONENTS = 3
 _STARS_A_COMPONENT = 50
-
-Cuts = Mapping[str, Sequence[float | None]]
 
 
 class Judgement(NamedTuple):
@@ -130,36 +128,6 @@ def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
         return Judgement(outside, np.full(len(fits), np.nan), np.zeros(len(fits), dtype=bool))
     distance = _measure_distance(domain["shapes"], *_describe(fits))
     return Judgement(outside, distance, ~(distance <= domain["shapes"]["limit"]))
-
-
-def apply_cuts(table: pd.DataFrame, cuts: Cuts) -> NDArray[np.str_]:
-    """Return the first cut that each row fails; empty where it passes all.
-
-    Parameters
-    ----------
-    table
-        n rows.
-    cuts
-        Lowest and highest allowed value, both inclusive, None for no bound, by column;
-        tried in this order. A missing value fails.
-
-    Raises
-    ------
-    ValueError
-        If a cut names an unknown column.
-    """
-    failed = np.full(len(table), "", dtype=object)
-    for column, (low, high) in cuts.items():
-        if column not in table:
-            raise ValueError(
-                f"the cut on {column!r} names no column; known are "
-                f"{', '.join(sorted(table.columns))}"
-            )
-        inside = table[column].between(
-            -np.inf if low is None else low, np.inf if high is None else high
-        )
-        failed = np.where((failed == "") & ~inside.to_numpy(), column, failed)
-    return failed
 
 
 def _describe(fits: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from metalyra.domain import QUALITY, Cuts, Judgement, apply_cuts, judge_stars
+from metalyra.cuts import Cuts, apply_cuts
+from metalyra.domain import QUALITY, Judgement, judge_stars
 from metalyra.ledger import CUT, OK, describe_status
 from metalyra.networks import ANY_LENGTH, build_network
 from metalyra.sequences import count_steps, make_sequences, sequence_shape

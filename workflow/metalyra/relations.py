@@ -9,7 +9,6 @@ error of a label.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -166,35 +165,6 @@ def read_relations(*paths: Path | str) -> dict[str, dict[str, Relation]]:
                 if pulsation_type != _SOURCE
             }
     return relations
-
-
-def list_bands(relations: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, str]:
-    """Return the band of a relation for each pulsation type it has.
-
-    Parameters
-    ----------
-    relations
-        What a file of relations holds, as YAML has it: by name, then by pulsation type.
-    name
-        Name of the relation.
-
-    Returns
-    -------
-    dict
-        Band by pulsation type; empty for `AS_PUBLISHED`, which has no formula.
-
-    Raises
-    ------
-    ValueError
-        If there is no such relation.
-    """
-    if name not in relations:
-        raise ValueError(f"there is no relation {name!r}; known are {', '.join(sorted(relations))}")
-    return {
-        pulsation_type: entry["band"]
-        for pulsation_type, entry in relations[name].items()
-        if pulsation_type != _SOURCE
-    }
 
 
 def scatter_of(

@@ -53,7 +53,9 @@ def make_sequences(
     build = RECIPES[settings.pop("recipe")]
     fits, folded = turn_curves(fits[fits["status"] == "ok"], folded, settings.pop("alignment"))
     star_ids = fits["star_id"].to_numpy(dtype=str)
-    return star_ids, build(fits, folded, **settings).astype(np.float32)
+    # What is beyond the range of the networks' numbers is infinite for them.
+    with np.errstate(over="ignore"):
+        return star_ids, build(fits, folded, **settings).astype(np.float32)
 
 
 def complete_recipe(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from job import logged
+from metalyra.cuts import join_archive
 from metalyra.prediction import predict_stars, read_card
 from metalyra.relations import read_relations, scatter_of
 from metalyra.selection import select_stars
@@ -12,13 +13,11 @@ with logged(snakemake):
     params = snakemake.params
     model = Path(snakemake.input.card).parent
     relations = read_relations(*snakemake.input.relations)
+    stars = read_table(snakemake.input.stars)
+    fits = select_stars(read_table(snakemake.input.fits), stars, params.pulsation_type)
     predictions = predict_stars(
         model,
-        select_stars(
-            read_table(snakemake.input.fits),
-            read_table(snakemake.input.stars),
-            params.pulsation_type,
-        ),
+        join_archive(fits, stars),
         read_table(snakemake.input.folded),
         cuts=params.prediction["cuts"],
         relation_scatter=scatter_of(relations, params.relation, params.pulsation_type),
