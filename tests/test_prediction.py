@@ -12,6 +12,7 @@ from metalyra.prediction import (
     TRAINING_SET,
     check_fit,
     evaluate,
+    judge_predictions,
     predict_metallicities,
     predict_stars,
     read_card,
@@ -232,10 +233,12 @@ def test_a_period_beyond_the_training_set_is_named(tmp_path):
 def test_a_value_that_is_not_finite_gets_a_status_and_stops_no_other(tmp_path):
     model = make_model(tmp_path)
     fits, folded = draw_stars(3, seed=5)
+    judged = judge_predictions(fits, np.array([-1.0, np.inf, np.nan]), read_card(model))
+    assert judged["status"].tolist() == ["ok", "prediction_failed", "prediction_failed"]
     fits["curve"] = [fits["curve"][0], np.full(100, 1e300), fits["curve"][2]]
     predictions = predict_stars(model, fits, folded)
-    assert predictions["status"].tolist() == ["ok", "prediction_failed", "ok"]
-    assert np.isfinite(predictions["feh"][[0, 2]]).all()
+    expected = predict_stars(model, fits.iloc[[0, 2]], folded)
+    pd.testing.assert_frame_equal(predictions.iloc[[0, 2]].reset_index(drop=True), expected)
 
 
 def test_stars_of_the_training_get_the_mean_of_the_members_that_have_not_seen_them(tmp_path):
