@@ -1,6 +1,7 @@
 """What others script against: paper tables, own stars, messages."""
 
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -139,14 +140,13 @@ def test_a_mistyped_path_fails_although_there_are_results(project, mirror, own_s
 
 def test_a_link_that_leads_nowhere_fails_although_there_are_results(project, mirror, own_stars):
     folder, star_ids, _ = own_stars
-    curve, kept = folder / f"curves/{star_ids[0]}.csv", folder / "kept.csv"
-    curve.rename(kept)
+    linked = folder / "linked"
+    shutil.copytree(folder / "curves", linked)
+    curve = linked / f"{star_ids[0]}.csv"
+    curve.unlink()
     curve.symlink_to(folder / "nowhere.csv")
-    try:
-        status, text = apply(project, mirror, folder, folder / "feh.csv", "--dry-run")
-    finally:
-        curve.unlink()
-        kept.rename(curve)
+    output = folder / "feh.csv"
+    status, text = apply(project, mirror, folder, output, "--dry-run", lightcurves=linked)
     assert status != 0
     assert f"configuration: lightcurves: the link '{curve}' leads nowhere; mend it" in text
 
