@@ -1,4 +1,4 @@
-"""Which kernel the real light curves have, by their marginal likelihoods.
+"""Which kernel the real light curves have, by their evidences.
 
     python -m benchmarks.kernels [--stars 250]
 
@@ -22,7 +22,7 @@ KERNELS = ("expsine2", "matern52")
 def compare_kernels(
     stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings
 ) -> np.ndarray:
-    """Return the log of the second kernel's likelihood over the first one's, star by star."""
+    """Return the log of the second kernel's evidence over the first one's, star by star."""
     curves = dict(list(light_curves.groupby("star_id", sort=False)))
     folded = []
     for star in stars[stars["star_id"].isin(curves)].itertuples(index=False):
@@ -36,7 +36,7 @@ def compare_kernels(
         except LightCurveError:
             continue
     summaries = summarise_stars(folded, settings)
-    first, second = (fit_batch(summaries, kernel).best.log_likelihood for kernel in KERNELS)
+    first, second = (fit_batch(summaries, kernel).log_bayes_factor for kernel in KERNELS)
     return second - first
 
 

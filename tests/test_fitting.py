@@ -1,13 +1,21 @@
 """The fit of a chunk: published curves, errors, statuses, and independence of the chunk."""
 
+import runpy
 import warnings
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from metalyra.fitting import FitSettings, fit_stars, measure_shape, rotate
+from metalyra import fitting
+from metalyra.fitting import PERIODS, FitSettings, fit_stars, measure_shape, rotate
 from metalyra.fourier import evaluate_harmonics, measure_phase_coverage
+from metalyra.tables import read_metadata, read_table, write_table
 from tests.test_fourier import PERIOD, make_light_curve
 
 
@@ -250,6 +258,259 @@ def test_published_phases_are_kept():
         assert row.phase_coverage == pytest.approx(measure_phase_coverage(expected))
 
 
+def test_the_curve_says_where_phase_zero_and_maximum_light_are():
+    stars, light_curves = make_chunk(count=3)
+    known = stars.assign(archive_time_of_maximum=[np.nan, 3.0, 4.0])
+    for alignment in ("phi1", "maximum"):
+        fits, _ = fit_stars(known, light_curves, {"alignment": alignment}, seed=1)
+        assert (fits["alignment"] == alignment).all()
+        assert fits["phase_of_maximum"].between(0, 1, inclusive="left").all()
+        brightest = [np.argmin(curve) / 100 for curve in fits["curve"]]
+        assert abs(np.exp(2j * np.pi * (fits["phase_of_maximum"][0] - brightest[0])) - 1) < 0.07
+        for row, epoch in ((1, 3.0), (2, 4.0)):
+            star = fits.iloc[row]
+            phase = (epoch - star["epoch"]) / star["period"] + star["phase_shift"]
+            turns = phase - star["phase_of_maximum"]
+            assert turns == pytest.approx(round(turns), abs=1e-9)
+    none, _ = fit_stars(stars.iloc[:1], light_curves.iloc[:0], {}, seed=1)
+    assert none["alignment"].tolist() == ["phi1"]
+    assert none["phase_of_maximum"].isna().all()
+
+
+def test_published_phases_have_the_alignment_that_is_declared():
+    stars, light_curves = make_chunk(count=2)
+    light_curves["phase"] = (light_curves["time"] / PERIOD + 0.3) % 1.0
+    known = stars.assign(archive_time_of_maximum=3.0)
+    config = {"phases": "published", "alignment": "maximum"}
+    fits, _ = fit_stars(known, light_curves, config, seed=1)
+    assert (fits["alignment"] == "maximum").all()
+    for row in fits.itertuples():
+        assert row.phase_of_maximum == pytest.approx(np.argmin(row.curve) / 100, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "sentinel", [99.999, -999.0, 99.0, -99.0, 1e300, -1e300, -9.99, 0.0, 5000.0, np.inf]
+)
+@pytest.mark.parametrize("config", [{}, {"phases": "published"}])
+def test_sentinels_are_missing_magnitudes(sentinel, config):
+    stars, light_curves = make_chunk(count=2)
+    light_curves["phase"] = light_curves["time"] / PERIOD % 1.0
+    without = np.arange(len(light_curves)) % 3 > 0
+    expected, _ = fit_stars(stars, light_curves[without], config, seed=1)
+    light_curves["mag"] = light_curves["mag"].where(without, sentinel)
+    fits, _ = fit_stars(stars, light_curves, config, seed=1)
+    pd.testing.assert_frame_equal(fits, expected, check_exact=True)
+    assert (fits["status"] == "ok").all()
+
+
+def test_a_light_curve_of_sentinels_or_fluxes_has_too_few_epochs():
+    stars, light_curves = make_chunk(count=2)
+    flux = 10 ** (-0.4 * (light_curves["mag"] - 25))
+    for mag in (99.999, flux):
+        fits, _ = fit_stars(stars, light_curves.assign(mag=mag), {}, seed=1)
+        assert (fits["status"] == "too_few_epochs").all()
+
+
+def test_centred_magnitudes_are_magnitudes():
+    stars, light_curves = make_chunk(count=2)
+    centred = light_curves.assign(mag=light_curves["mag"] - 15.2)
+    assert (fit_stars(stars, centred, {}, seed=1)[0]["status"] == "ok").all()
+
+
+@pytest.mark.parametrize("sentinel", [0.0, -1.0, 9.999, 99.0, 1e300, -1e300, np.inf, 1e-8])
+def test_errors_that_cannot_be_ones_are_unknown(sentinel):
+    stars, light_curves = make_chunk(count=2)
+    known = np.arange(len(light_curves)) % 4 > 0
+    config = {"use_errors": True}
+    unknown = light_curves.assign(mag_err=light_curves["mag_err"].where(known))
+    expected, _ = fit_stars(stars, unknown, config, seed=1)
+    written = light_curves.assign(mag_err=light_curves["mag_err"].where(known, sentinel))
+    fits, _ = fit_stars(stars, written, config, seed=1)
+    pd.testing.assert_frame_equal(fits, expected, check_exact=True)
+
+
+def test_a_period_that_no_star_of_the_type_has_is_implausible():
+    stars, light_curves = make_chunk(count=4)
+    right, _ = fit_stars(stars, light_curves, {}, seed=1)
+    wrong = stars.assign(period=[PERIOD, 24 * PERIOD, PERIOD / 24, 1e300])
+    fits, _ = fit_stars(wrong, light_curves, {}, seed=1)
+    assert fits["status"].tolist() == ["ok", *["implausible_period"] * 3]
+    pd.testing.assert_frame_equal(fits.iloc[:1], right.iloc[:1], check_exact=True)
+    assert np.isfinite(fits["phi31"][:3]).all()
+    light_curves["phase"] = light_curves["time"] / PERIOD % 1.0
+    fits, _ = fit_stars(wrong, light_curves, {"phases": "published"}, seed=1)
+    assert fits["status"].tolist() == ["ok", *["implausible_period"] * 3]
+    unknown = stars.assign(period=np.nan)
+    fits, _ = fit_stars(unknown, light_curves, {"phases": "published"}, seed=1)
+    assert (fits["status"] == "ok").all()
+
+
+def test_every_catalogued_period_is_plausible(mirror):
+    from metalyra.surveys import check_stars, survey
+
+    lists = {
+        "ogle": ["ogle_ocvs/ogle3_rrlyr.txt.gz"],
+        "gaia_dr3": ["gaia_dr3/vari_rrlyrae_subset.csv.gz"],
+        "dg22": [
+            "dekany_grebel_2022/inner_bulge_new_rrab.dat",
+            "dekany_grebel_2022/g_dev_reconstructed.csv",
+        ],
+    }
+    for name, paths in lists.items():
+        for path in paths:
+            stars = check_stars(survey(name).read_stars([mirror / path]))
+            for kind, (shortest, longest) in PERIODS.items():
+                some = stars[(stars["pulsation_type"] == kind) & (stars["status"] == "ok")]
+                assert some["period"].between(1.1 * shortest, longest / 1.1).all(), (path, kind)
+
+
+def make_noise(count, epochs, rng):
+    """Return stars of white noise, of any period and type, with published phases, too."""
+    stars, curves = [], []
+    for index in range(count):
+        kind = ("RRab", "RRc")[index % 2]
+        period = rng.uniform(*PERIODS[kind])
+        time = np.sort(rng.uniform(0, 1000, epochs))
+        error = 10 ** rng.uniform(-2, -0.5) * np.exp(rng.normal(0, 0.3, epochs))
+        mag = 16 + error * rng.standard_normal(epochs)
+        star_id = f"{epochs}/{index}"
+        stars.append((star_id, period, kind, "ok"))
+        columns = {"time": time, "phase": time / period % 1.0, "mag": mag, "mag_err": error}
+        curves.append(pd.DataFrame({"star_id": star_id, "band": "G", **columns}))
+    names = ["star_id", "period", "pulsation_type", "status"]
+    return pd.DataFrame(stars, columns=names), pd.concat(curves, ignore_index=True)
+
+
+@pytest.mark.parametrize("config", [{}, {"use_errors": True}, {"phases": "published"}])
+def test_white_noise_is_not_variable(config):
+    rng = np.random.default_rng(2)
+    samples = [make_noise(60, epochs, rng) for epochs in (25, 50, 100, 200)]
+    stars, light_curves = (
+        pd.concat(tables, ignore_index=True) for tables in zip(*samples, strict=True)
+    )
+    fits, folded = fit_stars(stars, light_curves, config, seed=1)
+    assert (fits["status"] == "not_variable").mean() > 0.99
+    assert np.isfinite(fits["phi31"]).all()
+    assert set(folded["star_id"]) == set(stars["star_id"])
+
+
+def test_white_noise_is_not_variable_for_the_published_procedure():
+    stars, light_curves = make_noise(20, 80, np.random.default_rng(2))
+    fits, _ = fit_stars(stars, light_curves, {"published": True}, seed=1)
+    assert (fits["status"] == "not_variable").all()
+
+
+def test_real_stars_vary(mirror):
+    from metalyra.surveys import check_stars, survey
+
+    folder = mirror / "dekany_grebel_2022"
+    for band, path, archive, step in (
+        ("G", "g_dev_reconstructed.csv", "lc_dev_g.tar.gz", 40),
+        ("Ks", "inner_bulge_new_rrab.dat", "lc_target_k.tar.gz", 60),
+    ):
+        stars = check_stars(survey("dg22").read_stars([folder / path])).iloc[::step]
+        curves = [
+            curve.table.assign(star_id=curve.star_id, band=band)
+            for curve in survey("dg22").read_light_curves([folder / archive], stars, band)
+        ]
+        fits, _ = fit_stars(stars, pd.concat(curves), {"phases": "published"}, seed=1)
+        assert (fits["status"] == "ok").all()
+
+
+def test_a_batch_that_cannot_be_fitted_leaves_out_the_star_to_blame(monkeypatch, caplog):
+    stars, light_curves = make_chunk(count=7)
+    fit = fitting.fit_batch
+
+    def fit_unless_star_4(summaries, *arguments):
+        if any(summary.freedom == 120 + 3 * 4 - 1 for summary in summaries):
+            raise np.linalg.LinAlgError("Matrix is not positive definite")
+        return fit(summaries, *arguments)
+
+    monkeypatch.setattr(fitting, "fit_batch", fit_unless_star_4)
+    with caplog.at_level("INFO"):
+        fits, refolded = fit_stars(stars, light_curves, {"sigma_clip": None}, seed=1)
+    monkeypatch.undo()
+    expected, folded = fit_stars(stars, light_curves, {"sigma_clip": None}, seed=1)
+    assert fits["status"].tolist() == ["ok"] * 4 + ["fit_failed"] + ["ok"] * 2
+    assert "star star004: fit_failed" in caplog.text
+    others = fits["star_id"] != "star004"
+    pd.testing.assert_frame_equal(fits[others], expected[others], check_exact=True)
+    others = folded[folded["star_id"] != "star004"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(refolded, others, check_exact=True)
+
+
+@pytest.mark.parametrize("stage", ["fold_best_aperture", "describe_star"])
+@pytest.mark.parametrize("error", [OverflowError, ValueError, IndexError, np.linalg.LinAlgError])
+def test_whatever_fails_for_one_star_is_its_status(monkeypatch, stage, error):
+    stars, light_curves = make_chunk(count=3)
+    expected, _ = fit_stars(stars, light_curves, {}, seed=1)
+    work, calls = getattr(fitting, stage), []
+
+    def fail_once(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise error("one star")
+        return work(*arguments)
+
+    monkeypatch.setattr(fitting, stage, fail_once)
+    fits, folded = fit_stars(stars, light_curves, {}, seed=1)
+    assert fits["status"].tolist() == ["ok", "fit_failed", "ok"]
+    pd.testing.assert_frame_equal(fits.iloc[::2], expected.iloc[::2], check_exact=True)
+    assert set(folded["star_id"]) == {"star000", "star002"}
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+MAGNITUDES = st.one_of(
+    st.floats(10, 20), FINITE, st.sampled_from([1e300, -1e300, 1e-300, 15.0, 99.999, 0.0])
+)
+TIMES = st.one_of(
+    st.floats(0, 1000), FINITE, st.sampled_from([0.0, 1.0, 2457000.5, 1e300, -1e300, 1e-300])
+)
+ERRORS = st.one_of(
+    st.floats(0.001, 0.1), FINITE, st.sampled_from([1e-8, 1e8, 1e-6, 4.9, 0.0, -1.0])
+)
+CURVES = st.lists(st.tuples(TIMES, MAGNITUDES, ERRORS), min_size=1, max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    CURVES,
+    st.floats(1e-300, 1e300),
+    st.sampled_from(["RRab", "RRc"]),
+    st.sampled_from([{}, {"use_errors": True}, {"refine_period": True}, {"published": True}]),
+    st.booleans(),
+)
+def test_no_light_curve_stops_or_changes_its_neighbours(curve, period, kind, config, regular):
+    config = {**config, "min_epochs": 5}
+    neighbours, light_curves = make_chunk(count=2, epochs=40)
+    stars = pd.concat(
+        [
+            neighbours.iloc[:1],
+            pd.DataFrame(
+                {"star_id": ["x"], "period": period, "pulsation_type": kind, "status": "ok"}
+            ),
+            neighbours.iloc[1:],
+        ],
+        ignore_index=True,
+    )
+    table = pd.DataFrame(curve, columns=["time", "mag", "mag_err"])
+    if regular:
+        table["time"] = np.arange(len(table)) * 0.37
+    both = pd.concat([light_curves, table.assign(star_id="x", band="I")], ignore_index=True)
+    fits, folded = fit_stars(stars, both, config, seed=1)
+    assert len(fits) == 3
+    expected, points = fit_stars(neighbours, light_curves, config, seed=1)
+    pd.testing.assert_frame_equal(
+        fits.iloc[[0, 2]].reset_index(drop=True), expected, check_exact=True
+    )
+    others = folded[folded["star_id"] != "x"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(others, points, check_exact=True)
+    measured = fits["status"].isin(["ok", "not_variable", "implausible_period"])
+    assert np.isfinite(fits.loc[measured & fits["snr"].notna(), ["phi31", "phi31_err", "a1"]]).all(
+        axis=None
+    )
+
+
 def test_settings_come_from_a_flat_section():
     settings = FitSettings.from_config(
         {"harmonics": 12, "order_max": 6, "rrc": {"order_max": 4}, "published": True}
@@ -261,6 +522,25 @@ def test_settings_come_from_a_flat_section():
     assert settings.regression.published
     with pytest.raises(TypeError, match="ordre_max"):
         FitSettings.from_config({"ordre_max": 3})
+
+
+def test_the_fits_file_says_the_time_scale_of_its_epochs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stars, light_curves = make_chunk(count=2)
+    write_table(stars, "stars.parquet")
+    write_table(light_curves, "0.parquet", {"survey": "gaia_dr3", "time_scale": "BJD(TCB)"})
+    job = SimpleNamespace(
+        input=SimpleNamespace(stars="stars.parquet", light_curves="0.parquet"),
+        output=SimpleNamespace(fits="fits.parquet", folded="folded.parquet"),
+        params=SimpleNamespace(settings={}, chunks=1, seed=1),
+        wildcards=SimpleNamespace(chunk="0"),
+    )
+    monkeypatch.setattr("job.logged", lambda _: nullcontext())
+    script = Path(__file__).parents[1] / "workflow/scripts/fit.py"
+    runpy.run_path(str(script), {"snakemake": job})
+    assert read_metadata("fits.parquet")["time_scale"] == "BJD(TCB)"
+    expected, _ = fit_stars(stars, light_curves, {}, seed=1)
+    assert read_table("fits.parquet")["phi31"].tolist() == expected["phi31"].tolist()
 
 
 def test_an_empty_chunk_gives_empty_tables():

@@ -124,6 +124,10 @@ def test_a_star_does_not_depend_on_its_batch():
     for star in (0, 4, 8):
         alone = gp.fit_batch([summaries[star]], rival="matern52")
         pair = gp.fit_batch([summaries[(star + 1) % 9], summaries[star]], rival="matern52")
+        for name in ("mean", "log_bayes_factor", "converged"):
+            expected = getattr(together, name)[star]
+            assert np.array_equal(expected, getattr(alone, name)[0]), name
+            assert np.array_equal(expected, getattr(pair, name)[1]), name
         for name in ("coefficients", "factors", "length_scale", "noise", "log_likelihood"):
             for node in range(18):
                 expected = getattr(together.nodes[node][1], name)[star]
@@ -131,17 +135,57 @@ def test_a_star_does_not_depend_on_its_batch():
                 assert np.array_equal(expected, getattr(pair.nodes[node][1], name)[1]), name
 
 
-def test_kernels_share_the_posterior_by_their_likelihoods():
+def test_kernels_share_the_posterior_by_their_evidence():
     summaries = [gp.summarise(*folded(seed), 24) for seed in range(3)]
     first, second = (gp.fit_batch(summaries, kernel) for kernel in ("expsine2", "matern32"))
     both = gp.fit_batch(summaries, "expsine2", rival="matern32", rival_share=0.8)
     shares = np.array([share for share, _ in both.nodes])
     np.testing.assert_allclose(shares.sum(axis=0), 1.0)
     odds = shares[:9].sum(axis=0) / shares[9:].sum(axis=0)
+    ratio = np.exp(first.log_bayes_factor - second.log_bayes_factor)
+    np.testing.assert_allclose(odds, ratio / 4, rtol=1e-6)
     np.testing.assert_allclose(
-        odds, np.exp(first.best.log_likelihood - second.best.log_likelihood) / 4, rtol=1e-6
+        np.exp(both.log_bayes_factor),
+        0.2 * np.exp(first.log_bayes_factor) + 0.8 * np.exp(second.log_bayes_factor),
     )
     assert np.array_equal(both.best.coefficients, first.best.coefficients)
+
+
+def test_two_kernels_give_the_mean_of_what_is_drawn():
+    summaries = [gp.summarise(*folded(seed), 24) for seed in range(2)]
+    both = gp.fit_batch(summaries, "expsine2", rival="matern52", rival_share=0.9)
+    drawn = gp.draw_coefficients(both, 1, 20_000, np.random.default_rng(0))
+    standard_error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - both.mean[1]) < 5 * standard_error).all()
+    assert (np.abs(both.mean[1] - both.best.coefficients[1]) > 5 * standard_error).any()
+    alone = gp.fit_batch(summaries)
+    assert np.array_equal(alone.mean, alone.best.coefficients)
+
+
+def test_the_evidence_is_the_likelihood_integrated_over_the_hyper_parameters():
+    summary = gp.summarise(*folded(4, count=200), 12)
+    for kernel in ("expsine2", "matern52"):
+        batch = gp._Batch([summary], kernel)
+        scales = np.linspace(*np.log(gp.LENGTH_SCALES), 60)
+        ratios = np.linspace(*np.log(gp.RATIOS), 200)
+        grid = np.stack(np.meshgrid(scales, ratios), axis=-1).reshape(-1, 2)
+        values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))[0]
+        evidence = np.log(np.exp(values - values.max()).mean()) + values.max()
+        # No variance, no periodic curve.
+        constant = batch.evaluate(np.array([[0.0, -40.0]]), np.array([0]))[0][0]
+        measured = gp.fit_batch([summary], kernel).log_bayes_factor[0]
+        assert measured == pytest.approx(evidence - constant, abs=0.5)
+
+
+def test_white_noise_is_no_periodic_curve():
+    rng = np.random.default_rng(5)
+    noise = [
+        gp.summarise(rng.uniform(size=60), 15 + 0.1 * rng.standard_normal(60), 24)
+        for _ in range(100)
+    ]
+    assert np.quantile(gp.fit_batch(noise).log_bayes_factor, 0.9) < 0
+    star = gp.summarise(*folded(4, count=60), 24)
+    assert gp.fit_batch([star]).log_bayes_factor[0] > 50
 
 
 def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
@@ -156,7 +200,7 @@ def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     spread = np.sqrt(
         np.average((grid - np.average(grid, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     )
-    nodes = gp.spread_nodes(batch, position)
+    nodes = gp.spread_nodes(position, *gp.measure_widths(batch, position))
     shares = np.array([share for share, _ in nodes])
     points = np.array([point[0] for _, point in nodes])
     assert shares.sum() == pytest.approx(1)
@@ -179,6 +223,32 @@ def test_weighted_posterior_is_the_dense_one_with_known_variances():
     mean = cross @ np.linalg.solve(covariance, mag - mag.mean()) + mag.mean()
     series = evaluate_harmonics(grid, HARMONICS) @ posterior.best.coefficients[0]
     np.testing.assert_allclose(series, mean, atol=1e-5)
+
+
+def test_likelihoods_of_different_weightings_compare_as_the_dense_ones():
+    """The dense GP has a flat prior of the mean, integrated out, and the best scale."""
+    phase, mag = folded(7, count=60)
+    rng = np.random.default_rng(11)
+    length_scale, ratio = 0.7, 400.0
+    position, ours, dense = np.log([[length_scale, ratio]]), [], []
+    for spread in (0.0, 0.5, 1.5, 2.5):
+        variance = np.exp(rng.normal(0, spread, phase.size))
+        variance /= np.exp(np.log(variance).mean())
+        batch = gp._Batch([gp.summarise(phase, mag, HARMONICS, variance=variance)], "expsine2")
+        ours.append(batch.evaluate(position, np.array([0]))[0][0])
+        # The kernel's constant term is as free as the mean.
+        weights, _ = gp.KERNELS["expsine2"](np.array([length_scale]), HARMONICS)
+        kernel = ratio * (expsine2(phase, phase, length_scale) - weights[0, 0]) + np.diag(variance)
+        inverse = np.linalg.inv(kernel)
+        precision = inverse.sum()
+        residual = mag - (inverse @ mag).sum() / precision
+        freedom = phase.size - 1
+        scale = residual @ inverse @ residual / freedom
+        likelihood = -0.5 * freedom * (np.log(2 * np.pi * scale) + 1)
+        likelihood -= 0.5 * (np.linalg.slogdet(kernel)[1] + np.log(precision))
+        dense.append(likelihood)
+    np.testing.assert_allclose(np.diff(ours), np.diff(dense), atol=1e-4)
+    assert ours[0] == pytest.approx(dense[0], abs=1e-4)
 
 
 def test_the_likelihood_knows_which_points_are_noisier():

@@ -173,6 +173,51 @@ def test_text_among_the_numbers_is_a_problem_of_its_star_only(tmp_path):
     assert len(curves["a"].table) == 2
 
 
+@pytest.mark.parametrize("kind", ["ns", "s", "with a time zone", "dates"])
+def test_dates_in_a_parquet_table_are_days(tmp_path, kind):
+    dates = pd.Series(pd.to_datetime(["2015-01-01 00:00", "2015-01-01 12:00", None]))
+    days = [57023.0, 57023.5, np.nan]
+    if kind == "dates":
+        dates, days = dates.dt.date, [57023.0, 57023.0, np.nan]
+    elif kind == "with a time zone":
+        dates = dates.dt.tz_localize("UTC").dt.tz_convert("America/Santiago")
+    else:
+        dates = dates.astype(f"datetime64[{kind}]")
+    table = pd.DataFrame({"star_id": "a", "time": dates, "mag": 15.0})
+    path = write_long(tmp_path / "x.parquet", table)
+    np.testing.assert_array_equal(read_curves(path, ["a"])["a"].table["time"], days)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("mag", pd.to_datetime(["2015-01-01"])),
+        ("time", pd.to_timedelta([1], unit="D")),
+        ("mag_err", pd.to_datetime(["2015-01-01"]).tz_localize("UTC")),
+    ],
+)
+def test_other_dates_in_a_parquet_table_are_an_error(tmp_path, column, values):
+    table = pd.DataFrame({"star_id": ["a"], "time": [1.0], "mag": [2.0]}).assign(**{column: values})
+    path = write_long(tmp_path / "x.parquet", table)
+    with pytest.raises(SurveyError, match=rf"x\.parquet: its column '{column}'.*in days"):
+        read_curves(path, ["a"])
+
+
+@pytest.mark.parametrize(
+    "data", [b"time,mag\n2015-01-01,15\n", b"2015-01-01,15\n", b"2015-01-01T00:00 15 0.1\n"]
+)
+def test_dates_in_a_text_are_unreadable_and_the_problem_says_what_is_expected(tmp_path, data):
+    folder = write_folder(tmp_path / "x", {"a.csv": data})
+    problem = read_curves(folder, ["a"])["a"].problem
+    assert "2015-01-01" in problem
+    assert "time is in days (a date as its MJD, JD or HJD)" in problem
+    long = tmp_path / "long.csv"
+    long.write_text("star_id,time,mag\na,2015-01-01,15\n")
+    problem = read_curves(long, ["a"])["a"].problem
+    assert "2015-01-01" in problem
+    assert "time is in days" in problem
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [

@@ -5,7 +5,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from metalyra.tables import describe, read_table, read_tables, replace_when_complete, write_table
+from metalyra.tables import (
+    describe,
+    read_metadata,
+    read_table,
+    read_tables,
+    replace_when_complete,
+    write_table,
+)
 
 
 def test_columns_carry_their_units(tmp_path):
@@ -15,7 +22,7 @@ def test_columns_carry_their_units(tmp_path):
     assert schema.field("period").metadata[b"unit"] == b"d"
     assert schema.field("a1_err").metadata[b"unit"] == b"mag"
     assert b"unit" not in schema.field("n_epochs").metadata
-    assert schema.metadata[b"relation"] == b"dekany2021"
+    assert read_metadata(tmp_path / "table.parquet") == {"relation": "dekany2021"}
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), table)
 
 

@@ -4,11 +4,19 @@ One star goes through: cleaning, robust Fourier regression (`metalyra.fourier`),
 alignment, periodic Gaussian process (`metalyra.gp`), errors from posterior draws. The
 Gaussian processes of the whole chunk are fitted as one batch. A star that cannot be
 fitted gets a status; it never stops the others, nor changes them.
+
+What is no measurement of an RR Lyrae star (`PLAUSIBLE_MAGNITUDES`, `FARTHEST_MAGNITUDE`,
+`PLAUSIBLE_ERRORS`) counts as missing, whatever number an archive writes for that. A star
+whose period is none of its type (`PERIODS`), or whose light curve is no better described
+by a periodic curve than by a constant (`DECISIVE`), keeps its measured columns but gets a
+status.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +57,41 @@ AMPLITUDES = 6
 
 ALIGNMENTS = ("phi1", "maximum")
 """What may lie at phase 0."""
+
+PLAUSIBLE_MAGNITUDES = (-20.0, 35.0)
+"""Magnitudes that a star can have.
+
+From instrumental ones of 1e8 counts, by way of centred ones, to beyond the faintest sources ever
+measured. What is outside (99.999, -999, most fluxes) stands for no magnitude.
+"""
+
+FARTHEST_MAGNITUDE = 5.0
+"""Distance (mag) from a star's median beyond which a magnitude is not that of a pulsating star.
+
+RR Lyrae stars vary by less than 2 mag. It finds sentinels among the plausible magnitudes, -9.99
+or 0. No point of the mirror's light curves is farther than 1.2 mag.
+"""
+
+PLAUSIBLE_ERRORS = (1e-6, 5.0)
+"""Errors (mag) that a magnitude can have: what is outside (0, -1, 9.999, 1e300) is unknown.
+
+The smaller would take 1e12 photons; with the larger there is no detection.
+"""
+
+PERIODS = {"RRab": (0.2, 1.3), "RRc": (0.15, 0.8)}
+"""Periods (d) that the stars of a type have, between these bounds and a good deal inside.
+
+RRab stars of the catalogues (OGLE-III and -IV, Gaia DR3, VVV, the calibrators) have 0.245 to
+0.9994 d, RRc stars 0.200 to 0.665 d; the bounds are at least a fifth beyond.
+"""
+
+DECISIVE = 3.0
+"""Log of the Bayes factor from which a light curve is periodic rather than constant.
+
+Odds of 20 to 1, the conventional bound of strong evidence (Kass & Raftery 1995). White noise of 20
+to 200 epochs passes it in fewer than 5 of 1000 cases. The stars of the mirror below it are those
+whose catalogued period does not fold their light curve.
+"""
 
 _ONE_SIGMA = 0.6827  # of a normal distribution
 
@@ -178,7 +221,9 @@ class LightCurveError(Exception):
 def clean_curve(
     light_curve: pd.DataFrame, min_epochs: int, published_phases: bool = False
 ) -> CleanCurve:
-    """Return the usable epochs: finite, and each once.
+    """Return the usable epochs: finite, plausible, and each once.
+
+    Errors that cannot be ones are NaN.
 
     Parameters
     ----------
@@ -200,7 +245,9 @@ def clean_curve(
     values = light_curve[[time, "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
     if "zp_err" in light_curve:
         values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
-    values = values[np.isfinite(values[:, :2]).all(axis=1)]
+    values = values[np.isfinite(values[:, 0]) & _is_magnitude(values[:, 1])]
+    lowest, highest = PLAUSIBLE_ERRORS
+    values[~((values[:, 2] >= lowest) & (values[:, 2] <= highest)), 2] = np.nan
     values = values[np.lexsort((values[:, 1], values[:, 0]))]
     if not published_phases:
         repeated = (np.diff(values[:, :2], axis=0) == 0).all(axis=1)
@@ -211,6 +258,15 @@ def clean_curve(
         raise LightCurveError("constant_magnitude")
     curve = CleanCurve(*np.ascontiguousarray(values.T))
     return curve._replace(phase=curve.time) if published_phases else curve
+
+
+def _is_magnitude(mag: Floats) -> Booleans:
+    """Return which numbers ``(n,)`` can be magnitudes of one RR Lyrae star."""
+    lowest, highest = PLAUSIBLE_MAGNITUDES
+    plausible = (mag >= lowest) & (mag <= highest)
+    if plausible.any():
+        plausible &= np.abs(mag - np.median(mag[plausible])) <= FARTHEST_MAGNITUDE
+    return plausible
 
 
 def fold_curve(
@@ -236,8 +292,10 @@ def fold_curve(
         fit = fit_robustly(time, curve.mag, 1.0 if folded_already else period, regression, rng)
     except np.linalg.LinAlgError as error:
         raise LightCurveError("fit_failed") from error
-    if fit.sigma == 0 or np.count_nonzero(fit.kept) < settings.min_epochs:
-        raise LightCurveError("fit_failed" if fit.sigma == 0 else "too_few_epochs")
+    if not (0 < fit.sigma < np.inf and 0 < fit.period < np.inf):
+        raise LightCurveError("fit_failed")
+    if np.count_nonzero(fit.kept) < settings.min_epochs:
+        raise LightCurveError("too_few_epochs")
     if folded_already:
         return FoldedCurve(curve, aperture, period, epoch, fit, curve.phase % 1.0, 0.0)
     _, phases = amplitudes_and_phases(fit.coefficients)
@@ -248,7 +306,7 @@ def fold_curve(
 
 def measure_direct_snr(folded: FoldedCurve) -> float:
     """Return A_tot sqrt(N) / sigma of the robust fit, on the published grid of phases."""
-    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, folded.fit.order)
+    grid = harmonics_on_grid(CURVE_POINTS, folded.fit.order)
     amplitude = np.ptp(grid @ folded.fit.coefficients)
     return float(amplitude * np.sqrt(np.count_nonzero(folded.fit.kept)) / folded.fit.sigma)
 
@@ -286,6 +344,14 @@ def fold_best_aperture(
     return max(folded, key=measure_direct_snr)
 
 
+@cache
+def harmonics_on_grid(points: int, order: int) -> Floats:
+    """Return the harmonics at equal phases from 0, (points, 2 * order + 1)."""
+    columns = evaluate_harmonics(np.arange(points) / points, order)
+    columns.flags.writeable = False
+    return columns
+
+
 def rotate(coefficients: Floats, shift: float) -> Floats:
     """Return the coefficients ``(..., 2 J + 1)`` of curves moved by `shift` in phase."""
     turn = np.exp(-2j * np.pi * shift * np.arange(1, coefficients.shape[-1] // 2 + 1))
@@ -300,9 +366,8 @@ def find_alignment(coefficients: Floats, alignment: str) -> float:
     if alignment == "phi1":
         _, phases = amplitudes_and_phases(coefficients)
         return float(phases[0] / (2 * np.pi))
-    grid = np.arange(_FINE_GRID) / _FINE_GRID
-    curve = evaluate_harmonics(grid, coefficients.size // 2) @ coefficients
-    return float(-grid[np.argmin(curve)])
+    curve = harmonics_on_grid(_FINE_GRID, coefficients.size // 2) @ coefficients
+    return float(-np.argmin(curve) / _FINE_GRID)
 
 
 def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats]:
@@ -314,7 +379,7 @@ def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats
         ``mean_mag``, ``amplitude``, ``a1`` ..., ``phi1``, ``phi21`` ..., each ``(...)``.
     """
     amplitudes, phases = amplitudes_and_phases(coefficients[..., : 2 * AMPLITUDES + 1])
-    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, coefficients.shape[-1] // 2)
+    grid = harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2)
     centres = WINDOW_CENTRES[pulsation_type]
     shape = {
         "mean_mag": coefficients[..., 0],
@@ -410,14 +475,28 @@ def describe_star(
     rng: np.random.Generator,
     time_of_maximum: float = np.nan,
 ) -> tuple[dict[str, Any], float]:
-    """Return the row of the fits table of one star, and its final phase shift's change."""
-    coefficients = posterior.best.coefficients[star]
+    """Return the row of the fits table of one star, and its final phase shift's change.
+
+    Shape, curve and S/N are those of `Posterior.mean`, for an RRc star the mean of two
+    kernels; the columns ``gp_length_scale``, ``gp_amplitude``, ``gp_noise`` and
+    ``gp_log_likelihood`` are always those of the kernel of the settings, at its most likely
+    hyper-parameters, and ``gp_log_bayes_factor`` and ``gp_converged`` are of both.
+
+    Raises
+    ------
+    LightCurveError
+        ``fit_failed`` if a measured number is not finite.
+    """
+    coefficients = posterior.mean[star]
     turn = 0.0
     as_published = settings.published and settings.alignment == "phi1"
     if settings.phases == "measured" and not as_published:
         turn = find_alignment(coefficients, settings.alignment)
         if settings.alignment == "maximum" and np.isfinite(time_of_maximum):
             turn = (folded.epoch - time_of_maximum) / folded.period - folded.phase_shift
+    maximum = -find_alignment(coefficients, "maximum")
+    if folded.curve.phase is None and np.isfinite(time_of_maximum):
+        maximum = (time_of_maximum - folded.epoch) / folded.period + folded.phase_shift
     aligned = rotate(coefficients, turn)
     shape = {name: float(value) for name, value in measure_shape(aligned, pulsation_type).items()}
     if settings.published:
@@ -431,7 +510,7 @@ def describe_star(
     mag = folded.curve.mag[kept]
     harmonics = evaluate_harmonics(folded.phase[kept], coefficients.size // 2)
     sigma = float(np.std(mag - harmonics @ coefficients))
-    grid = evaluate_harmonics(np.arange(CURVE_POINTS) / CURVE_POINTS, aligned.size // 2)
+    grid = harmonics_on_grid(CURVE_POINTS, aligned.size // 2)
     count = int(np.count_nonzero(kept))
     row = {
         "period": folded.period,
@@ -447,19 +526,26 @@ def describe_star(
         "fourier_order": folded.fit.order,
         "epoch": folded.epoch,
         "phase_shift": (folded.phase_shift + turn) % 1.0,
+        # A remainder of -1e-17 is rounded to 1, and that of 1 is 0.
+        "phase_of_maximum": (maximum + turn) % 1.0 % 1.0,
         "aperture": folded.aperture,
         "gp_length_scale": float(posterior.best.length_scale[star]),
         "gp_amplitude": float(posterior.best.amplitude[star]),
         "gp_noise": float(posterior.best.noise[star]),
         "gp_log_likelihood": float(posterior.best.log_likelihood[star]),
+        "gp_log_bayes_factor": float(posterior.log_bayes_factor[star]),
         "gp_converged": bool(posterior.converged[star]),
         "curve": (grid @ aligned - aligned[0]).tolist(),
         "curve_err": (drawn @ grid.T).std(axis=0).tolist(),
         "status": "ok",
     }
+    measured = [*shape.values(), *errors.values(), row["snr"], *row["curve"], *row["curve_err"]]
+    if not np.isfinite(measured).all():
+        raise LightCurveError("fit_failed")
     return row, turn
 
 
+@np.errstate(all="ignore")  # what is not finite gets a status
 def fit_stars(
     stars: pd.DataFrame, light_curves: pd.DataFrame, config: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -481,9 +567,13 @@ def fit_stars(
     Returns
     -------
     fits
-        One row for every row of `stars`; see DESIGN, "Data model".
+        One row for every row of `stars`, in their order: `star_id`, `band`, the `period` (d)
+        of the fit, what `describe_star` measures (units and meanings: `metalyra.tables`), and
+        `status`, ``ok`` or one of `metalyra.ledger.STATUSES`. Stars that are
+        ``implausible_period`` or ``not_variable`` have their measured columns; those of any
+        other status are NaN.
     folded
-        ``star_id``, ``band``, ``phase``, ``mag``, ``mag_err``, ``kept`` of the stars fitted.
+        `star_id`, `band`, `phase`, `mag`, `mag_err`, `kept` of the stars measured.
     """
     settings = FitSettings.from_config(config)
     groups = dict(list(light_curves.groupby("star_id", sort=False)))
@@ -497,16 +587,19 @@ def fit_stars(
         try:
             if star.status != "ok":
                 raise LightCurveError(star.status)
+            if star.pulsation_type not in PERIODS:
+                raise LightCurveError("wrong_pulsation_type")
             if star_id not in groups:
                 raise LightCurveError("no_light_curve")
             generators[star_id] = generator(seed, "fit", star_id)
-            folded[star_id] = fold_best_aperture(
-                groups[star_id],
-                float(star.period),
-                star.pulsation_type,
-                settings,
-                generators[star_id],
-            )
+            with _failures_are_the_stars():
+                folded[star_id] = fold_best_aperture(
+                    groups[star_id],
+                    float(star.period),
+                    star.pulsation_type,
+                    settings,
+                    generators[star_id],
+                )
         except LightCurveError as problem:
             rows[star_id] = {"period": star.period, "status": str(problem)}
             if star.status == "ok":
@@ -514,23 +607,28 @@ def fit_stars(
 
     tables: dict[str, pd.DataFrame] = {}
     for batch, rival, rival_share in _batches(list(folded), types, settings.kernel):
-        posterior = fit_batch(
-            summarise_stars([folded[star_id] for star_id in batch], settings),
-            settings.kernel,
-            rival,
-            rival_share,
-        )
-        for index, star_id in enumerate(batch):
+        fit = partial(_fit_gps, settings=settings, rival=rival, rival_share=rival_share)
+        for star_id, posterior, index in _fit_apart_if_need_be(batch, folded, fit):
             star = folded[star_id]
-            rows[star_id], turn = describe_star(
-                star,
-                posterior,
-                index,
-                types[star_id],
-                settings,
-                generators[star_id],
-                maxima.get(star_id, np.nan),
-            )
+            try:
+                if posterior is None:
+                    raise LightCurveError("fit_failed")
+                with _failures_are_the_stars():
+                    rows[star_id], turn = describe_star(
+                        star,
+                        posterior,
+                        index,
+                        types[star_id],
+                        settings,
+                        generators[star_id],
+                        maxima.get(star_id, np.nan),
+                    )
+            except LightCurveError as problem:
+                rows[star_id] = {"period": star.period, "status": str(problem)}
+                logger.info("star %s: %s", star_id, problem)
+                continue
+            if rows[star_id]["gp_log_bayes_factor"] < DECISIVE:
+                rows[star_id]["status"] = "not_variable"
             tables[star_id] = pd.DataFrame(
                 {
                     "star_id": star_id,
@@ -540,16 +638,86 @@ def fit_stars(
                     "kept": star.fit.kept,
                 }
             )
+    for star in stars.itertuples(index=False):
+        row = rows[str(star.star_id)]
+        if row["status"] in _OF_A_WRONG_PERIOD:
+            shortest, longest = PERIODS[star.pulsation_type]
+            # The period of a light curve that came folded may be unknown.
+            if star.period < shortest or star.period > longest:
+                row["status"] = "implausible_period"
     band = str(light_curves["band"].iloc[0]) if len(light_curves) else ""
-    return _fits_table(stars, rows, band), _folded_table([tables[star] for star in folded], band)
+    measured = [tables[star_id] for star_id in folded if star_id in tables]
+    return _fits_table(stars, rows, band, settings.alignment), _folded_table(measured, band)
 
 
-_SHARES = {"RRc": {"expsine2": 0.1, "matern52": 0.9}}
+_OF_A_WRONG_PERIOD = ("ok", "not_variable", "fit_failed")
+"""What may become of the light curve of a star that is folded with a wrong period."""
+
+
+@contextmanager
+def _failures_are_the_stars() -> Iterator[None]:
+    """Turn whatever goes wrong in the numbers of one star into its status."""
+    try:
+        yield
+    except LightCurveError:
+        raise
+    except _NUMERICAL as error:
+        logger.info("%s: %s", type(error).__name__, error)
+        raise LightCurveError("fit_failed") from error
+
+
+_NUMERICAL = (ArithmeticError, ValueError, IndexError)
+"""What numbers that no one expects make NumPy raise; LinAlgError is a ValueError."""
+
+
+def _fit_gps(
+    folded: Sequence[FoldedCurve],
+    settings: FitSettings,
+    rival: str | None,
+    rival_share: float,
+) -> Posterior:
+    """Fit the Gaussian processes of stars as one batch."""
+    posterior = fit_batch(summarise_stars(folded, settings), settings.kernel, rival, rival_share)
+    if settings.published:
+        # Only points that count once can say whether the star varies.
+        once = summarise_stars(folded, replace(settings, published=False))
+        log_bayes_factor = fit_batch(once, settings.kernel).log_bayes_factor
+        posterior = posterior._replace(log_bayes_factor=log_bayes_factor)
+    return posterior
+
+
+def _fit_apart_if_need_be(
+    batch: Sequence[str],
+    folded: Mapping[str, FoldedCurve],
+    fit: Callable[[Sequence[FoldedCurve]], Posterior],
+) -> Iterator[tuple[str, Posterior | None, int]]:
+    """Give each star with the posterior of its batch and its place there.
+
+    A batch that cannot be fitted is halved until the star to blame is alone; it has no
+    posterior. The others are the same to the last bit in any batch.
+    """
+    try:
+        posterior = fit([folded[star_id] for star_id in batch])
+    except _NUMERICAL as error:
+        if len(batch) == 1:
+            logger.info("star %s: %s: %s", batch[0], type(error).__name__, error)
+            yield batch[0], None, 0
+            return
+        half = len(batch) // 2
+        yield from _fit_apart_if_need_be(batch[:half], folded, fit)
+        yield from _fit_apart_if_need_be(batch[half:], folded, fit)
+        return
+    yield from ((star_id, posterior, index) for index, star_id in enumerate(batch))
+
+
+_SHARES = {"RRc": {"expsine2": 0.3, "matern52": 0.7}}
 """Share of the stars of a pulsation type that each kernel describes, where one is not enough.
 
 Weak harmonics of real RRc stars fall more slowly than the exponential-sine-squared kernel has it.
-`python -m benchmarks.kernels` measures the shares: 0.78 +- 0.16 of ASAS stars (I), 0.98 +- 0.02 of
-Gaia DR3 stars (G) have the Matern kernel. Of RRab stars about half have either, and one will do.
+`python -m benchmarks.kernels` measures the shares by the kernels' evidences: 0.48 +- 0.16 of ASAS
+stars (I), 0.74 +- 0.06 of Gaia DR3 stars (G) have the Matern kernel; the weighted mean is taken.
+RRab stars have strong harmonics that the points themselves determine, and one kernel will do:
+`python -m benchmarks.intervals`.
 """
 
 
@@ -608,29 +776,32 @@ def _fits_columns() -> list[str]:
         *(f"{name}_err" for name in shape),
         *("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"),
         *("phase_coverage", "phase_coverage_2p", "snr", "sigma", "minmax", "cost", "fourier_order"),
-        *("epoch", "phase_shift", "aperture", "gp_length_scale", "gp_amplitude", "gp_noise"),
-        *("gp_log_likelihood", "gp_converged", "curve", "curve_err", "status"),
+        *("epoch", "phase_shift", "alignment", "phase_of_maximum", "aperture"),
+        *("gp_length_scale", "gp_amplitude", "gp_noise", "gp_log_likelihood"),
+        *("gp_log_bayes_factor", "gp_converged", "curve", "curve_err", "status"),
     ]
 
 
 _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
+_NOT_NUMBERS = ("alignment", "curve", "curve_err", "status")
 
 
 def _fits_table(
-    stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str
+    stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
     columns = _fits_columns()
     records = [[rows[str(star_id)].get(name) for name in columns] for star_id in stars["star_id"]]
     table = pd.DataFrame(records, columns=columns)
     table.insert(0, "star_id", stars["star_id"].astype(str).to_numpy())
     table.insert(1, "band", band)
+    table["alignment"] = pd.Series(alignment, index=table.index, dtype="str")
     table["n_epochs"] = table["n_epochs"].fillna(0)
     for name in columns:
         if name in _WHOLE_NUMBERS:
             table[name] = table[name].fillna(0).astype(np.int64)
         elif name == "gp_converged":
             table[name] = table[name].fillna(False).astype(bool)
-        elif name not in ("curve", "curve_err", "status"):
+        elif name not in _NOT_NUMBERS:
             table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
 

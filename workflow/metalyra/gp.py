@@ -6,9 +6,11 @@ Gaussian-process regression of a folded light curve is a linear regression on it
 harmonics. After one pass over the points (`summarise`) nothing depends on their number,
 and a whole batch of stars is fitted at once (`fit_batch`).
 
-The mean magnitude has a flat prior and is integrated out; so is the scale: the
+The mean magnitude has a flat prior and is integrated out, the scale is profiled: the
 likelihood is a function of the kernel's length scale ``l`` and of the ratio
-``rho = s^2 / sigma^2`` alone, with ``sigma^2 = Q / (n - 1)`` at its best value.
+``rho = s^2 / sigma^2`` alone, with ``sigma^2 = Q / (n - 1)`` at its best value. Its
+logarithm holds all that differs between weightings of the same points and between
+kernels; see `Posterior.log_bayes_factor` for the evidence.
 
 The published fits (lcfit, Dekany, Grebel & Pojmanski 2021) differ in two ways, which
 ``published=True`` reproduces: every point counts three times, once in each copy of the
@@ -21,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ive, logit
+from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.fourier import evaluate_harmonics
 
@@ -93,12 +95,20 @@ class Posterior(NamedTuple):
     Attributes
     ----------
     best
-        The regressions at the most likely hyper-parameters.
+        The regressions at the most likely hyper-parameters, of the first kernel.
+    mean : (b, 2 J + 1)
+        Coefficients of the light curves (mag): those of `best`; where two kernels share in
+        the posterior, the mean over both and over all their nodes.
     nodes
         Shares (b,) of the posterior, and regressions, at each of the hyper-parameters that
         stand for their uncertainty, and for that of the kernel.
+    log_bayes_factor : (b,)
+        Log of the evidence for a periodic curve over that for a constant magnitude with
+        white noise. The hyper-parameters, of a flat prior in their logarithms between the
+        bounds, are integrated out (Laplace's approximation). NaN as published, where points
+        count three times.
     converged : (b,)
-        True where the optimum was found to tolerance.
+        True where the optimum was found to tolerance, of each kernel.
     harmonic_means : (b, 2 J)
         Means of the harmonics over the points.
     weight, freedom : (b,)
@@ -106,7 +116,9 @@ class Posterior(NamedTuple):
     """
 
     best: Regression
+    mean: Floats
     nodes: tuple[tuple[Floats, Regression], ...]
+    log_bayes_factor: Floats
     converged: NDArray[np.bool_]
     harmonic_means: Floats
     weight: Floats
@@ -230,6 +242,15 @@ class _Batch:
         self.kernel = KERNELS[kernel]
         self.harmonics = self.gram.shape[1] // 2
         self.has_constant = self.gram.shape[1] % 2 == 1
+        # What is left of the mean's integral: its variance is sigma^2 over the sum of weights.
+        self.log_mean = np.zeros(self.weight.size)
+        if not self.has_constant:
+            self.log_mean = -0.5 * np.log(self.weight)
+
+    def likelihood_of_constant(self) -> Floats:
+        """Return the log likelihood (b,) of a constant magnitude: the limit of no variance."""
+        variance = self.square / self.freedom
+        return -0.5 * self.freedom * (np.log(2 * np.pi * variance) + 1) + self.log_mean
 
     def weigh(self, length_scale: Floats) -> tuple[Floats, Floats]:
         """Return the square roots of w_j of each column, and their d log w_j / d log l."""
@@ -265,7 +286,7 @@ class _Batch:
         log_determinant = 2 * np.log(_diagonals(factor)).sum(axis=1)
         freedom = self.freedom[rows]
         value = -0.5 * (freedom * np.log(2 * np.pi * quadratic / freedom) + freedom)
-        value -= 0.5 * log_determinant
+        value += self.log_mean[rows] - 0.5 * log_determinant
         pull = ratio[:, None] * solution**2 * (freedom / quadratic)[:, None]
         leverage = 1.0 - _diagonals(inverse)
         gradient = np.stack(
@@ -394,8 +415,32 @@ _NODES = tuple(
 _WIDEST = 1.5  # largest standard deviation of log l and log rho that is believed
 
 
-def spread_nodes(batch: _Batch, position: Floats) -> list[tuple[float, Floats]]:
-    """Return hyper-parameters that stand for their uncertainty (Laplace's approximation).
+def measure_widths(batch: _Batch, position: Floats) -> tuple[Floats, Floats]:
+    """Return how widely the likelihood is spread around its maximum (Laplace's approximation).
+
+    Returns
+    -------
+    widths : (b, 2)
+        Standard deviations along the principal axes of ``(log l, log rho)``.
+    axes : (b, 2, 2)
+        The axes, in columns.
+    """
+    everyone = np.arange(position.shape[0])
+    gradient = batch.evaluate(position, everyone)[1]
+    precision = -batch.curvature(position, everyone, gradient)
+    values, axes = np.linalg.eigh(precision)
+    return 1.0 / np.sqrt(np.maximum(values, _WIDEST**-2)), axes
+
+
+def spread_nodes(position: Floats, widths: Floats, axes: Floats) -> list[tuple[float, Floats]]:
+    """Return hyper-parameters that stand for their uncertainty.
+
+    Parameters
+    ----------
+    position : (b, 2)
+        The most likely ``(log l, log rho)``.
+    widths, axes
+        See `measure_widths`.
 
     Returns
     -------
@@ -403,16 +448,36 @@ def spread_nodes(batch: _Batch, position: Floats) -> list[tuple[float, Floats]]:
         Share of the posterior, and ``(log l, log rho)`` of each star, (b, 2).
     """
     lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
-    everyone = np.arange(position.shape[0])
-    gradient = batch.evaluate(position, everyone)[1]
-    precision = -batch.curvature(position, everyone, gradient)
-    values, vectors = np.linalg.eigh(precision)
-    spread = 1.0 / np.sqrt(np.maximum(values, _WIDEST**-2))
     nodes = []
     for share, deviations in _NODES:
-        moved = np.matmul(vectors, (spread * deviations)[:, :, None])[:, :, 0]
+        moved = np.matmul(axes, (widths * deviations)[:, :, None])[:, :, 0]
         nodes.append((share, np.clip(position + moved, lower, upper)))
     return nodes
+
+
+class _KernelFit(NamedTuple):
+    """One kernel's fit of a batch; see `Posterior`."""
+
+    best: Regression
+    nodes: list[tuple[Floats, Regression]]
+    log_bayes_factor: Floats
+    converged: NDArray[np.bool_]
+
+
+def _fit_kernel(batch: _Batch) -> _KernelFit:
+    position, converged = maximise_likelihood(batch)
+    best = batch.regress(position)
+    everyone = np.ones(batch.square.size)
+    if batch.has_constant:
+        return _KernelFit(best, [(everyone, best)], np.nan * everyone, converged)
+    widths, axes = measure_widths(batch, position)
+    nodes = [
+        (share * everyone, batch.regress(near))
+        for share, near in spread_nodes(position, widths, axes)
+    ]
+    log_evidence = best.log_likelihood + np.log(2 * np.pi) + np.log(widths).sum(axis=1)
+    log_evidence -= np.log(np.ptp(np.log([LENGTH_SCALES, RATIOS]), axis=1).prod())
+    return _KernelFit(best, nodes, log_evidence - batch.likelihood_of_constant(), converged)
 
 
 def fit_batch(
@@ -424,8 +489,8 @@ def fit_batch(
     """Fit the GPs of a batch of stars by marginal likelihood.
 
     The result for a star does not depend on the others in the batch. The published
-    procedure knows no uncertainty of the hyper-parameters, so published summaries get
-    none.
+    procedure knows no uncertainty of the hyper-parameters nor of the kernel, so published
+    summaries get none.
 
     Parameters
     ----------
@@ -435,35 +500,35 @@ def fit_batch(
         A name of `KERNELS`.
     rival
         Another kernel that the light curves may have as well. It shares in the posterior
-        by the ratio of the marginal likelihoods: both kernels have two hyper-parameters.
+        by the ratio of the evidences.
     rival_share
         Fraction of stars that have the other kernel.
     """
     batch = _Batch(summaries, kernel)
-    position, converged = maximise_likelihood(batch)
-    best = batch.regress(position)
-    nodes = [(np.ones(batch.square.size), best)]
-    if not batch.has_constant:
-        nodes = _regress_nodes(batch, position)
-        if rival is not None:
-            other = _Batch(summaries, rival)
-            other_position, _ = maximise_likelihood(other)
-            other_value = other.evaluate(other_position, np.arange(other.square.size))[0]
-            trust = expit(best.log_likelihood - other_value - logit(rival_share))
-            nodes = [(trust * share, node) for share, node in nodes]
-            nodes += [
-                ((1 - trust) * share, node) for share, node in _regress_nodes(other, other_position)
-            ]
+    first = _fit_kernel(batch)
+    mean, nodes = first.best.coefficients, first.nodes
+    log_bayes_factor, converged = first.log_bayes_factor, first.converged
+    if rival is not None and not batch.has_constant:
+        other = _fit_kernel(_Batch(summaries, rival))
+        odds = logit(rival_share)
+        trust = expit(first.log_bayes_factor - other.log_bayes_factor - odds)
+        nodes = [(trust * share, node) for share, node in first.nodes]
+        nodes += [((1 - trust) * share, node) for share, node in other.nodes]
+        mean = sum(share[:, None] * node.coefficients for share, node in nodes)
+        log_bayes_factor = np.logaddexp(
+            first.log_bayes_factor + log_expit(-odds), other.log_bayes_factor + log_expit(odds)
+        )
+        converged = first.converged & other.converged
     return Posterior(
-        best, tuple(nodes), converged, batch.harmonic_means, batch.weight, batch.freedom
+        first.best,
+        mean,
+        tuple(nodes),
+        log_bayes_factor,
+        converged,
+        batch.harmonic_means,
+        batch.weight,
+        batch.freedom,
     )
-
-
-def _regress_nodes(batch: _Batch, position: Floats) -> list[tuple[Floats, Regression]]:
-    return [
-        (np.full(batch.square.size, share), batch.regress(near))
-        for share, near in spread_nodes(batch, position)
-    ]
 
 
 def choose_summaries(

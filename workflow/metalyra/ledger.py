@@ -22,6 +22,8 @@ STATUSES: Mapping[str, str] = {
     "too_few_epochs": "Fewer usable epochs than the configured minimum.",
     "constant_magnitude": "All usable magnitudes are equal.",
     "fit_failed": "The light-curve fit has no finite solution.",
+    "implausible_period": "No star of this pulsation type has such a period.",
+    "not_variable": "A periodic curve describes the magnitudes no better than a constant.",
     "no_match": "No star of the reference sample lies within the match radius.",
     "ambiguous_match": "The match is not one to one within the match radius.",
     "period_mismatch": "No star of the reference sample in the match radius has its period.",

@@ -59,6 +59,16 @@ COLUMNS: Mapping[str, Column] = {
     "sigma": Column("mag", "Standard deviation of the residuals", "stat.stdev;phot.mag"),
     "epoch": Column("d", "Time of phase 0 before the shift", "time.epoch"),
     "phase_shift": Column("", "Phase added to align the light curve", "time.phase"),
+    "alignment": Column(
+        "",
+        "What is at phase 0 of the curve: phi1 (first harmonic's zero) or maximum (light)",
+        "meta.note",
+    ),
+    "phase_of_maximum": Column(
+        "",
+        "Phase of maximum light: at the archive's epoch if known, else of the GP mean",
+        "time.phase",
+    ),
     "fourier_order": Column("", "Order chosen by cross-validation", "meta.number"),
     "cost": Column("mag2", "Huber cost of the Fourier fit", "stat.fit.param"),
     "minmax": Column("mag", "Range of the kept magnitudes", "phot.mag;arith.diff"),
@@ -67,6 +77,9 @@ COLUMNS: Mapping[str, Column] = {
     "gp_amplitude": Column("mag", "Standard deviation of the GP kernel", "stat.param"),
     "gp_noise": Column("mag", "White noise of the GP", "stat.stdev;phot.mag"),
     "gp_log_likelihood": Column("", "Log marginal likelihood of the GP", "stat.likelihood"),
+    "gp_log_bayes_factor": Column(
+        "", "Log evidence of a periodic curve over a constant magnitude", "stat.likelihood"
+    ),
     "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
     "curve": Column("mag", "GP mean minus mean magnitude at 100 equal phases", "phot.mag"),
     "curve_err": Column("mag", "Error of the GP mean at those phases", "stat.error;phot.mag"),
@@ -199,6 +212,12 @@ def write_table(
 def read_table(path: Path | str) -> pd.DataFrame:
     """Read a Parquet table."""
     return pq.ParquetFile(path).read().to_pandas()
+
+
+def read_metadata(path: Path | str) -> dict[str, str]:
+    """Return what describes a Parquet table as a whole."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {key.decode(): text.decode() for key, text in metadata.items()}
 
 
 def read_tables(paths: list[Path | str]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from job import logged
 from metalyra.chunks import select_chunk
 from metalyra.fitting import fit_stars
-from metalyra.tables import read_table, write_table
+from metalyra.tables import read_metadata, read_table, write_table
 
 with logged(snakemake):
     fits, folded = fit_stars(
@@ -16,5 +16,6 @@ with logged(snakemake):
         snakemake.params.settings,
         snakemake.params.seed,
     )
-    write_table(fits, snakemake.output.fits)
+    # The times of the table, such as `epoch`, are on the scale of the survey.
+    write_table(fits, snakemake.output.fits, read_metadata(snakemake.input.light_curves))
     write_table(folded, snakemake.output.folded)

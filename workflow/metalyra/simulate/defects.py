@@ -16,7 +16,7 @@ EXPECTED_STATUS: Mapping[str, str] = {
     "constant_magnitude": "constant_magnitude",
     "some_infinite_magnitudes": "ok",
     "repeated_epochs": "ok",
-    "pure_noise": "cut:snr",
+    "pure_noise": "not_variable",
     "duplicate_id": "duplicate_id",
     "period_zero": "invalid_period",
     "period_negative": "invalid_period",
@@ -26,11 +26,7 @@ EXPECTED_STATUS: Mapping[str, str] = {
     "ambiguous_match": "ambiguous_match",
     "no_match": "no_match",
 }
-"""Status by defect.
-
-``cut:snr`` is what the development set says of a star without a signal; its light curve is
-measurable, so that later stages may still give it a value.
-"""
+"""Status by defect."""
 
 _LIGHT_CURVES = (
     "no_light_curve",
@@ -56,7 +52,7 @@ SURVEY_DEFECTS: Mapping[str, tuple[str, ...]] = {
 
 FEW_EPOCHS = 12
 NOISE_EPOCHS = 80
-"""Enough for a star of pure noise to pass every cut but that on S/N."""
+"""Enough for a star of pure noise to pass every cut but that on S/N, were it not for its fit."""
 
 _ERROR_PAGE = b"<html><head><title>503 Service Unavailable</title></head><body/></html>\n"
 

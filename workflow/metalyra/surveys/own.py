@@ -25,6 +25,9 @@ from metalyra.surveys.text_tables import (
 _LONG_COLUMNS = ("star_id", *MAGNITUDES, "band")
 _REQUIRED = ("time", "mag")
 _BATCH_ROWS = 200_000
+_DATE = re.compile(rb"\d{4}-\d\d?-\d\d?")
+_EXPECTED = "time is in days (a date as its MJD, JD or HJD), mag and mag_err in magnitudes"
+_MJD_ZERO = pd.Timestamp("1858-11-17")
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -66,6 +69,7 @@ def read_light_curves(
         Folders or archives of ``<star_id>.csv`` with the columns `time` (d), `mag` and
         perhaps `mag_err` (a file of two or three columns of numbers needs no header), or
         long tables, ``.parquet`` or ``.csv``, with `star_id` and perhaps `band` besides.
+        Dates and timestamps in a Parquet table become MJD (d), those with a time zone in UTC.
     stars
         The stars wanted.
     band
@@ -116,12 +120,17 @@ def _read_single(member: Member) -> pd.DataFrame:
     if all(is_number(cell) for cell in cells):
         names = [*MAGNITUDES][: len(cells)]
         rest = first + b"\n" + rest
+    elif any(map(_DATE.match, cells)):
+        raise ValueError(f"{first.strip()[:40].decode(errors='replace')!r} has a date; {_EXPECTED}")
     else:
         names = [cell.strip().decode(errors="replace") for cell in cells]
     if len(cells) < len(_REQUIRED) or len(names) != len(cells):
         raise ValueError(f"{len(cells)} columns without a header; they are {', '.join(MAGNITUDES)}")
     check_columns("its header", names, _REQUIRED, [*MAGNITUDES])
-    numbers = parse_numbers(rest, delimiter)
+    try:
+        numbers = parse_numbers(rest, delimiter)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_EXPECTED}") from None
     if numbers.shape[1] != len(names):
         raise ValueError(f"the header names {len(names)} columns, a row has {numbers.shape[1]}")
     return pd.DataFrame(numbers, columns=names).reindex(columns=[*MAGNITUDES])
@@ -138,7 +147,8 @@ def _read_long(path: Path) -> Iterator[pd.DataFrame]:
                 check_columns(path, names, _LONG_COLUMNS[:3], _LONG_COLUMNS)
                 for batch in file.iter_batches(_BATCH_ROWS, columns=names):
                     # An index with a name, such as star_id, is a column like any other.
-                    yield batch.to_pandas(ignore_metadata=True)
+                    table = batch.to_pandas(ignore_metadata=True, date_as_object=False)
+                    yield _without_dates(path, table)
         except pa.ArrowException as error:
             raise SurveyError(f"{path}: not a Parquet table ({error})") from error
     elif path.suffix in (".csv", ".gz"):
@@ -163,6 +173,19 @@ def _read_long(path: Path) -> Iterator[pd.DataFrame]:
         )
 
 
+def _without_dates(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose dates of `time` are MJD (d); other dates are no magnitudes."""
+    for name in table.columns.intersection([*MAGNITUDES]):
+        if pd.api.types.is_datetime64_any_dtype(table[name]) and name == "time":
+            dates = table[name]
+            if dates.dt.tz is not None:
+                dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
+            table[name] = (dates - _MJD_ZERO) / pd.Timedelta(days=1)
+        elif table[name].dtype.kind in "mM" or isinstance(table[name].dtype, pd.DatetimeTZDtype):
+            raise SurveyError(f"{path}: its column {name!r} holds {table[name].dtype}; {_EXPECTED}")
+    return table
+
+
 def _split(path: Path, rows: pd.DataFrame, wanted: set[str], band: str) -> Iterator[LightCurve]:
     """Give the light curves of a part of a long table."""
     rows = rows.assign(star_id=rows["star_id"].astype("str").str.strip())
@@ -177,7 +200,7 @@ def _split(path: Path, rows: pd.DataFrame, wanted: set[str], band: str) -> Itera
         bad = garbage[table.index]
         if bad.any():
             cells = text.loc[bad.idxmax()].tolist()
-            problem = f"{path}: the row {cells} holds something that is not a number"
+            problem = f"{path}: the row {cells} holds something that is not a number; {_EXPECTED}"
             yield LightCurve(str(star_id), None, problem)
         else:
             yield LightCurve(str(star_id), table.reset_index(drop=True))
