@@ -321,7 +321,8 @@ def test_an_experiment_and_a_table_need_different_names():
 
 def test_the_schema_knows_the_settings_of_the_labels():
     labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
-    assert set(labelling) == settings_of(estimate_metallicity) | {"other_band"}
+    # The band is that of the sample.
+    assert set(labelling) | {"band"} == settings_of(estimate_metallicity)
     assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
 
 

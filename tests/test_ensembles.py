@@ -6,7 +6,6 @@ import pytest
 
 from metalyra.cards import make_card, measure_folds, write_card
 from metalyra.development import make_development_set
-from metalyra.domain import COLUMNS
 from metalyra.ensembles import (
     describe_training,
     measure_member,
@@ -298,7 +297,7 @@ def test_a_card_tells_the_metrics_of_the_training_and_their_spread(sample, membe
         members=[1, 2],
         provenance={},
         out_of_fold=member[2],
-        domain=dict.fromkeys(COLUMNS, (0.0, 1.0)),
+        domain={"ranges": {"period": [0.4, 0.8]}, "quality": {}, "shapes": None},
         member_metrics=metrics,
     )["metrics"]
     seen = metrics[metrics["part"] == "training"]

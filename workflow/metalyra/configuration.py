@@ -269,7 +269,12 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     }
     config["other_band"] = str(config.get("other_band", False)).lower() == "true"
     config["predict"] = [
-        {"model": config["model"], "sample": OWN_SAMPLE, "other_band": config["other_band"]}
+        {
+            "model": config["model"],
+            "sample": OWN_SAMPLE,
+            "cuts": config.get("cuts"),
+            "other_band": config["other_band"],
+        }
     ]
     # What the study makes of its other samples is not asked for now.
     config["tables"] = config["sky_maps"] = {}

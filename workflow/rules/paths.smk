@@ -77,21 +77,6 @@ def of_sample(key):
     return lambda wildcards: config["samples"][wildcards.sample][key]
 
 
-def of_prediction(key):
-    """Return a function that looks up a setting of the rule's prediction.
-
-    None for a prediction that the study does not list.
-    """
-    return lambda wildcards: next(
-        (
-            entry[key]
-            for entry in config["predict"]
-            if (entry["model"], entry["sample"]) == (wildcards.model, wildcards.sample)
-        ),
-        None,
-    )
-
-
 def label_settings(wildcards):
     """Return how the rule's sample is labelled; other_band is for the configuration alone."""
     settings = config["samples"][wildcards.sample]["labelling"]
