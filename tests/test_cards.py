@@ -108,7 +108,7 @@ def test_errors_of_a_fold_are_learnt_on_all_others(repeats):
     assert evaluated["star_id"].is_unique
     # The mean of the repeats is nearer to the truth than one of them.
     scale = 0.1 / np.sqrt(repeats)
-    np.testing.assert_allclose(evaluated["feh_error"], scale, rtol=0.3)
+    np.testing.assert_allclose(evaluated["feh_predicted_err"], scale, rtol=0.3)
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
@@ -127,4 +127,4 @@ def test_a_card_tells_the_share_of_the_stars_within_such_errors(repeats):
 def test_too_few_stars_have_no_intervals():
     few = draw_folds().groupby("fold").head(8)
     assert card_of(few)["metrics"]["coverage"] is None
-    assert evaluate_ensemble(few)["feh_error"].isna().all()
+    assert evaluate_ensemble(few)["feh_predicted_err"].isna().all()

@@ -240,7 +240,7 @@ def test_a_stack_is_evaluated_with_weights_that_have_not_seen_the_fold(out_of_fo
     fold = changed["fold"] == 2
     changed.loc[fold, "feh"] = 7.0
     again = evaluate_stack(changed, names)
-    columns = ["feh_predicted", "feh_error", "feh_half_width_68", "feh_half_width_95"]
+    columns = ["feh_predicted", "feh_predicted_err", "feh_half_width_68", "feh_half_width_95"]
     pd.testing.assert_frame_equal(evaluated.loc[fold, columns], again.loc[fold, columns])
     assert (evaluated.loc[~fold, "feh_predicted"] != again.loc[~fold, "feh_predicted"]).all()
 

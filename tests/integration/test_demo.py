@@ -95,7 +95,49 @@ def test_every_star_is_in_the_catalogue_with_a_value_or_a_reason(results, catalo
     for sample in SAMPLES:
         stars = read_table(results / f"stars/{sample}.parquet")
         assert (catalogue["sample"] == sample).sum() == len(stars)
-    assert (np.isfinite(catalogue["feh"]) == (catalogue["status"] == "ok")).all()
+    status = catalogue["status"]
+    doubtful = status.isin(["unlike_training", "outside_training_range"])
+    doubtful |= status.str.startswith("cut:")
+    assert (np.isfinite(catalogue["feh"]) == ((status == "ok") | doubtful)).all()
+    assert ((catalogue["reason"] == "") == (status == "ok")).all()
+
+
+def test_pure_noise_has_no_metallicity(catalogue, truth):
+    noise = truth[truth["defect"] == "pure_noise"]
+    for sample in ("gaia_dr2_g", "vvv_ks"):
+        stars = catalogue[catalogue["sample"] == sample].set_index("star_id")
+        rows = stars.loc[noise.loc[noise["survey"] == SAMPLES[sample], "star_id"]]
+        assert len(rows) > 0
+        assert set(rows["status"]) == {"not_variable"}
+        assert rows["feh"].isna().all()
+
+
+def test_a_metallicity_has_one_error_that_is_that_of_its_parts(catalogue):
+    measured = catalogue[catalogue["status"] == "ok"]
+    parts = ["feh_err_light_curve", "feh_err_model", "feh_err_relation"]
+    whole = np.sqrt((measured[parts].fillna(0.0) ** 2).sum(axis=1))
+    np.testing.assert_allclose(measured["feh_err"], whole, rtol=1e-9)
+    assert (measured["feh_low_95"] < measured["feh_low_68"]).all()
+    np.testing.assert_allclose(measured["feh_high_68"] - measured["feh"], measured["feh_err"])
+
+
+@pytest.mark.parametrize(("model", "sample"), MODELS.items())
+def test_stars_of_the_training_have_the_value_that_was_held_out(results, catalogue, model, sample):
+    unseen = read_table(results / f"models/{model}/out_of_fold.parquet").set_index("star_id")
+    rows = catalogue[(catalogue["sample"] == sample) & (catalogue["model"] == model)]
+    rows = rows[rows["in_training"]].set_index("star_id")
+    assert len(rows) > 300
+    expected = unseen.loc[rows.index, "feh_predicted"]
+    np.testing.assert_allclose(rows["feh"], expected, atol=1e-5)
+    everyone = catalogue[catalogue["sample"] == sample]
+    assert set(unseen.index) <= set(everyone.loc[everyone["in_training"], "star_id"])
+
+
+def test_all_estimates_are_kept(results, catalogue):
+    estimates = read_table(results / "catalogue/estimates.parquet")
+    assert estimates["preferred"].sum() == len(catalogue)
+    preferred = estimates[estimates["preferred"]].reset_index(drop=True)
+    pd.testing.assert_series_equal(preferred["feh"], catalogue["feh"])
 
 
 @pytest.mark.parametrize("suffix", ["vot", "fits", "csv"])

@@ -129,12 +129,12 @@ def evaluate_ensemble(out_of_fold: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows of `average_repeats` with feh_error and the half widths of the intervals
+        The rows of `average_repeats` with feh_predicted_err and the half widths of the intervals
         of `metalyra.uncertainty.LEVELS`; NaN where the other folds have too few stars.
     """
     stars = average_repeats(out_of_fold)
     widths = [half_width_name(level) for level in LEVELS]
-    stars[["feh_error", *widths]] = np.nan
+    stars[["feh_predicted_err", *widths]] = np.nan
     residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
     fold = stars["fold"].to_numpy()
     for held_out in (fold == number for number in np.unique(fold)):
@@ -143,7 +143,7 @@ def evaluate_ensemble(out_of_fold: pd.DataFrame) -> pd.DataFrame:
             continue
         calibration = calibrate(others, np.zeros(len(others)))
         errors, half_widths = estimate_errors(calibration, np.zeros(held_out.sum()))
-        stars.loc[held_out, ["feh_error", *widths]] = np.column_stack([errors, half_widths])
+        stars.loc[held_out, ["feh_predicted_err", *widths]] = np.column_stack([errors, half_widths])
     return stars
 
 

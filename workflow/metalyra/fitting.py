@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.alignment import ALIGNMENTS
 from metalyra.fourier import (
     WINDOW_CENTRES,
     RegressionSettings,
@@ -54,9 +55,6 @@ CURVE_POINTS = 100
 
 AMPLITUDES = 6
 """Fourier amplitudes A_1 to A_6 and phases phi_21 to phi_61 that are tabulated."""
-
-ALIGNMENTS = ("phi1", "maximum")
-"""What may lie at phase 0."""
 
 PLAUSIBLE_MAGNITUDES = (-20.0, 35.0)
 """Magnitudes that a star can have.
@@ -160,7 +158,8 @@ class FitSettings:
         """
         alignment = config.get("alignment", "phi1")
         if alignment not in ALIGNMENTS:
-            raise ValueError(f"alignment {alignment!r} is unknown; allowed: {ALIGNMENTS}")
+            allowed = ", ".join(ALIGNMENTS)
+            raise ValueError(f"alignment {alignment!r} is unknown; allowed: {allowed}")
         own = {field.name for field in fields(cls)} - {"regression", "rrc_regression"}
         general = {key: value for key, value in config.items() if key in own}
         regression = {

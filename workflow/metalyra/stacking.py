@@ -297,12 +297,12 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     Returns
     -------
     DataFrame
-        The same rows with feh_predicted and feh_error, and the half widths of the
+        The same rows with feh_predicted and feh_predicted_err, and the half widths of the
         intervals of `metalyra.uncertainty.LEVELS`.
     """
     result = out_of_fold.copy()
     widths = [half_width_name(level) for level in LEVELS]
-    result[["feh_predicted", "feh_error", *widths]] = np.nan
+    result[["feh_predicted", "feh_predicted_err", *widths]] = np.nan
     feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
     spread = result["spread"].to_numpy(dtype=float)
     predictions = result[list(names)].to_numpy(dtype=float)
@@ -312,7 +312,7 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
         calibration = calibrate((predicted - feh)[~held_out], spread[~held_out])
         errors, half_widths = estimate_errors(calibration, spread[held_out])
         values = np.column_stack([predicted[held_out], errors, half_widths])
-        result.loc[held_out, ["feh_predicted", "feh_error", *widths]] = values
+        result.loc[held_out, ["feh_predicted", "feh_predicted_err", *widths]] = values
     return result
 
 

@@ -126,7 +126,7 @@ COLUMNS: Mapping[str, Column] = {
         "", "Quantity in which the star is outside the training set", "meta.code.qual"
     ),
     "preferred": Column("", "True for the estimate that the catalogue has", "meta.code"),
-    "feh_error": Column(
+    "feh_predicted_err": Column(
         "",
         "Calibrated error of the predicted [Fe/H] with respect to the label (dex)",
         "stat.error;phys.abund.Fe",
