@@ -1,11 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from metalyra.configuration import read_yaml, resolve_config
-from metalyra.cuts import FIT_COLUMNS, LABEL_COLUMNS, apply_cuts, is_measured, list_columns
+from metalyra.cuts import FIT_COLUMNS, LABEL_COLUMNS, is_measured, list_columns
 from metalyra.fitting import fit_stars
 from metalyra.surveys import SURVEYS, survey
 
@@ -63,14 +62,3 @@ def test_every_survey_says_what_it_publishes():
     for name, found in SURVEYS.items():
         assert all(column.startswith("archive_") for column in found.archive_columns), name
     assert list_columns(["own"]) == [*FIT_COLUMNS, *LABEL_COLUMNS]
-
-
-def test_cuts_are_inclusive_and_tried_in_order():
-    table = pd.DataFrame({"snr": [30.0, 29.9, np.nan, 50.0], "n_epochs": [20, 10, 20, 200]})
-    failed = apply_cuts(table, {"snr": [30, None], "n_epochs": [20, 100]})
-    assert failed.tolist() == ["", "snr", "snr", "n_epochs"]
-    with pytest.raises(
-        ValueError,
-        match=r"'sn' names no column .* known are n_epochs, snr",
-    ):
-        apply_cuts(table, {"sn": [30, None]})

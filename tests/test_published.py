@@ -8,17 +8,27 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from metalyra.networks import complete_network
 from metalyra.networks.papers import DEKANY_GREBEL_2022
-from metalyra.prediction import predict_metallicities, read_card
+from metalyra.prediction import (
+    predict_metallicities,
+    quality_cuts,
+    read_card,
+    read_training_set,
+)
 from metalyra.published import (
     convert_published_model,
     load_published_network,
     read_architecture,
+    read_training_stars,
     read_weights,
 )
 from metalyra.sequences import make_sequences
+from metalyra.uncertainty import LEVELS
+
+ROOT = Path(__file__).parents[1]
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -232,3 +242,43 @@ def test_huge_arrays_are_not_read(tmp_path):
         file.create_dataset("kernel", (10**10,), "f4", chunks=(10**6,), compression="gzip")
     with pytest.raises(ValueError, match="kernel is larger than"):
         read_weights(tmp_path / "huge.h5")
+
+
+def test_published_networks_know_their_training_set_and_errors(release, tmp_path):
+    folder = "dekany_grebel_2022/results_g/best_model_g"
+    known = yaml.safe_load((ROOT / "resources/published_models.yaml").read_text())[folder]
+    stars = read_training_stars(release / "g_dev_reconstructed.csv")
+    assert len(stars) == 3567
+    convert_published_model(
+        release / "results_g/best_model_g",
+        tmp_path,
+        name="dg22_g",
+        band="G",
+        relation="dekany2021",
+        sequence=RECIPES["g"],
+        members=2,
+        known=known,
+        training_stars=stars,
+    )
+    card = read_card(tmp_path)
+    assert quality_cuts(card) == known["cuts"]
+    assert card["domain"]["ranges"] == known["ranges"]
+    assert card["calibration"] == known["calibration"]
+    assert read_training_set(tmp_path)["star_id"].tolist() == stars["star_id"].tolist()
+
+
+def test_the_errors_of_published_networks_are_those_of_their_published_predictions(release):
+    known = yaml.safe_load((ROOT / "resources/published_models.yaml").read_text())
+    table = pd.read_csv(release / "results_g/best_model_g/published_val_predictions.csv")
+    residuals = np.abs(table["published_val_pred"] - table["FeH"])
+    calibration = known["dekany_grebel_2022/results_g/best_model_g"]["calibration"]
+    for level, quantile in zip(LEVELS, calibration["quantiles"], strict=True):
+        assert (residuals <= calibration["floor"] * quantile).mean() == pytest.approx(
+            level, abs=0.002
+        )
+
+
+def test_a_table_of_training_stars_without_folds_is_named(tmp_path):
+    (tmp_path / "stars.csv").write_text("id,period\n1,0.5\n")
+    with pytest.raises(ValueError, match=r"stars\.csv has no column fold"):
+        read_training_stars(tmp_path / "stars.csv")

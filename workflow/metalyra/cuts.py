@@ -1,16 +1,6 @@
-"""Cuts: bounds that a star is within, by column, and which columns they may name."""
+"""Which columns a cut may name."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-Cuts = Mapping[str, Sequence[float | None]]
-"""Lowest and highest allowed value by column, both inclusive, None for no bound."""
-
-ARCHIVE = "archive_"
-"""What the names of the star list's own columns begin with."""
+from collections.abc import Iterable
 
 AMPLITUDES = 6
 """Harmonics whose amplitudes and phases the fits table has."""
@@ -25,7 +15,8 @@ FIT_COLUMNS = (
     *("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"),
     *("phase_coverage", "phase_coverage_2p", "snr", "sigma", "minmax", "cost", "fourier_order"),
     *("epoch", "phase_shift", "phase_of_maximum", "aperture"),
-    *("gp_length_scale", "gp_amplitude", "gp_noise", "gp_log_likelihood", "gp_converged"),
+    *("gp_length_scale", "gp_amplitude", "gp_noise", "gp_log_likelihood"),
+    *("gp_log_bayes_factor", "gp_converged"),
 )
 """Columns of the fits table that hold numbers."""
 
@@ -52,41 +43,3 @@ def list_columns(surveys: Iterable[str]) -> list[str]:
 
     published = [name for survey_name in surveys for name in survey(survey_name).archive_columns]
     return list(dict.fromkeys([*FIT_COLUMNS, *LABEL_COLUMNS, *published]))
-
-
-def join_archive(table: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of stars (`star_id`) with the archive_* columns of their star list."""
-    own = stars.set_index("star_id").filter(regex=f"^{ARCHIVE}")
-    return table.join(own[own.columns.difference(table.columns, sort=False)], on="star_id")
-
-
-def apply_cuts(table: pd.DataFrame, cuts: Cuts) -> NDArray[np.str_]:
-    """Return the column of the first cut that each row fails; empty where it passes all.
-
-    Parameters
-    ----------
-    table
-        n rows.
-    cuts
-        Tried in this order. A missing value fails.
-
-    Raises
-    ------
-    ValueError
-        If a cut names an unknown column or one without numbers.
-    """
-    failed = np.full(len(table), "", dtype=object)
-    for column, (low, high) in cuts.items():
-        if column not in table:
-            raise ValueError(
-                f"the cut on {column!r} names no column of the fits, labels or star list; "
-                f"known are {', '.join(sorted(table.columns))}"
-            )
-        try:
-            values = table[column].to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            raise ValueError(f"the cut on {column!r}: the column does not hold numbers") from None
-        inside = values >= (-np.inf if low is None else low)
-        inside &= values <= (np.inf if high is None else high)
-        failed = np.where((failed == "") & ~inside, column, failed)
-    return failed

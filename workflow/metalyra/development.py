@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from metalyra.cuts import Cuts, apply_cuts, join_archive
 from metalyra.ledger import CUT
 from metalyra.randomness import generator
+from metalyra.selection import Cuts, apply_cuts, join_archive
 
 LABELS = ("feh", "feh_err", "relation")
 """Columns of the labels table that a development set carries."""

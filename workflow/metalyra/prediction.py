@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from metalyra.cuts import Cuts, apply_cuts
 from metalyra.domain import QUALITY, Judgement, judge_stars
 from metalyra.ledger import CUT, OK, describe_status
 from metalyra.networks import ANY_LENGTH, build_network
+from metalyra.selection import Cuts, apply_cuts
 from metalyra.sequences import count_steps, make_sequences, sequence_shape
 from metalyra.tables import read_table
 from metalyra.uncertainty import Calibration, total_errors

@@ -64,8 +64,8 @@ def convert_published_model(
         What is known of its training set and errors, the entry of
         resources/published_models.yaml: ``cuts``, ``ranges``, ``shapes``, ``calibration``.
     training_stars
-        The stars that it was trained on: star_id and archive_fold, the network that has
-        not seen them; None if they are not known.
+        The stars that it was trained on: see `read_training_stars`; None if they are not
+        known.
 
     Raises
     ------
@@ -105,12 +105,31 @@ def convert_published_model(
             "shapes": known["shapes"],
         }
         card["calibration"] = known["calibration"]
-    columns = {"star_id": str, "archive_fold": int}
     if training_stars is None:
-        training_stars = pd.DataFrame(columns=[*columns])
-    training_set = training_stars.dropna(subset="archive_fold")[[*columns]].astype(columns)
-    write_table(training_set.rename(columns={"archive_fold": "fold"}), destination / TRAINING_SET)
+        training_stars = pd.DataFrame({"star_id": [], "fold": []})
+    columns = {"star_id": str, "fold": int}
+    write_table(training_stars.astype(columns), destination / TRAINING_SET)
     write_card(card, destination / "card.json")
+
+
+def read_training_stars(path: Path | str) -> pd.DataFrame:
+    """Return star_id and fold, the number of the network that has not seen the star.
+
+    Parameters
+    ----------
+    path
+        CSV table of a development set, with the columns id and fold.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    table = pd.read_csv(path, dtype={"id": str})
+    if missing := {"id", "fold"} - set(table):
+        raise ValueError(f"{path} has no column {', '.join(sorted(missing))}")
+    known = table.dropna(subset="fold")
+    return pd.DataFrame({"star_id": known["id"], "fold": known["fold"].astype(int)})
 
 
 def read_architecture(path: Path | str) -> dict[str, Any]:

@@ -259,7 +259,7 @@ for model in published_models():
         params:
             name=model,
             settings=config["models"][model],
-            library=fingerprint("published", "surveys.dg22"),
+            library=fingerprint("published"),
         message:
             f"Reading the published networks of {model}"
         script:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.cuts import join_archive
 from metalyra.prediction import predict_stars, read_card
 from metalyra.relations import read_relations, scatter_of
-from metalyra.selection import select_stars
+from metalyra.selection import join_archive, select_stars
 from metalyra.tables import read_table, write_table
 
 with logged(snakemake):

@@ -5,13 +5,12 @@ from pathlib import Path
 import yaml
 
 from job import logged
-from metalyra.published import convert_published_model
-from metalyra.surveys import survey
+from metalyra.published import convert_published_model, read_training_stars
 
 with logged(snakemake):
     params, settings = snakemake.params, snakemake.params.settings
     known = yaml.safe_load(Path(snakemake.input.known).read_text())
-    training_stars = [Path(path) for path in snakemake.input.training_stars]
+    training_stars = snakemake.input.training_stars
     convert_published_model(
         Path(snakemake.input.architecture).parent,
         Path(snakemake.output.card).parent,
@@ -22,5 +21,5 @@ with logged(snakemake):
         members=settings["members"],
         pulsation_type=settings["pulsation_type"],
         known=known.get(settings["published"]),
-        training_stars=survey("dg22").read_stars(training_stars) if training_stars else None,
+        training_stars=read_training_stars(training_stars[0]) if training_stars else None,
     )
