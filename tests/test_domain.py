@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.cuts import apply_cuts
+from metalyra.selection import apply_cuts
 from metalyra.domain import (
     QUALITY,
     RANGES,

@@ -76,8 +76,9 @@ def measure_domain(fits: pd.DataFrame) -> dict[str, Any]:
 def fit_shapes(fits: pd.DataFrame) -> dict[str, Any] | None:
     """Return a mixture of Gaussians of the periods, amplitudes and shapes of light curves.
 
-    A shape is the logarithms of period and amplitude, and the harmonics 2 to 4 relative to
-    the first one: real and imaginary parts of ``(A_k / A_1) exp(i phi_k1)``.
+    A shape is the logarithms of period and amplitude, the share ``A_1 / A_tot`` of the first
+    harmonic, and real and imaginary parts of ``(A_k / A_tot) exp(i phi_k1)`` of the harmonics
+    2 to 4. Folded at twice its period, a light curve has hardly a first harmonic.
 
     Parameters
     ----------
@@ -143,16 +144,20 @@ def _describe(fits: pd.DataFrame) -> tuple[Floats, Floats]:
         )
     }
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        shapes = [np.log(values["period"]), np.log(values["amplitude"])]
-        errors = [np.zeros(len(fits)), values["amplitude_err"] / values["amplitude"]]
-        for k in range(2, _HARMONICS + 1):
-            ratio = values[f"a{k}"] / values["a1"]
-            relative = ratio * np.exp(1j * values[f"phi{k}1"])
+        whole, whole_err = values["amplitude"], values["amplitude_err"]
+        shapes = [np.log(values["period"]), np.log(whole)]
+        errors = [np.zeros(len(fits)), whole_err / whole]
+        for k in range(1, _HARMONICS + 1):
+            share = values[f"a{k}"] / whole
+            along = np.hypot(values[f"a{k}_err"], share * whole_err) / whole
+            if k == 1:
+                shapes.append(share)
+                errors.append(along)
+                continue
+            relative = share * np.exp(1j * values[f"phi{k}1"])
             shapes += [relative.real, relative.imag]
-            along = np.hypot(values[f"a{k}_err"], ratio * values["a1_err"]) / values["a1"]
-            across = ratio * values[f"phi{k}1_err"]
             # A harmonic that may be anywhere has an error in all directions.
-            errors += [np.sqrt((along**2 + across**2) / 2)] * 2
+            errors += [np.hypot(along, share * values[f"phi{k}1_err"]) / np.sqrt(2)] * 2
     return np.column_stack(shapes), np.nan_to_num(np.column_stack(errors), posinf=1e3)
 
 
