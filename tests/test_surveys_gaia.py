@@ -111,6 +111,12 @@ def test_the_mode_says_which_period_counts(tmp_path):
     assert stars[["ra", "dec"]].notna().all(axis=None)
 
 
+def test_positions_have_the_epoch_of_their_release(tmp_path):
+    text = f"source_id,pf,p1_o,best_classification\n{ID},0.5,,RRab\n"
+    for release, epoch in ((DR2, 2015.5), (DR3, 2016.0), (survey("gaia_dr4"), 2017.5)):
+        assert release.read_stars([write_stars(tmp_path, text)])["ref_epoch"].tolist() == [epoch]
+
+
 def test_a_source_id_holds_its_position():
     ra, dec = locate_source(pd.Series(["2125982599341232896"]))  # RR Lyr
     assert_allclose([ra[0], dec[0]], [291.3663, 42.7844], atol=50 / 3600)

@@ -48,6 +48,8 @@ class Release:
     ----------
     survey
         Name in the configuration.
+    ref_epoch
+        Epoch (Julian year) of its positions.
     use_flags
         Drop the transits that the archive's variability analysis rejected.
     source_columns
@@ -61,6 +63,7 @@ class Release:
     """
 
     survey: str
+    ref_epoch: float
     use_flags: bool
     source_columns: Mapping[str, str]
     fundamental_period: str
@@ -72,6 +75,7 @@ class Release:
 
 DR3 = Release(
     survey="gaia_dr3",
+    ref_epoch=2016.0,
     use_flags=True,
     source_columns={
         "ra": "ra",
@@ -124,9 +128,9 @@ DR3 = Release(
 )
 
 # Dekany & Grebel (2022) took the DR2 light curves without their flags.
-DR2 = replace(DR3, survey="gaia_dr2", use_flags=False)
+DR2 = replace(DR3, survey="gaia_dr2", ref_epoch=2015.5, use_flags=False)
 
-DR4 = replace(DR3, survey="gaia_dr4")
+DR4 = replace(DR3, survey="gaia_dr4", ref_epoch=2017.5)
 """With the names of DR3, until the archive has published those of DR4."""
 
 RELEASES = (DR2, DR3, DR4)
@@ -171,8 +175,9 @@ def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
         `star_id` (the source_id), `ra`, `dec` (deg; the centre of the star's HEALPix cell
         where no file has them, and then `position_from_cell` is true), `period` (d, as in
         the file: the fundamental one for RRab, the first overtone's for others),
-        `pulsation_type`, the position's `pmra`, `pmdec` (mas/yr) and `ref_epoch` (Julian
-        year) and mean magnitudes if known, and the archive's own parameters,
+        `pulsation_type`, `ref_epoch` (Julian year; that of the release where no file has
+        it), the position's `pmra`, `pmdec` (mas/yr) and mean magnitudes if known, and the
+        archive's own parameters,
         `archive_phi31` (rad) converted to the sine series.
 
     Raises
@@ -199,6 +204,9 @@ def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
     stars["ra"] = stars["ra"].mask(cells, ra)
     stars["dec"] = stars["dec"].mask(cells, dec)
     stars["position_from_cell"] = cells
+    if "ref_epoch" not in stars:
+        stars["ref_epoch"] = np.nan
+    stars["ref_epoch"] = stars["ref_epoch"].fillna(release.ref_epoch)
     return to_sine_series(stars)
 
 
