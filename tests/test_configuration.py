@@ -648,3 +648,11 @@ def test_own_stars_may_use_a_model_whose_labels_are_calibrated_in_its_study():
 def test_a_calibration_without_its_sample_is_one_problem():
     [problem] = problems_of(changed("dekany21", "calibrate.metalyra_i.sample", "calibrators"))
     assert problem.startswith("calibrate.metalyra_i.sample: 'calibrators' is unknown; did you mean")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_no_stack_of_ours_takes_in_networks_that_have_chosen_their_epoch_on_its_folds(path):
+    for model in read_yaml(path).get("models", {}).values():
+        assert "published" not in model.get("stack", {})

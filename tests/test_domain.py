@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.selection import apply_cuts
 from metalyra.domain import (
     QUALITY,
     RANGES,
@@ -11,6 +10,7 @@ from metalyra.domain import (
     judge_stars,
     measure_domain,
 )
+from metalyra.selection import apply_cuts
 
 
 def draw_fits(number: int, seed: int = 1) -> pd.DataFrame:
