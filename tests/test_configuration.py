@@ -174,6 +174,13 @@ def test_own_stars_become_a_sample_to_which_the_model_is_applied():
     ]
 
 
+def test_own_stars_may_be_cut_in_another_way_than_the_model_asks_for():
+    resolved = resolve(load("apply", **OWN, cuts={"snr": [10, None]}))
+    assert resolved["predict"][0]["cuts"] == {"snr": [10, None]}
+    [problem] = problems_of(load("apply", **OWN, cuts={"sn": [10, None]}))
+    assert problem.startswith("predict[0].cuts: the column of the sample own_stars 'sn' is unknown")
+
+
 def test_own_stars_may_use_a_model_that_another_study_trains():
     resolved = resolve(load("config", **{**OWN, "model": "demo_ks", "band": "Ks"}))
     assert resolved["samples"]["own_stars"]["band"] == band_of_model(resolved, "demo_ks") == "Ks"
