@@ -96,6 +96,12 @@ def test_a_star_is_judged_by_itself_to_the_last_bit():
     assert together.tobytes() == apart.tobytes()
 
 
+def test_a_card_of_another_version_is_named():
+    shapes = {"means": [[0.0] * 8], "covariances": [np.eye(8).tolist()], "limit": 4.0}
+    with pytest.raises(ValueError, match="as another version of MetaLyra does; train the model"):
+        judge_stars(draw_fits(3), {**DOMAIN, "shapes": shapes})
+
+
 def test_too_few_stars_make_no_population():
     assert fit_shapes(draw_fits(49)) is None
     judged = judge_stars(draw_fits(5), measure_domain(draw_fits(49)))

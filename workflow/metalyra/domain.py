@@ -120,6 +120,11 @@ def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
         poorly known is not unlike others.
     domain
         Of `measure_domain`.
+
+    Raises
+    ------
+    ValueError
+        If another version of MetaLyra has described the shapes.
     """
     outside = np.full(len(fits), "", dtype=object)
     for column, (low, high) in domain["ranges"].items():
@@ -127,7 +132,13 @@ def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
         outside = np.where((outside == "") & beyond, column, outside)
     if domain["shapes"] is None:
         return Judgement(outside, np.full(len(fits), np.nan), np.zeros(len(fits), dtype=bool))
-    distance = _measure_distance(domain["shapes"], *_describe(fits))
+    shapes, errors = _describe(fits)
+    if np.shape(domain["shapes"]["means"])[1] != shapes.shape[1]:
+        raise ValueError(
+            "the model's card describes shapes as another version of MetaLyra does; train the "
+            "model anew"
+        )
+    distance = _measure_distance(domain["shapes"], shapes, errors)
     return Judgement(outside, distance, ~(distance <= domain["shapes"]["limit"]))
 
 
