@@ -27,8 +27,10 @@ RAREST = 0.001
 """Share of the training set whose shapes count as unlike it."""
 
 _HARMONICS = 4
+_FEWEST_STARS = 50
 _COMPONENTS = 3
-_STARS_A_COMPONENT = 50
+_STARS_A_COMPONENT = 200
+_FOLDS = 5
 
 
 class Judgement(NamedTuple):
@@ -89,25 +91,32 @@ def fit_shapes(fits: pd.DataFrame) -> dict[str, Any] | None:
     -------
     dict
         means (k, d) and covariances (k, d, d) of the components, and limit, the distance
-        from the nearest one that `RAREST` of these stars exceed; None where there are fewer
-        than 50 stars.
+        from the nearest one that `RAREST` of these stars exceed, each measured by a mixture
+        of the others; None where there are fewer than 50 stars.
     """
-    from sklearn.mixture import GaussianMixture
-
     shapes, errors = _describe(fits)
     known = np.isfinite(shapes).all(axis=1)
     shapes, errors = shapes[known], errors[known]
-    components = min(_COMPONENTS, len(shapes) // _STARS_A_COMPONENT)
-    if components == 0:
+    if len(shapes) < _FEWEST_STARS:
         return None
+    # Parts that are alike, whatever the order of the rows.
+    fold = np.argsort(np.lexsort(shapes.T)) % _FOLDS
+    distance = np.empty(len(shapes))
+    for number in range(_FOLDS):
+        held_out = fold == number
+        mixture = _fit_mixture(shapes[~held_out])
+        distance[held_out] = _measure_distance(mixture, shapes[held_out], errors[held_out])
+    return _fit_mixture(shapes) | {"limit": float(np.quantile(distance, 1 - RAREST))}
+
+
+def _fit_mixture(shapes: Floats) -> dict[str, Any]:
+    """Return means and covariances of as many Gaussians as there are shapes (n, d) for."""
+    from sklearn.mixture import GaussianMixture
+
+    components = int(np.clip(len(shapes) // _STARS_A_COMPONENT, 1, _COMPONENTS))
     seed = derive_seed(0, "domain", "shapes") % 2**32
     mixture = GaussianMixture(components, reg_covar=1e-5, n_init=3, random_state=seed).fit(shapes)
-    population = {
-        "means": mixture.means_.tolist(),
-        "covariances": mixture.covariances_.tolist(),
-    }
-    distance = _measure_distance(population, shapes, errors)
-    return population | {"limit": float(np.quantile(distance, 1 - RAREST))}
+    return {"means": mixture.means_.tolist(), "covariances": mixture.covariances_.tolist()}
 
 
 def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
