@@ -336,6 +336,7 @@ def test_a_star_of_the_training_is_combined_without_its_own_fold(model, sample, 
 def test_a_card_says_what_the_stack_is(model, out_of_fold):
     card = json.loads((model / "card.json").read_text())
     assert card["members"] == [0, 1, 2]
+    assert card["alignment"] == "phi1"
     assert list(card["combination"]["weights"]) == ["linear", "support_vectors", PUBLISHED]
     evaluated = evaluate_stack(out_of_fold, list(card["combination"]["weights"]))
     error = root_mean_squared_error(evaluated["feh"], evaluated["feh_predicted"])

@@ -24,6 +24,7 @@ from metalyra.cards import describe_use, library_versions, measure_folds
 from metalyra.domain import measure_domain
 from metalyra.ledger import OK
 from metalyra.population import (
+    ALIGNMENT,
     Curves,
     Population,
     Shapes,
@@ -374,6 +375,7 @@ def make_stack_card(
         "name": name,
         "kind": "stack",
         "band": band,
+        "alignment": ALIGNMENT,
         "relation": relation,
         **describe_use(pulsation_type, cuts, fit),
         "stack": settings,
