@@ -15,14 +15,13 @@ from metalyra.fitting import FitSettings
 from metalyra.fourier import RegressionSettings
 from metalyra.gp import KERNELS
 from metalyra.networks import KINDS, complete_network
-from metalyra.networks.papers import DEKANY_GREBEL_2022
-from metalyra.networks.papers import MONTI_2024 as MONTI_2024_NETWORKS
 from metalyra.relations import PHI31_SOURCES, estimate_metallicity
-from metalyra.sequences import MONTI_2024 as MONTI_2024_SEQUENCES
-from metalyra.sequences import MONTI_2025, RECIPES, complete_recipe
+from metalyra.sequences import RECIPES, complete_recipe
 from metalyra.surveys import SURVEYS
 from metalyra.training_settings import CHOICES, TrainingSettings
 from metalyra.weights import make_weights
+from tests.papers import DEKANY_GREBEL_2022, MONTI_2024_SEQUENCES, MONTI_2025_SEQUENCES
+from tests.papers import MONTI_2024 as MONTI_2024_NETWORKS
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
@@ -269,7 +268,7 @@ def test_the_experiments_have_the_papers_networks_and_sequences():
     assert recipes == [complete_recipe(recipe) for recipe in MONTI_2024_SEQUENCES.values()]
     types = load("monti25")["experiments"]["table1"]["axes"]["pulsation_type"].values()
     recipes = [complete_recipe(entry["sequence"]) for entry in types]
-    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025.values()]
+    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025_SEQUENCES.values()]
 
 
 @pytest.mark.parametrize(("study", "name"), [("dg22", "dg22_g_retrained"), ("dg22_full", "own_g")])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from metalyra.networks import KINDS, build_network, complete_network, set_scaling
-from metalyra.networks.papers import DEKANY_GREBEL_2022, MONTI_2024
 from metalyra.sequences import PADDING
+from tests.papers import DEKANY_GREBEL_2022, MONTI_2024
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

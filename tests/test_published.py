@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from metalyra.networks import complete_network
-from metalyra.networks.papers import DEKANY_GREBEL_2022
 from metalyra.prediction import (
     predict_metallicities,
     quality_cuts,
@@ -27,6 +26,7 @@ from metalyra.published import (
 )
 from metalyra.sequences import make_sequences
 from metalyra.uncertainty import LEVELS
+from tests.papers import DEKANY_GREBEL_2022
 
 ROOT = Path(__file__).parents[1]
 

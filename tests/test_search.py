@@ -9,7 +9,6 @@ import yaml
 
 from metalyra.metrics import evaluate_predictions
 from metalyra.networks import complete_network
-from metalyra.networks.papers import DEKANY_GREBEL_2022 as PUBLISHED
 from metalyra.search import (
     DEKANY_GREBEL_2022,
     METRICS,
@@ -28,6 +27,7 @@ from metalyra.search import (
     start_bracket,
     take_best,
 )
+from tests.papers import DEKANY_GREBEL_2022 as PUBLISHED
 
 MODEL = {
     "sequence": {"recipe": "dg22"},

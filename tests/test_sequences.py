@@ -4,8 +4,6 @@ import pytest
 from scipy.interpolate import make_smoothing_spline
 
 from metalyra.sequences import (
-    MONTI_2024,
-    MONTI_2025,
     PADDING,
     complete_recipe,
     count_steps,
@@ -16,6 +14,7 @@ from metalyra.sequences import (
     smooth_periodic,
     write_sequences,
 )
+from tests.papers import MONTI_2024_SEQUENCES, MONTI_2025_SEQUENCES
 
 DG22_KS = {"recipe": "dg22", "max_phase": 1.2, "bins": 60}
 
@@ -271,7 +270,7 @@ def test_magnitudes_of_an_unknown_kind_are_named():
 
 def test_the_raw_catalogue_is_folded_centred_and_padded():
     fits, folded = noisy_sawtooth(60, 0.02)
-    _, sequences = make_sequences(fits, folded, MONTI_2024["Raw catalog"])
+    _, sequences = make_sequences(fits, folded, MONTI_2024_SEQUENCES["Raw catalog"])
     points = folded.sort_values("phase")
     np.testing.assert_allclose(sequences[0, :60, 0], points["phase"] * 0.6, atol=1e-6)
     np.testing.assert_allclose(
@@ -280,7 +279,7 @@ def test_the_raw_catalogue_is_folded_centred_and_padded():
     assert (sequences[0, 60:] == PADDING).all()
 
 
-@pytest.mark.parametrize("recipe", [*MONTI_2024.values(), *MONTI_2025.values()])
+@pytest.mark.parametrize("recipe", [*MONTI_2024_SEQUENCES.values(), *MONTI_2025_SEQUENCES.values()])
 def test_the_recipes_of_the_papers_have_known_settings(recipe):
     assert complete_recipe(recipe) | dict(recipe) == complete_recipe(recipe)
 
@@ -292,9 +291,9 @@ def test_the_recipes_of_the_papers_have_known_settings(recipe):
         ({"recipe": "dg22"}, (80, 2)),
         ({"recipe": "gp_curve"}, (40, 5)),
         ({"recipe": "spline"}, (264, 2)),
-        (MONTI_2024["Raw catalog"], (264, 2)),
-        (MONTI_2025["RRab"], (264, 2)),
-        (MONTI_2025["RRc"], (265, 2)),
+        (MONTI_2024_SEQUENCES["Raw catalog"], (264, 2)),
+        (MONTI_2025_SEQUENCES["RRab"], (264, 2)),
+        (MONTI_2025_SEQUENCES["RRc"], (265, 2)),
         ({"recipe": "gp_curve", "points": 16, "constants": []}, (16, 1)),
     ],
 )

@@ -284,19 +284,6 @@ _USUAL_ALIGNMENTS: Mapping[str, str] = {
 }
 """What the sequences of a recipe have at phase 0 where a model does not say otherwise."""
 
-MONTI_2024: Mapping[str, Mapping[str, Any]] = {
-    "Raw catalog": {"recipe": "dg22", "steps": 264, "alignment": "maximum"},
-    "Pre-processed catalog without mean magnitude": {"recipe": "spline", "magnitude": "plain"},
-    "Pre-processed catalog": {"recipe": "spline"},
-}
-"""Recipes of the catalogues of Monti et al. (2024), Table A1, aligned by maximum light."""
-
-MONTI_2025: Mapping[str, Mapping[str, Any]] = {
-    "RRab": {"recipe": "spline", "magnitude": "standardised", "points": 264},
-    "RRc": {"recipe": "spline", "magnitude": "standardised", "points": 265},
-}
-"""Recipes of Monti et al. (2025) by pulsation type, aligned by maximum light."""
-
 
 def smooth_periodic(
     phase: np.ndarray, mag: np.ndarray, grid: np.ndarray, smoothing: float | None = None

@@ -58,7 +58,7 @@ def bilstm(
     """Stack bidirectional LSTM layers (Dékány & Grebel 2022, Fig. 5 and Table 2).
 
     The defaults are those published for Ks; for G, units are 16, 16 and recurrent_l1 is
-    5e-6. The network of Monti et al. (2024) is in `metalyra.networks.papers`.
+    5e-6. That of Monti et al. (2024) is in `config/monti24.yaml`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The networks of the papers, as configurations of `metalyra.networks.build_network`."""
+"""The networks and sequences of the papers, which the studies and the networks are tested by."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,3 +35,16 @@ MONTI_2024: Networks = {
     "ConvGRU": {"kind": "conv_gru"},
 }
 """The networks of Table A1, in its order; that of Monti et al. (2025) is the GRU."""
+
+MONTI_2024_SEQUENCES: Mapping[str, Mapping[str, Any]] = {
+    "Raw catalog": {"recipe": "dg22", "steps": 264, "alignment": "maximum"},
+    "Pre-processed catalog without mean magnitude": {"recipe": "spline", "magnitude": "plain"},
+    "Pre-processed catalog": {"recipe": "spline"},
+}
+"""Recipes of the catalogues of Monti et al. (2024), Table A1, aligned by maximum light."""
+
+MONTI_2025_SEQUENCES: Mapping[str, Mapping[str, Any]] = {
+    "RRab": {"recipe": "spline", "magnitude": "standardised", "points": 264},
+    "RRc": {"recipe": "spline", "magnitude": "standardised", "points": 265},
+}
+"""Recipes of Monti et al. (2025) by pulsation type, aligned by maximum light."""
