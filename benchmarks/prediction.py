@@ -122,10 +122,11 @@ def main() -> None:
         print(f"model.predict per network and star list: {rate:.0f} stars/s")
         print(f"ratio, same chunks: {ours / rate:.1f}")
         difference = max(
-            np.abs(read_table(directory / f"predictions_{number}.parquet").iloc[:, 3:] - columns)
-            .to_numpy()
-            .max()
-            for number, columns in enumerate(predicted)
+            np.abs(members.filter(like="member_").to_numpy() - columns).max()
+            for members, columns in (
+                (read_table(directory / f"predictions_{number}.parquet"), columns)
+                for number, columns in enumerate(predicted)
+            )
         )
         print(f"largest difference between both: {difference:.1e} dex")
 
