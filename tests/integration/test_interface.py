@@ -279,3 +279,18 @@ def test_a_damaged_source_is_refused(new_project, tmp_path):
     assert status != 0
     assert source in text
     assert not project.path(f"results/dg22/sources/{source}").exists()
+
+
+def test_a_relation_for_another_band_is_said_with_every_label(new_project):
+    project = new_project()
+    project.path("other.yaml").write_text(
+        "labels: {gaia_dr2_g: dekany2021}\nsamples: {gaia_dr2_g: {labelling: {other_band: true}}}\n"
+    )
+    labels = "results/small/labels/gaia_dr2_g.parquet"
+    study = ("--configfile", "tests/integration/small.yaml", "other.yaml")
+    project.run("--cores", "all", *study, labels)
+    table = read_table(project.path(labels))
+    labelled = table["status"] == "ok"
+    assert labelled.sum() > 30
+    said = table["reason"].str.contains("is for band I, the light curves are in G")
+    assert said.tolist() == labelled.tolist()

@@ -78,9 +78,9 @@ def of_sample(key):
 
 
 def label_settings(wildcards):
-    """Return how the rule's sample is labelled; other_band is for the configuration alone."""
-    settings = config["samples"][wildcards.sample]["labelling"]
-    return {key: value for key, value in settings.items() if key != "other_band"}
+    """Return how the rule's sample is labelled, and the band that its relation should have."""
+    sample = config["samples"][wildcards.sample]
+    return {**sample["labelling"], "band": sample["band"]}
 
 
 def of_model(key):
