@@ -1,7 +1,7 @@
 # make demo   the whole workflow on a simulated sky, from a fresh clone
 # make test   the tests; make lint, make format: the style
 # make setup  the environment alone (.venv, from the lock requirements.txt)
-# make lock   the lock from requirements.in; make clean: forget the demo
+# make lock   the lock from pyproject.toml; make clean: forget the demo
 
 SHELL := /bin/bash
 VENV := .venv
@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
 STYLED := workflow tests $(wildcard benchmarks)
-SNAKEFILES := Snakefile $(wildcard workflow/rules/*.smk)
+SNAKEFILES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -18,11 +18,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 setup: $(READY)
 
-# The stamp comes last, so that an interrupted installation is taken up again.
-$(READY): requirements.txt workflow/snakemake.sh
+# The stamp comes last, so that an interrupted installation is taken up again. Snakemake finds
+# the library beside workflow/Snakefile; it is installed for Python, benchmarks and tests.
+$(READY): requirements.txt pyproject.toml
 	@python="$$(.ci/find-python)" && "$$python" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
-	@install -m 755 workflow/snakemake.sh $(SNAKEMAKE)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup
@@ -45,7 +46,7 @@ format: setup
 lock: setup
 	$(BIN)/python -m venv $(VENV)/uv
 	$(VENV)/uv/bin/python -m pip install --quiet uv
-	$(VENV)/uv/bin/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+	$(VENV)/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.txt
 
 clean:

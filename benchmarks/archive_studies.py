@@ -20,11 +20,11 @@ import pandas as pd
 import yaml
 from tests.integration.conftest import ROOT, Project
 
-from metalyra.chunks import chunk_of
-from metalyra.loopback import VARIABLE, LoopbackArchive
-from metalyra.simulate import simulate_sky, write_archives
-from metalyra.sources import find_mirror
+from metalyra.acquire import find_mirror
+from metalyra.core import chunk_of
 from metalyra.surveys.gaia import locate_source
+from testbench.loopback import VARIABLE, LoopbackArchive
+from testbench.simulate import simulate_sky, write_archives
 
 PRODUCTS = (
     "catalogue/metallicities.parquet",

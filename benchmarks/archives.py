@@ -25,13 +25,19 @@ from typing import Any
 
 import yaml
 
-from metalyra.clients import acquire_query
-from metalyra.downloads import Courtesy, make_courtesy
-from metalyra.loopback import KINDS, Faults, LoopbackArchive
-from metalyra.loopback.server import VARIABLE
-from metalyra.services import find_services, read_archives
-from metalyra.simulate import simulate_sky, write_archives
-from metalyra.sources import SourceError, acquire, find_source
+from metalyra.acquire import (
+    Courtesy,
+    SourceError,
+    acquire,
+    acquire_query,
+    find_services,
+    find_source,
+    make_courtesy,
+    read_archives,
+)
+from testbench.loopback import KINDS, Faults, LoopbackArchive
+from testbench.loopback.server import VARIABLE
+from testbench.simulate import simulate_sky, write_archives
 
 SKY = {"n_rrab": 3, "n_rrab_field": 1, "n_rrc": 2}
 OGLE = "ogle_ocvs/ogle4/blg"

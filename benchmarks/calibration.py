@@ -17,22 +17,24 @@ import pandas as pd
 
 from benchmarks.published_columns import PUBLISHED
 from benchmarks.real_light_curves import CALIBRATOR_TABLES, find_mirror, read_asas
-from metalyra.calibration import (
+from metalyra.fit import fit_stars
+from metalyra.label import (
     FEATURES,
+    SEARCHES,
     VARIANTS,
+    Relation,
     calibrate,
     cross_validate,
     evaluate_cross_validation,
     list_photometry,
     measure_scatter,
+    read_relations,
     select_calibrators,
+    select_features,
     summarise,
 )
-from metalyra.corner import corner
-from metalyra.feature_selection import SEARCHES, select_features
-from metalyra.figures import save_figure
-from metalyra.fitting import fit_stars
-from metalyra.relations import Relation, read_relations
+from metalyra.products import save_figure
+from metalyra.products.corner import corner
 from metalyra.surveys.ifeh import read_calibrators
 
 SEED = 42

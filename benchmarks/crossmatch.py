@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror
-from metalyra.crossmatch import match_by_chance, match_stars, summarise_match
-from metalyra.randomness import generator
+from metalyra.core import generator
+from metalyra.match import match_by_chance, match_stars, summarise_match
 from metalyra.surveys import check_stars, survey
 
 SIZES = (300_000, 70_000)

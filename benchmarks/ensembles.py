@@ -25,26 +25,21 @@ import pandas as pd
 import yaml
 
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
-from metalyra.cards import write_card
-from metalyra.development import make_development_set
-from metalyra.ensembles import train_member
-from metalyra.fitting import fit_stars
-from metalyra.metrics import evaluate_predictions
-from metalyra.prediction import predict_stars
-from metalyra.published import convert_published_model
-from metalyra.sequences import make_sequences
-from metalyra.stacking import (
-    PUBLISHED,
-    add_published,
-    combine,
+from metalyra.core import evaluate_predictions, read_table, write_table
+from metalyra.fit import fit_stars
+from metalyra.predict import (
+    LEVELS,
+    convert_published_model,
     evaluate_stack,
+    half_width_name,
     make_stack_card,
+    measure_coverage,
     predict_published,
-    train_stack_member,
-    write_stack_member,
+    predict_stars,
+    write_card,
 )
-from metalyra.tables import read_table, write_table
-from metalyra.uncertainty import LEVELS, half_width_name, measure_coverage
+from metalyra.stack import PUBLISHED, add_published, combine, train_stack_member, write_stack_member
+from metalyra.train import make_development_set, make_sequences, train_member
 
 SEED = 42
 

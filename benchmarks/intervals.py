@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from benchmarks.published_columns import PUBLISHED
 from benchmarks.real_light_curves import find_mirror, read_asas
-from metalyra.fitting import CURVE_POINTS, fit_stars, measure_shape
-from metalyra.fourier import evaluate_harmonics, wrap_around
-from metalyra.randomness import generator
-from metalyra.relations import Relation, read_relations
+from metalyra.core import generator, wrap_around
+from metalyra.fit import CURVE_POINTS, evaluate_harmonics, fit_stars, measure_shape
+from metalyra.label import Relation, read_relations
 
 ORDER = 20
 """Harmonics of the true curves."""

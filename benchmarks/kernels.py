@@ -3,7 +3,7 @@
     python -m benchmarks.kernels [--stars 250]
 
 The share of the stars of a type that have one of two kernels is the one number of a mixture:
-its posterior, from a flat prior, is summed on a grid. `metalyra.fitting` takes it from here.
+its posterior, from a flat prior, is summed on a grid. `metalyra.fit.fitting` takes it from here.
 """
 
 import argparse
@@ -12,9 +12,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_asas, read_gaia_dr3
-from metalyra.fitting import FitSettings, LightCurveError, fold_best_aperture, summarise_stars
-from metalyra.gp import fit_batch
-from metalyra.randomness import generator
+from metalyra.core import generator
+from metalyra.fit import (
+    FitSettings,
+    LightCurveError,
+    fit_batch,
+    fold_best_aperture,
+    summarise_stars,
+)
 
 KERNELS = ("expsine2", "matern52")
 

@@ -18,9 +18,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_asas, read_gaia_dr2, read_ogle
-from metalyra import fitting
-from metalyra.fitting import FitSettings, fit_stars
-from metalyra.randomness import generator
+from metalyra.core import generator
+from metalyra.fit import FitSettings, fit_stars, fitting
 
 LCFIT_OPTIONS = """\
 --rootdir {folder}

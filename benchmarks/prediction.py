@@ -20,9 +20,9 @@ import pandas as pd
 
 from benchmarks.ensembles import convert_published
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
-from metalyra.prediction import predict_stars, read_card
-from metalyra.sequences import make_sequences
-from metalyra.tables import read_table, write_table
+from metalyra.core import read_table, write_table
+from metalyra.predict import predict_stars, read_card
+from metalyra.train import make_sequences
 
 PLAIN_STARS = 3000
 """Stars that plain Keras predicts: its rate does not change with more."""

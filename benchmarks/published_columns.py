@@ -11,10 +11,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_asas
-from metalyra import gp
-from metalyra.fitting import FitSettings, bin_phases, fit_stars, fold_best_aperture
-from metalyra.fourier import assign_folds, evaluate_harmonics, wrap_around
-from metalyra.randomness import generator
+from metalyra.core import generator, wrap_around
+from metalyra.fit import (
+    FitSettings,
+    assign_folds,
+    bin_phases,
+    evaluate_harmonics,
+    fit_stars,
+    fold_best_aperture,
+    gp,
+)
 
 PUBLISHED = {"published": True, "rrc": {"order_max": 5, "sigma_clip": None}}
 """The settings of the published tables."""

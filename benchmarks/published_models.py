@@ -26,10 +26,8 @@ import pandas as pd
 import yaml
 
 from benchmarks.real_light_curves import find_mirror
-from metalyra.domain import fit_shapes
-from metalyra.ledger import OK
-from metalyra.tables import read_tables, replace_when_complete
-from metalyra.uncertainty import calibrate
+from metalyra.core import OK, read_tables, replace_when_complete
+from metalyra.predict import calibrate, fit_shapes
 
 RESOURCE = Path("resources/published_models.yaml")
 FOLDER = "dekany_grebel_2022"

@@ -21,14 +21,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import CALIBRATOR_TABLES, find_mirror, read_asas
-from metalyra.calibration import (
+from metalyra.fit import fit_stars
+from metalyra.label import (
     FEATURES,
+    Relation,
+    estimate_metallicity,
     list_photometry,
     measure_scatter,
+    read_relations,
     select_calibrators,
 )
-from metalyra.fitting import fit_stars
-from metalyra.relations import Relation, estimate_metallicity, read_relations
 from metalyra.surveys.ifeh import read_calibrators
 
 SEED = 42

@@ -27,15 +27,18 @@ import pandas as pd
 
 from benchmarks.ensembles import MODELS
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
-from metalyra.development import make_development_set
-from metalyra.ensembles import train_member
-from metalyra.metrics import evaluate_predictions
-from metalyra.networks import build_network, set_scaling
-from metalyra.prediction import evaluate
-from metalyra.sequences import make_sequences
-from metalyra.stacking import train_stack_member
-from metalyra.training import make_deterministic
-from metalyra.weights import make_weights
+from metalyra.core import evaluate_predictions
+from metalyra.stack import train_stack_member
+from metalyra.train import (
+    build_network,
+    evaluate,
+    make_deterministic,
+    make_development_set,
+    make_sequences,
+    make_weights,
+    set_scaling,
+    train_member,
+)
 
 SEED = 42
 GOAL = 0.181

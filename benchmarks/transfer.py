@@ -19,12 +19,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_sample
-from metalyra.alignment import ALIGNMENTS
-from metalyra.fitting import fit_stars
-from metalyra.fourier import evaluate_harmonics
-from metalyra.ledger import OK
-from metalyra.prediction import predict_stars
-from metalyra.relations import read_relations
+from metalyra.core import OK
+from metalyra.fit import ALIGNMENTS, evaluate_harmonics, fit_stars
+from metalyra.label import read_relations
+from metalyra.predict import predict_stars
 from metalyra.surveys import survey
 
 RELATIONS = Path("resources/relations.yaml")

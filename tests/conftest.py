@@ -26,7 +26,7 @@ def mirror() -> Path:
 @pytest.fixture(scope="module")
 def archive(folder: Path) -> Iterator["LoopbackArchive"]:  # noqa: F821
     """A loopback archive of the files of the module, its fixture `folder`."""
-    from metalyra.loopback import LoopbackArchive
+    from testbench.loopback import LoopbackArchive
 
     with LoopbackArchive(folder) as running:
         yield running

@@ -33,7 +33,7 @@ class Project:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
         """Start Snakemake with these arguments."""
         return subprocess.Popen(
-            [sys.executable, "workflow/command_line.py", *arguments],
+            [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,

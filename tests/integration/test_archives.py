@@ -10,11 +10,11 @@ import pytest
 from benchmarks.archive_studies import prepare_monti25, run
 from benchmarks.archives import OGLE, SHORT, Study, campaign, draw, make_holdings, quick, sweep
 
-from metalyra.clients import acquire_query
-from metalyra.loopback import KINDS, VARIABLE, LoopbackArchive
-from metalyra.services import find_services, read_archives
+from metalyra.acquire.clients import acquire_query
+from metalyra.acquire.services import find_services, read_archives
+from metalyra.core.tables import read_table
 from metalyra.surveys import ingest, survey
-from metalyra.tables import read_table
+from testbench.loopback import KINDS, VARIABLE, LoopbackArchive
 
 # astroquery and pyvo leave it to the garbage collector to close their connections.
 pytestmark = [

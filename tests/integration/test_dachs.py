@@ -20,13 +20,13 @@ import pytest
 import requests
 from benchmarks.archives import QUERIES, Study, make_holdings, read_limited_archives
 
-from metalyra.clients import acquire_query
-from metalyra.loopback import LoopbackArchive
-from metalyra.loopback.holdings import open_holdings
-from metalyra.services import find_services
-from metalyra.sources import SourceError
+from metalyra.acquire.clients import acquire_query
+from metalyra.acquire.services import find_services
+from metalyra.acquire.sources import SourceError
+from metalyra.core.tables import read_table
 from metalyra.surveys import ingest, survey
-from metalyra.tables import read_table
+from testbench.loopback import LoopbackArchive
+from testbench.loopback.holdings import open_holdings
 
 SCHEMA = "gdr2"
 TABLES = ("vari_rrlyrae", "gaia_source", "epoch_photometry")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from astropy.table import Table
 
-from metalyra.tables import read_table
+from metalyra.core.tables import read_table
 
 LARGEST_MEDIAN_ERROR = 0.15
 SAMPLES = {"ogle_i": "ogle", "gaia_dr2_g": "gaia_dr2", "vvv_ks": "vvv", "gaia_dr3_g": "gaia_dr3"}

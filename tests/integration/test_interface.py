@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.tables import read_table
+from metalyra.core.tables import read_table
 
 TABLE5 = "results/dg22/tables/table5.csv"
 RETRAINED = "results/dg22/models/dg22_g_retrained/card.json"

@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from metalyra.tables import read_table
+from metalyra.core.tables import read_table
 
 STUDY = ("--configfile", "tests/integration/small.yaml")
 PRODUCTS = (

@@ -48,7 +48,7 @@ rule calibrate:
     params:
         settings=lambda wildcards: config["calibrate"][wildcards.calibration],
         seed=config["seed"],
-        library=fingerprint("calibration", "feature_selection", "surveys.ifeh"),
+        library=fingerprint("calibrate.py"),
     message:
         "Calibrating the relation {wildcards.calibration}"
     script:
@@ -80,7 +80,7 @@ rule calibration_figure:
         runtime=10,
     params:
         compare_with=lambda wildcards: config["calibrate"][wildcards.calibration]["compare_with"],
-        library=fingerprint("corner", "relations"),
+        library=fingerprint("calibration_figure.py"),
     message:
         "Drawing the posterior of {wildcards.calibration}, {wildcards.type}"
     script:

@@ -33,7 +33,7 @@ rule catalogue:
         runtime=60,
     params:
         study=catalogue_settings(),
-        library=fingerprint("catalogue"),
+        library=fingerprint("catalogue.py"),
     message:
         "Gathering the catalogue"
     script:
@@ -64,7 +64,7 @@ rule ledger:
         runtime=30,
     params:
         study=catalogue_settings(),
-        library=fingerprint("ledger"),
+        library=fingerprint("ledger.py"),
     message:
         "Counting the stars of every stage"
     script:
@@ -93,7 +93,7 @@ if "output" in config:
         params:
             study=catalogue_settings(),
             given=given_files("own_stars"),
-            library=fingerprint("catalogue", "ledger", "surveys.own"),
+            library=fingerprint("own_stars.py"),
         message:
             "Writing the metallicities of your own stars to {output}"
         script:

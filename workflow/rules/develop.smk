@@ -31,7 +31,7 @@ rule develop:
         folds=of_model("folds"),
         repeats=of_model("repeats"),
         seed=config["seed"],
-        library=fingerprint("development", "selection", "sequences"),
+        library=fingerprint("develop.py"),
     message:
         "Making the development set of {wildcards.model}"
     script:

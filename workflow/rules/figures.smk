@@ -29,7 +29,7 @@ rule paper_table:
         runtime=30,
     params:
         product=lambda wildcards: config["tables"][wildcards.table],
-        library=fingerprint("paper_tables"),
+        library=fingerprint("paper_table.py"),
     message:
         "Writing {wildcards.table}"
     script:
@@ -59,7 +59,7 @@ rule sky_map:
         runtime=30,
     params:
         product=lambda wildcards: config["sky_maps"][wildcards.sky_map],
-        library=fingerprint("skymap"),
+        library=fingerprint("sky_map.py"),
     message:
         "Drawing the sky map {wildcards.sky_map}"
     script:
@@ -87,7 +87,7 @@ rule metallicity_histogram:
         mem_mb=4000,
         runtime=30,
     params:
-        library=fingerprint("figures"),
+        library=fingerprint("metallicity_histogram.py"),
     message:
         "Drawing the distribution of the metallicities"
     script:
@@ -116,7 +116,7 @@ rule bailey_diagram:
         runtime=30,
     params:
         band=of_sample("band"),
-        library=fingerprint("figures"),
+        library=fingerprint("bailey_diagram.py"),
     message:
         "Drawing the Bailey diagram of {wildcards.sample}"
     script:
@@ -146,7 +146,7 @@ rule light_curves:
         runtime=30,
     params:
         show=of_sample("show"),
-        library=fingerprint("figures"),
+        library=fingerprint("light_curves.py"),
     message:
         "Drawing light curves of {wildcards.sample}"
     script:
@@ -175,7 +175,7 @@ rule archive_comparison:
         mem_mb=4000,
         runtime=30,
     params:
-        library=fingerprint("figures"),
+        library=fingerprint("archive_comparison.py"),
     message:
         "Comparing the Fourier phases of {wildcards.sample} with the archive's"
     script:
@@ -203,7 +203,7 @@ rule out_of_fold:
         mem_mb=4000,
         runtime=30,
     params:
-        library=fingerprint("figures"),
+        library=fingerprint("out_of_fold.py"),
     message:
         "Drawing the cross-validation of {wildcards.model}"
     script:
@@ -231,7 +231,7 @@ rule out_of_fold_histogram:
         mem_mb=2000,
         runtime=10,
     params:
-        library=fingerprint("figures"),
+        library=fingerprint("out_of_fold_histogram.py"),
     message:
         "Drawing the distribution that {wildcards.model} predicts"
     script:
@@ -260,7 +260,7 @@ rule sample_weights:
         runtime=10,
     params:
         weights=of_model("weights"),
-        library=fingerprint("figures", "weights"),
+        library=fingerprint("sample_weights.py"),
     message:
         "Drawing the weights of the stars that {wildcards.model} is trained on"
     script:
@@ -291,7 +291,7 @@ rule experiment_table:
         models=lambda wildcards: name_models(
             wildcards.experiment, config["experiments"][wildcards.experiment]
         ),
-        library=fingerprint("paper_tables"),
+        library=fingerprint("experiment_table.py"),
     message:
         "Writing the table of the experiment {wildcards.experiment}"
     script:
@@ -319,7 +319,7 @@ rule learning_curves:
         mem_mb=4000,
         runtime=30,
     params:
-        library=fingerprint("figures"),
+        library=fingerprint("learning_curves.py"),
     message:
         "Drawing the training of {wildcards.model}"
     script:
@@ -352,7 +352,7 @@ if "simulate" in config:
             runtime=30,
         params:
             surveys={name: sample["survey"] for name, sample in config["samples"].items()},
-            library=fingerprint("catalogue"),
+            library=fingerprint("recovery.py"),
         message:
             "Comparing the catalogue with the simulated truth"
         script:
@@ -379,7 +379,7 @@ if "simulate" in config:
             mem_mb=4000,
             runtime=30,
         params:
-            library=fingerprint("figures"),
+            library=fingerprint("recovery_figure.py"),
         message:
             "Drawing {wildcards.sample} against the simulated truth"
         script:

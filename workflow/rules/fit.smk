@@ -27,7 +27,7 @@ rule fit:
         settings=fit_settings,
         chunks=of_sample("chunks"),
         seed=config["seed"],
-        library=fingerprint("fitting"),
+        library=fingerprint("fit.py"),
     message:
         "Fitting the light curves of {wildcards.sample}, chunk {wildcards.chunk}"
     script:

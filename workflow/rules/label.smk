@@ -25,7 +25,7 @@ rule label:
     params:
         relation=lambda wildcards: config["labels"][wildcards.sample],
         settings=label_settings,
-        library=fingerprint("relations"),
+        library=fingerprint("label.py"),
     message:
         "Estimating metallicities of {wildcards.sample} by the relation {params.relation}"
     script:

@@ -24,7 +24,7 @@ rule match:
         runtime=30,
     params:
         settings=match_settings,
-        library=fingerprint("crossmatch"),
+        library=fingerprint("match.py"),
     message:
         "Cross-matching {wildcards.sample}"
     script:
@@ -55,7 +55,7 @@ rule match_report:
         runtime=30,
     params:
         settings=match_settings,
-        library=fingerprint("crossmatch"),
+        library=fingerprint("match_report.py"),
     message:
         "Describing the cross-match of {wildcards.sample}"
     script:
@@ -85,7 +85,7 @@ rule match_figure:
         mem_mb=2000,
         runtime=30,
     params:
-        library=fingerprint("figures", "crossmatch"),
+        library=fingerprint("match_figure.py"),
     message:
         "Drawing the cross-match of {wildcards.sample}"
     script:

@@ -1,10 +1,10 @@
 """Where the files of a sample or a model are, for the rules that read them."""
 
-from metalyra.experiments import name_models
-from metalyra.fingerprints import fingerprint
-from metalyra.given_paths import identify, list_light_curves
-from metalyra.search import plan_search
-from metalyra.queries import find_query
+from metalyra.study import name_models
+from metalyra.core import fingerprint
+from metalyra.study import identify, list_light_curves
+from metalyra.train import plan_search
+from metalyra.acquire import find_query
 
 
 def sources(paths):

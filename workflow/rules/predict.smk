@@ -32,7 +32,7 @@ rule predict:
         relation=lambda wildcards: relation_of(wildcards.model),
         fit=fit_settings,
         band=of_sample("band"),
-        library=fingerprint("prediction", "relations", "selection"),
+        library=fingerprint("predict.py"),
     message:
         "Predicting {wildcards.sample} with {wildcards.model}, chunk {wildcards.chunk}"
     script:

@@ -31,7 +31,7 @@ rule search_plan:
         search=of_search,
         training=of_searched_model("training"),
         seed=config["seed"],
-        library=fingerprint("search"),
+        library=fingerprint("search_plan.py"),
     message:
         "Choosing the trials of {wildcards.search}, bracket {wildcards.bracket}"
     script:
@@ -68,7 +68,7 @@ rule search_trial:
         weights=of_searched_model("weights"),
         seed=config["seed"],
         checkpoints=f"results/{config['study']}/checkpoints/searches",
-        library=fingerprint("trials"),
+        library=fingerprint("search_trial.py"),
     message:
         "Training trial {wildcards.slot} of {wildcards.search}, round {wildcards.round} of "
         "bracket {wildcards.bracket}"
@@ -97,7 +97,7 @@ rule search_round:
     params:
         metric=lambda wildcards: of_search(wildcards)["metric"],
         trials=lambda wildcards: search_round(wildcards).trials,
-        library=fingerprint("search"),
+        library=fingerprint("search_round.py"),
     message:
         "Choosing the trials of {wildcards.search} that go on to round {wildcards.round} of "
         "bracket {wildcards.bracket}"
@@ -136,7 +136,7 @@ rule search:
         search=of_search,
         network=of_searched_model("network"),
         training=of_searched_model("training"),
-        library=fingerprint("search"),
+        library=fingerprint("search_results.py"),
     message:
         "Finding the best trial of {wildcards.search}"
     script:
@@ -165,7 +165,7 @@ rule search_figure:
         runtime=30,
     params:
         metric=lambda wildcards: of_search(wildcards)["metric"],
-        library=fingerprint("figures"),
+        library=fingerprint("search_figure.py"),
     message:
         "Drawing the trials of {wildcards.search}"
     script:

@@ -30,7 +30,7 @@ if "simulate" in config:
             folder=subpath(output.truth, ancestor=2),
             settings=config["simulate"],
             seed=config["seed"],
-            library=fingerprint("simulate"),
+            library=fingerprint("simulate.py"),
         message:
             "Simulating the archives' files of a small sky"
         script:

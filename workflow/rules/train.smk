@@ -41,7 +41,7 @@ rule train:
         training=of_model("training"),
         weights=of_model("weights"),
         seed=config["seed"],
-        library=fingerprint("ensembles", "search"),
+        library=fingerprint("train.py"),
     message:
         "Training member {wildcards.member} of {wildcards.model}"
     script:
@@ -81,7 +81,7 @@ for model, job in shared_training_jobs():
             training=config["models"][model]["training"],
             weights=config["models"][model]["weights"],
             seed=config["seed"],
-            library=fingerprint("ensembles", "search"),
+            library=fingerprint("train.py"),
         message:
             f"Training members {job[0]} to {job[-1]} of {model}"
         script:
@@ -129,7 +129,7 @@ rule evaluate:
         cuts=of_model("cuts"),
         fit=lambda wildcards: fit_of(config["models"][wildcards.model]["sample"]),
         search=of_model("from_search"),
-        library=fingerprint("cards", "development", "domain", "ensembles", "search"),
+        library=fingerprint("evaluate.py"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:
@@ -160,7 +160,7 @@ rule train_stack:
         stack=of_model("stack"),
         weights=of_model("weights"),
         seed=config["seed"],
-        library=fingerprint("stacking"),
+        library=fingerprint("train_stack.py"),
     message:
         "Training member {wildcards.member} of the stack {wildcards.model}"
     script:
@@ -217,7 +217,7 @@ for model in stacked_models():
             pulsation_type=config["models"][model]["pulsation_type"],
             cuts=config["models"][model]["cuts"],
             fit=fit_of(config["models"][model]["sample"]),
-            library=fingerprint("development", "stacking"),
+            library=fingerprint("evaluate_stack.py"),
         message:
             f"Learning the weights of the stack {model} out of fold"
         script:
@@ -259,7 +259,7 @@ for model in published_models():
         params:
             name=model,
             settings=config["models"][model],
-            library=fingerprint("published"),
+            library=fingerprint("publish.py"),
         message:
             f"Reading the published networks of {model}"
         script:

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.clients import acquire_query
-from metalyra.downloads import make_courtesy
-from metalyra.services import find_services, read_archives
-from metalyra.sources import acquire, find_mirror, find_source
+from metalyra.acquire import (
+    acquire,
+    acquire_query,
+    find_mirror,
+    find_services,
+    find_source,
+    make_courtesy,
+    read_archives,
+)
 
 with logged(snakemake):
     archives = read_archives(Path(snakemake.input.archives))

@@ -1,8 +1,8 @@
 """Draw our Fourier phases of a sample against those of its archive."""
 
 from job import logged
-from metalyra.figures import archive_comparison, save_figure
-from metalyra.tables import read_table, read_tables
+from metalyra.core import read_table, read_tables
+from metalyra.products import archive_comparison, save_figure
 
 with logged(snakemake):
     figure = archive_comparison(

@@ -1,9 +1,8 @@
 """Draw the periods and amplitudes of a sample."""
 
 from job import logged
-from metalyra.figures import bailey_diagram, save_figure
-from metalyra.ledger import OK
-from metalyra.tables import read_table
+from metalyra.core import OK, read_table
+from metalyra.products import bailey_diagram, save_figure
 
 with logged(snakemake):
     sample = snakemake.wildcards.sample

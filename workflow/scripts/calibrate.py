@@ -5,11 +5,9 @@ from pathlib import Path
 import yaml
 
 from job import logged
-from metalyra.calibration import calibrate_relation
-from metalyra.feature_selection import compare_searches
-from metalyra.relations import read_relations
+from metalyra.core import read_tables, replace_when_complete, write_csv, write_table
+from metalyra.label import calibrate_relation, compare_searches, read_relations
 from metalyra.surveys.ifeh import read_calibrators
-from metalyra.tables import read_tables, replace_when_complete, write_csv, write_table
 
 with logged(snakemake):
     settings, output = snakemake.params.settings, snakemake.output

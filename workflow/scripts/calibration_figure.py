@@ -1,10 +1,10 @@
 """Draw the posterior of a calibrated relation beside the published regression."""
 
 from job import logged
-from metalyra.corner import corner
-from metalyra.figures import save_figure
-from metalyra.relations import read_relations
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.label import read_relations
+from metalyra.products import save_figure
+from metalyra.products.corner import corner
 
 with logged(snakemake):
     kind = snakemake.wildcards.type

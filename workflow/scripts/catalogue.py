@@ -4,8 +4,8 @@ from pathlib import Path
 
 import metalyra
 from job import logged
-from metalyra.catalogue import make_catalogue, make_estimates, write_catalogue
-from metalyra.tables import write_table
+from metalyra.core import write_table
+from metalyra.products import make_catalogue, make_estimates, write_catalogue
 from stage_tables import read_measured
 
 with logged(snakemake):

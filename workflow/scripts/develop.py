@@ -1,11 +1,8 @@
 """Make the development set of a model."""
 
 from job import logged
-from metalyra.development import make_development_set
-from metalyra.ledger import OK
-from metalyra.selection import select_stars
-from metalyra.sequences import make_sequences, write_sequences
-from metalyra.tables import read_table, read_tables, write_table
+from metalyra.core import OK, read_table, read_tables, write_table
+from metalyra.train import make_development_set, make_sequences, select_stars, write_sequences
 
 with logged(snakemake):
     stars = read_table(snakemake.input.stars)

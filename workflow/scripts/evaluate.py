@@ -3,13 +3,9 @@
 import pandas as pd
 
 from job import logged
-from metalyra.cards import evaluate_ensemble, make_card, write_card
-from metalyra.development import select_training_set
-from metalyra.domain import measure_domain
-from metalyra.ensembles import describe_training
-from metalyra.search import take_best
-from metalyra.sequences import read_sequences
-from metalyra.tables import read_table, read_tables, write_table
+from metalyra.core import read_table, read_tables, write_table
+from metalyra.predict import evaluate_ensemble, make_card, measure_domain, write_card
+from metalyra.train import describe_training, read_sequences, select_training_set, take_best
 
 with logged(snakemake):
     params = snakemake.params

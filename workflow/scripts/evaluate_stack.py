@@ -3,18 +3,16 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.cards import write_card
-from metalyra.development import select_training_set
-from metalyra.stacking import (
-    PUBLISHED,
-    add_published,
-    complete_stack,
+from metalyra.core import read_table, read_tables, write_table
+from metalyra.predict import (
     copy_published,
     evaluate_stack,
     make_stack_card,
     predict_published,
+    write_card,
 )
-from metalyra.tables import read_table, read_tables, write_table
+from metalyra.stack import PUBLISHED, add_published, complete_stack
+from metalyra.train import select_training_set
 
 with logged(snakemake):
     params, model = snakemake.params, Path(snakemake.output.card).parent

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from job import logged
-from metalyra.paper_tables import read_cpu_time, tabulate_experiment, write_paper_table
+from metalyra.products import read_cpu_time, tabulate_experiment, write_paper_table
 
 with logged(snakemake):
     models = snakemake.params.models

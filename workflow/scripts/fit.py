@@ -1,9 +1,8 @@
 """Fit the light curves of a chunk of a sample."""
 
 from job import logged
-from metalyra.chunks import select_chunk
-from metalyra.fitting import fit_stars
-from metalyra.tables import read_metadata, read_table, write_table
+from metalyra.core import read_metadata, read_table, select_chunk, write_table
+from metalyra.fit import fit_stars
 
 with logged(snakemake):
     fits, folded = fit_stars(

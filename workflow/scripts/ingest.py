@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from job import logged
+from metalyra.core import write_table
 from metalyra.surveys import ingest, survey
-from metalyra.tables import write_table
 
 with logged(snakemake):
     stars = ingest(

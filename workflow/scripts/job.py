@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
-from metalyra.locking import mark_job
+from metalyra.core import mark_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake

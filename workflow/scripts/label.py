@@ -1,13 +1,8 @@
 """Label the stars of a sample with metallicities."""
 
 from job import logged
-from metalyra.relations import (
-    AS_PUBLISHED,
-    estimate_metallicity,
-    read_relations,
-    take_published,
-)
-from metalyra.tables import read_table, read_tables, write_table
+from metalyra.core import read_table, read_tables, write_table
+from metalyra.label import AS_PUBLISHED, estimate_metallicity, read_relations, take_published
 
 with logged(snakemake):
     relation = snakemake.params.relation

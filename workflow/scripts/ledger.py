@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.ledger import make_ledger
-from metalyra.tables import read_table, replace_when_complete
+from metalyra.core import read_table, replace_when_complete
+from metalyra.products import make_ledger
 from stage_tables import read_stages
 
 with logged(snakemake):

@@ -1,8 +1,8 @@
 """Draw light curves of a sample with their fits."""
 
 from job import logged
-from metalyra.figures import choose_light_curves, light_curve_panel, save_figure
-from metalyra.tables import read_rows, read_tables
+from metalyra.core import read_rows, read_tables
+from metalyra.products import choose_light_curves, light_curve_panel, save_figure
 
 with logged(snakemake):
     fits = read_tables(snakemake.input.fits)

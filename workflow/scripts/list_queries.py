@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.inventory import Places, describe_queries
-from metalyra.services import find_services, read_archives
-from metalyra.sources import find_mirror
-from metalyra.tables import replace_when_complete
+from metalyra.acquire import Places, describe_queries, find_mirror, find_services, read_archives
+from metalyra.core import replace_when_complete
 
 with logged(snakemake):
     archives = read_archives(Path(snakemake.input.archives))

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.inventory import Places, list_sources
-from metalyra.services import find_services, read_archives
-from metalyra.sources import find_mirror
-from metalyra.tables import write_csv
+from metalyra.acquire import Places, find_mirror, find_services, list_sources, read_archives
+from metalyra.core import write_csv
 
 with logged(snakemake):
     archives = read_archives(Path(snakemake.input.archives))

@@ -1,8 +1,8 @@
 """Cross-match a sample with its reference."""
 
 from job import logged
-from metalyra.crossmatch import match_stars
-from metalyra.tables import read_table, write_table
+from metalyra.core import read_table, write_table
+from metalyra.match import match_stars
 
 with logged(snakemake):
     matched = match_stars(

@@ -1,9 +1,9 @@
 """Draw how good the cross-match of a sample is."""
 
 from job import logged
-from metalyra.crossmatch import PERIOD_AGREEMENT, SHIFTS, is_matched, period_differences
-from metalyra.figures import match_quality, save_figure
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.match import PERIOD_AGREEMENT, SHIFTS, is_matched, period_differences
+from metalyra.products import match_quality, save_figure
 
 with logged(snakemake):
     stars, reference, matched, by_chance = (

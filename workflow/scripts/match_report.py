@@ -1,8 +1,8 @@
 """Describe how good the cross-match of a sample is."""
 
 from job import logged
-from metalyra.crossmatch import match_by_chance, summarise_match
-from metalyra.tables import read_table, write_csv, write_table
+from metalyra.core import read_table, write_csv, write_table
+from metalyra.match import match_by_chance, summarise_match
 
 with logged(snakemake):
     stars, reference, matched = (

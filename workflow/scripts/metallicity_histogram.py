@@ -1,9 +1,8 @@
 """Draw the distributions of the metallicities of all samples."""
 
 from job import logged
-from metalyra.figures import metallicity_histogram, save_figure
-from metalyra.ledger import OK
-from metalyra.tables import read_table
+from metalyra.core import OK, read_table
+from metalyra.products import metallicity_histogram, save_figure
 
 with logged(snakemake):
     catalogue = read_table(snakemake.input[0])

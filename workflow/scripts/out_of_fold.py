@@ -1,8 +1,8 @@
 """Draw the predictions of an ensemble for the stars that its members were not trained on."""
 
 from job import logged
-from metalyra.figures import predicted_against_true, save_figure
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.products import predicted_against_true, save_figure
 
 with logged(snakemake):
     stars = read_table(snakemake.input[0])

@@ -1,8 +1,8 @@
 """Draw the distributions of true and predicted metallicities of an ensemble's stars."""
 
 from job import logged
-from metalyra.figures import metallicity_histogram, save_figure
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.products import metallicity_histogram, save_figure
 
 with logged(snakemake):
     stars = read_table(snakemake.input[0])

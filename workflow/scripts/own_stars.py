@@ -4,10 +4,9 @@ import logging
 from pathlib import Path
 
 from job import logged
-from metalyra.catalogue import make_catalogue
-from metalyra.ledger import check_rows, make_ledger
+from metalyra.core import replace_when_complete
+from metalyra.products import check_rows, make_catalogue, make_ledger
 from metalyra.surveys.own import read_stars
-from metalyra.tables import replace_when_complete
 from stage_tables import read_measured, read_stages
 
 with logged(snakemake):

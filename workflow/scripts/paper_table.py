@@ -1,8 +1,8 @@
 """Write a table of a paper."""
 
 from job import logged
-from metalyra.paper_tables import table1, table5, write_paper_table
-from metalyra.tables import read_table, read_tables
+from metalyra.core import read_table, read_tables
+from metalyra.products import table1, table5, write_paper_table
 
 with logged(snakemake):
     make_table = table5 if "model" in snakemake.params.product else table1

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.prediction import predict_stars, read_card
-from metalyra.relations import read_relations, scatter_of
-from metalyra.selection import join_archive, select_stars
-from metalyra.tables import read_table, write_table
+from metalyra.core import read_table, write_table
+from metalyra.label import read_relations, scatter_of
+from metalyra.predict import predict_stars, read_card
+from metalyra.train import join_archive, select_stars
 
 with logged(snakemake):
     params = snakemake.params

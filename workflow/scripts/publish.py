@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 
 from job import logged
-from metalyra.published import convert_published_model, read_training_stars
+from metalyra.predict import convert_published_model
+from metalyra.train import read_training_stars
 
 with logged(snakemake):
     params, settings = snakemake.params, snakemake.params.settings

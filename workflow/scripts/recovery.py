@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from job import logged
-from metalyra.catalogue import compare_with_truth, pair_with_truth
-from metalyra.tables import read_table, replace_when_complete, write_table
+from metalyra.core import read_table, replace_when_complete, write_table
+from metalyra.products import compare_with_truth, pair_with_truth
 
 with logged(snakemake):
     pairs = pair_with_truth(

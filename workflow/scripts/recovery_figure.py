@@ -1,8 +1,8 @@
 """Draw the metallicities of a sample against the simulated ones."""
 
 from job import logged
-from metalyra.figures import predicted_against_true, save_figure
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.products import predicted_against_true, save_figure
 
 with logged(snakemake):
     sample = snakemake.wildcards.sample

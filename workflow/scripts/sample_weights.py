@@ -5,9 +5,9 @@ little, from the stars that it is trained on.
 """
 
 from job import logged
-from metalyra.figures import sample_weights, save_figure
-from metalyra.tables import read_table
-from metalyra.weights import make_weights
+from metalyra.core import read_table
+from metalyra.products import sample_weights, save_figure
+from metalyra.train import make_weights
 
 with logged(snakemake):
     stars = read_table(snakemake.input[0])

@@ -1,8 +1,8 @@
 """Draw the metric of a search's trials against what they try."""
 
 from job import logged
-from metalyra.figures import save_figure, search_trials
-from metalyra.tables import read_table
+from metalyra.core import read_table
+from metalyra.products import save_figure, search_trials
 
 with logged(snakemake):
     figure = search_trials(

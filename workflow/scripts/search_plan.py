@@ -1,8 +1,8 @@
 """Choose the trials of the first round of a bracket."""
 
 from job import logged
-from metalyra.search import start_bracket
-from metalyra.tables import write_table
+from metalyra.core import write_table
+from metalyra.train import start_bracket
 
 with logged(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

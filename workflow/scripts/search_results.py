@@ -6,8 +6,8 @@ import pandas as pd
 import yaml
 
 from job import logged
-from metalyra.search import describe_best
-from metalyra.tables import read_table, replace_when_complete, write_csv, write_table
+from metalyra.core import read_table, replace_when_complete, write_csv, write_table
+from metalyra.train import describe_best
 
 with logged(snakemake):
     params = snakemake.params

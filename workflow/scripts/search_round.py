@@ -3,8 +3,8 @@
 import pandas as pd
 
 from job import logged
-from metalyra.search import next_round
-from metalyra.tables import read_table, write_table
+from metalyra.core import read_table, write_table
+from metalyra.train import next_round
 
 with logged(snakemake):
     results = pd.concat(map(read_table, snakemake.input), ignore_index=True)

@@ -5,9 +5,8 @@ import shutil
 from pathlib import Path
 
 from job import logged
-from metalyra.sequences import read_sequences
-from metalyra.tables import read_table, write_table
-from metalyra.trials import train_trial
+from metalyra.core import read_table, write_table
+from metalyra.train import read_sequences, train_trial
 
 with logged(snakemake):
     params, place = snakemake.params, Path(snakemake.output[0])

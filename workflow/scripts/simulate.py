@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.simulate import simulate_sky, write_archives
+from testbench.simulate import simulate_sky, write_archives
 
 with logged(snakemake):
     sky = simulate_sky(snakemake.params.settings, snakemake.params.seed)

@@ -1,10 +1,8 @@
 """Draw the metallicities of a sample on the sky."""
 
 from job import logged
-from metalyra.figures import save_figure
-from metalyra.ledger import OK
-from metalyra.skymap import read_regions, sky_map
-from metalyra.tables import read_table, read_tables
+from metalyra.core import OK, read_table, read_tables
+from metalyra.products import read_regions, save_figure, sky_map
 
 with logged(snakemake):
     product = snakemake.params.product

@@ -7,15 +7,15 @@ development_<model>.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from metalyra.ledger import StageTable
-from metalyra.tables import read_table, read_tables
+from metalyra.core import read_table, read_tables
+from metalyra.products import StageTable
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import InputFiles
 
 
 def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what `metalyra.catalogue.make_catalogue` takes of the samples of a study."""
+    """Return what `metalyra.products.catalogue.make_catalogue` takes of the samples of a study."""
     samples = study["samples"]
     return (
         study,

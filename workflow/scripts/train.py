@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.checkpoints import Checkpoint
-from metalyra.ensembles import measure_member, save_network, train_member
-from metalyra.search import take_best
-from metalyra.sequences import read_sequences
-from metalyra.tables import read_table, write_table
+from metalyra.core import read_table, write_table
+from metalyra.train import (
+    Checkpoint,
+    measure_member,
+    read_sequences,
+    save_network,
+    take_best,
+    train_member,
+)
 
 with logged(snakemake):
     params, output = snakemake.params, snakemake.output

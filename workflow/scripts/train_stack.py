@@ -1,8 +1,8 @@
 """Train one member of a stack."""
 
 from job import logged
-from metalyra.stacking import train_stack_member, write_stack_member
-from metalyra.tables import read_table, read_tables, write_table
+from metalyra.core import read_table, read_tables, write_table
+from metalyra.stack import train_stack_member, write_stack_member
 
 with logged(snakemake):
     member, out_of_fold = train_stack_member(

@@ -19,7 +19,7 @@ import pyarrow as pa
 from astropy import units
 from astropy_healpix import HEALPix
 
-from metalyra.archives import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, read_file, stream_members
 from metalyra.surveys.gaia_epochs import (
     EpochColumns,
     PointColumns,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metalyra.archives import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import (

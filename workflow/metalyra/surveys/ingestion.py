@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metalyra.chunks import chunk_of
+from metalyra.core.chunks import chunk_of
+from metalyra.core.tables import write_table
 from metalyra.surveys.interface import LightCurve, Survey
 from metalyra.surveys.star_tables import check_stars
-from metalyra.tables import write_table
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from metalyra.archives import read_file
+from metalyra.core.containers import read_file
 from metalyra.surveys.text_tables import check_columns, read_text
 
 SOLAR_IRON = 7.50

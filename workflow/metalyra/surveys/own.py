@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from metalyra.archives import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import (

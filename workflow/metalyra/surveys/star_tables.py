@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from metalyra.fourier import WINDOW_CENTRES, wrap_around
+from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
 from metalyra.surveys.text_tables import STAR_COLUMNS, check_identifiers
 
 PULSATION_TYPES = ("RRab", "RRc")
@@ -75,7 +75,7 @@ def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFram
         What a survey's `read_stars` returns.
     periods_required
         False for a sample whose periods and pulsation types come from a match; then a
-        star without them is still ok, and `metalyra.crossmatch` has the last word.
+        star without them is still ok, and `metalyra.match.crossmatch` has the last word.
 
     Returns
     -------

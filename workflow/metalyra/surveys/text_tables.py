@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metalyra.archives import read_file
+from metalyra.core.containers import read_file
 from metalyra.surveys.interface import SurveyError
 
 Floats = NDArray[np.float64]

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from metalyra.archives import Member, stream_members
+from metalyra.core.containers import Member, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
 from metalyra.surveys.serialisations import FILE_NAME
 from metalyra.surveys.star_tables import merge_star_tables

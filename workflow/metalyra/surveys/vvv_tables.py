@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from metalyra.surveys.interface import MAGNITUDES
 from metalyra.surveys.serialisations import read_tables, to_numbers
 from metalyra.surveys.text_tables import check_columns
-from metalyra.time_scales import to_heliocentric
+from metalyra.surveys.time_scales import to_heliocentric
 
 Floats = NDArray[np.float64]
 

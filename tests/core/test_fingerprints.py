@@ -1,0 +1,85 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+import metalyra
+from metalyra.core import fingerprints
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A copy of a small library: `outer` uses `inner`, `other` stands alone."""
+    for name, text in {
+        "outer": '"""Doc."""\nfrom metalyra.inner import value\n\nresult = value + 1\n',
+        "inner": "def measure():\n    from metalyra.rooms import first\n\nvalue = 1\n",
+        "other": "value = 3\n",
+        "rooms/__init__": "",
+        "rooms/first": "value = 4\n",
+    }.items():
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(fingerprints, "_ROOT", tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+def forget():
+    for function in (fingerprints._parse, fingerprints._imports, fingerprints._normalised):
+        function.cache_clear()
+
+
+def changes(library: Path, file: str, old: str, new: str) -> bool:
+    """Tell whether a change of a file changes the fingerprint of `outer`."""
+    before = fingerprints.fingerprint("outer")
+    path = library / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    forget()
+    return fingerprints.fingerprint("outer") != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("outer.py", "value + 1", "value + 2"),
+        ("inner.py", "value = 1", "value = 2"),
+        ("rooms/first.py", "value = 4", "value = 5"),
+    ],
+)
+def test_code_that_is_used_changes_it(library, file, old, new):
+    assert changes(library, file, old, new)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("outer.py", "Doc.", "Another docstring."),
+        ("inner.py", "value = 1", "# why\nvalue = (\n    1\n)"),
+        ("other.py", "value = 3", "value = 4"),
+    ],
+)
+def test_comments_layout_and_other_modules_do_not(library, file, old, new):
+    assert not changes(library, file, old, new)
+
+
+def test_an_unknown_module_is_named():
+    with pytest.raises(ModuleNotFoundError, match=r"metalyra\.photometry"):
+        fingerprints.fingerprint("photometry")
+
+
+def test_the_surveys_modules_have_fingerprints_of_their_own(tmp_path, monkeypatch):
+    copy = tmp_path / "metalyra"
+    shutil.copytree(Path(metalyra.__file__).parent, copy)
+    monkeypatch.setattr(fingerprints, "_ROOT", copy)
+    forget()
+    before = fingerprints.fingerprint("surveys.ogle"), fingerprints.fingerprint("surveys.vvv")
+    path = copy / "surveys/ogle.py"
+    path.write_text(path.read_text() + "\nanother_constant = 1\n")
+    forget()
+    after = fingerprints.fingerprint("surveys.ogle"), fingerprints.fingerprint("surveys.vvv")
+    forget()
+    assert after[0] != before[0]
+    assert after[1] == before[1]

@@ -1,0 +1,59 @@
+"""Tables reach the disk whole, with the meaning of their columns."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from metalyra.core.tables import (
+    describe,
+    read_metadata,
+    read_table,
+    read_tables,
+    replace_when_complete,
+    write_table,
+)
+
+
+def test_columns_carry_their_units(tmp_path):
+    table = pd.DataFrame({"star_id": ["a"], "period": [0.5], "a1_err": [0.01], "n_epochs": [30]})
+    write_table(table, tmp_path / "table.parquet", metadata={"relation": "dekany2021"})
+    schema = pq.read_schema(tmp_path / "table.parquet")
+    assert schema.field("period").metadata[b"unit"] == b"d"
+    assert schema.field("a1_err").metadata[b"unit"] == b"mag"
+    assert b"unit" not in schema.field("n_epochs").metadata
+    assert read_metadata(tmp_path / "table.parquet") == {"relation": "dekany2021"}
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), table)
+
+
+@pytest.mark.parametrize("name", ["phi31", "phi31_err", "archive_phi31", "archive_phi31_err"])
+def test_phases_are_radians_wherever_they_come_from(name):
+    assert describe(name).unit == "rad"
+
+
+def test_nothing_half_written_is_under_the_final_name(tmp_path):
+    path = tmp_path / "folder" / "file"
+    with replace_when_complete(path) as temporary:
+        temporary.write_text("first")
+    unfinished = replace_when_complete(path)
+    unfinished.__enter__().write_text("half")
+    assert not unfinished.__exit__(RuntimeError, RuntimeError(), None)
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_chunks_are_read_as_one_table_in_one_order(tmp_path):
+    table = pd.DataFrame({"star_id": list("dbca"), "value": np.arange(4.0)})
+    for name, rows in (("0", table[:1]), ("1", table[1:])):
+        write_table(rows, tmp_path / name)
+    write_table(table, tmp_path / "all")
+    parts = read_tables([tmp_path / "1", tmp_path / "0"])
+    pd.testing.assert_frame_equal(parts, read_tables([tmp_path / "all"]))
+    assert parts["star_id"].tolist() == list("abcd")
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    table = pd.DataFrame({"star_id": ["b", "a"], "mag": [15.0, np.nan], "status": ["ok", "ok"]})
+    write_table(table, tmp_path / "first")
+    write_table(table.copy(), tmp_path / "second")
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()

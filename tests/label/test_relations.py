@@ -1,0 +1,293 @@
+"""The relations give the published metallicities, and their errors propagate."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.label.relations import (
+    AS_PUBLISHED,
+    Relation,
+    estimate_metallicity,
+    read_relations,
+    scatter_of,
+    take_published,
+)
+
+RELATIONS_FILE = Path(__file__).parents[2] / "resources" / "relations.yaml"
+RELATIONS = read_relations(RELATIONS_FILE)
+
+
+def make_fits(**columns) -> pd.DataFrame:
+    fits = pd.DataFrame(columns)
+    for name in ("a1", "a2", "phi31"):
+        if name not in fits:
+            fits[name] = 0.0
+        fits[f"{name}_err"] = fits.get(f"{name}_err", 0.0)
+    for pair in ("a1_a2", "a1_phi31", "a2_phi31"):
+        fits[f"cov_{pair}"] = fits.get(f"cov_{pair}", 0.0)
+    return fits
+
+
+def test_muraveva_relations_give_the_published_lmc_metallicities(mirror):
+    table = pd.read_csv(mirror / "muraveva_2025" / "table_a2_lmc.csv.gz")
+    for pulsation_type, relation in RELATIONS["muraveva2025"].items():
+        rows = table[table["Type"] == pulsation_type]
+        fits = make_fits(
+            period=rows["Period"],
+            a2=rows["A2"],
+            phi31=(rows["Phi31"] + np.pi) % (2 * np.pi),
+        )
+        feh, _ = relation.estimate(fits)
+        assert len(rows) > 800
+        np.testing.assert_allclose(feh, rows["[Fe/H]"], atol=1e-9)
+
+
+def read_lmc(mirror, pulsation_type: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows of the published LMC table, and fits with their parameters and errors."""
+    table = pd.read_csv(mirror / "muraveva_2025" / "table_a2_lmc.csv.gz")
+    rows = table[table["Type"] == pulsation_type].reset_index(drop=True)
+    fits = make_fits(
+        period=rows["Period"],
+        a2=rows["A2"],
+        a2_err=rows["A2_error"],
+        phi31=(rows["Phi31"] + np.pi) % (2 * np.pi),
+        phi31_err=rows["Phi31_error"],
+    ).assign(star_id=rows["source_id"].astype(str), status="ok")
+    return rows, fits
+
+
+@pytest.mark.parametrize("pulsation_type", ["RRab", "RRc"])
+def test_total_errors_are_those_of_the_published_lmc_table(mirror, pulsation_type):
+    rows, fits = read_lmc(mirror, pulsation_type)
+    stars = fits[["star_id"]].assign(pulsation_type=pulsation_type)
+    labels = estimate_metallicity(fits, stars, "muraveva2025", RELATIONS["muraveva2025"])
+    published = rows["[Fe/H]_error"]
+    assert np.median(labels["feh_err"]) == pytest.approx(np.median(published), abs=0.005)
+    # The published ones are standard deviations of some 1,400 draws: noise of 1.9 %.
+    ratio = labels["feh_err"] / published
+    assert np.median(ratio) == pytest.approx(1, abs=0.005)
+    assert np.std(ratio) < 0.025
+
+
+def test_published_cut_on_the_error_keeps_the_published_number_of_lmc_stars(mirror):
+    rows, fits = read_lmc(mirror, "RRab")
+    stars = fits[["star_id"]].assign(pulsation_type="RRab")
+    labels = estimate_metallicity(
+        fits, stars, "muraveva2025", RELATIONS["muraveva2025"], scatter=True
+    )
+    precise = rows["Phi31_error"] <= 0.1
+    assert precise.sum() == 879
+    assert (precise & (rows["[Fe/H]_error"] <= 0.4)).sum() == 508
+    # As many to the noise of the published errors near the limit.
+    assert (precise & (labels["training_err"] <= 0.4)).sum() == pytest.approx(508, abs=25)
+
+
+def test_dekany_relation_recovers_the_spectroscopic_metallicities(mirror):
+    path = mirror / "dekany_2021_ifeh" / "CHR_X_phot_single.dat"
+    names = path.read_text().splitlines()[0].lstrip("#").split()
+    table = pd.read_csv(path, sep=r"\s+", skiprows=1, names=names, quotechar='"')
+    good = (table["keep"] == 1) & (table["snr"] > 95) & (table["phcov"] > 0.8)
+    for pulsation_type, limit in (("RRab", 0.25), ("RRc", 0.25)):
+        rows = table[good & table["type"].str.startswith(pulsation_type)]
+        fits = make_fits(period=rows["period"], a1=rows["A1"], a2=rows["A2"], phi31=rows["phi31"])
+        feh, _ = RELATIONS["dekany2021"][pulsation_type].estimate(fits)
+        assert len(rows) > 50
+        assert np.std(feh - rows["feh"]) < limit
+        assert abs(np.mean(feh - rows["feh"])) < 0.05
+
+
+def test_errors_follow_draws_of_correlated_parameters():
+    relation = RELATIONS["dekany2021"]["RRab"]
+    covariance = np.array([[4e-6, 3e-5], [3e-5, 9e-4]])
+    rng = np.random.default_rng(3)
+    draws = rng.multivariate_normal([0.1, 5.6], covariance, size=200_000)
+    drawn, _ = relation.estimate(make_fits(period=0.55, a2=draws[:, 0], phi31=draws[:, 1]))
+    fits = make_fits(
+        period=[0.55],
+        a2=[0.1],
+        phi31=[5.6],
+        a2_err=[2e-3],
+        phi31_err=[3e-2],
+        cov_a2_phi31=[3e-5],
+    )
+    _, error = relation.estimate(fits)
+    assert error[0] == pytest.approx(np.std(drawn), rel=0.01)
+
+
+def test_phi31_of_another_turn_gives_the_same_metallicity():
+    relation = RELATIONS["muraveva2025"]["RRab"]
+    fits = make_fits(period=[0.6, 0.6, 0.6], phi31=[5.2, 5.2 + 2 * np.pi, 5.2 - 2 * np.pi])
+    feh, _ = relation.estimate(fits)
+    np.testing.assert_allclose(feh, feh[0])
+
+
+def test_each_star_gets_its_relation_or_a_status():
+    fits = make_fits(period=[0.55, 0.3, 0.55, 0.4], phi31=[5.6, 6.8, 5.6, 5.0])
+    fits["star_id"] = ["a", "b", "c", "d"]
+    fits["status"] = ["ok", "ok", "too_few_epochs", "ok"]
+    stars = pd.DataFrame(
+        {"star_id": ["d", "c", "b", "a"], "pulsation_type": ["RRd", "RRab", "RRc", "RRab"]}
+    )
+    labels = estimate_metallicity(fits, stars, "smolec2005", RELATIONS["smolec2005"])
+    assert labels["star_id"].tolist() == ["d", "c", "b", "a"]
+    assert labels["status"].tolist() == ["no_relation", "too_few_epochs", "no_relation", "ok"]
+    assert np.isfinite(labels["feh"]).tolist() == [False, False, False, True]
+
+
+def two_stars(**archive) -> tuple[pd.DataFrame, pd.DataFrame]:
+    fits = make_fits(
+        period=[0.55, 0.55],
+        phi31=[5.6, 5.6],
+        a2=[0.1, 0.1],
+        a2_err=[0.01, 0.01],
+        phi31_err=[0.2, 0.2],
+        cov_a2_phi31=[1e-3, 1e-3],
+    ).assign(star_id=["a", "b"], status="ok")
+    stars = pd.DataFrame({"star_id": ["b", "a"], "pulsation_type": "RRab", **archive})
+    return fits, stars
+
+
+def test_the_archives_phi31_labels_the_stars_that_have_one():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7])
+    relation = RELATIONS["muraveva2025"]
+    own = estimate_metallicity(fits, stars, "m", relation)
+    archive = estimate_metallicity(fits, stars, "m", relation, phi31="archive")
+    difference = (archive["feh"] - own["feh"]).tolist()
+    assert difference == pytest.approx([0, 0.94 * 0.1])
+    errors = [table["feh_err_light_curve"].tolist() for table in (archive, own)]
+    assert errors[0] == pytest.approx(errors[1])
+
+
+def test_the_archives_error_of_phi31_goes_with_it():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7], archive_phi31_err=[0.1, 0.1])
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="archive")
+    errors = labels["feh_err_light_curve"].tolist()
+    assert errors == pytest.approx([0.94 * 0.2, 0.94 * 0.1])
+    # Half the error with the same correlation is half the covariance.
+    dekany = RELATIONS["dekany2021"]
+    both = estimate_metallicity(fits, stars, "d", dekany, phi31="archive")["feh_err_light_curve"]
+    for variance, error in zip(both**2, (0.2, 0.1), strict=True):
+        covariance = 2 * 5.785 * 1.248 * 1e-3 * error / 0.2
+        assert variance == pytest.approx((5.785 * 0.01) ** 2 + (1.248 * error) ** 2 + covariance)
+
+
+def test_the_parts_of_an_error_add_up_to_the_total():
+    fits, stars = two_stars()
+    relation = RELATIONS["muraveva2025"]["RRab"]
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    # phi31 of the relation is that of the cosine series, which differs by pi.
+    of_coefficients = np.sqrt(
+        relation.errors["intercept"] ** 2
+        + (relation.errors["period"] * 0.55) ** 2
+        + (relation.errors["phi31"] * (5.6 - np.pi)) ** 2
+    )
+    light_curve, of_relation = 0.94 * 0.2, np.hypot(of_coefficients, relation.scatter)
+    np.testing.assert_allclose(labels["feh_err_light_curve"], light_curve)
+    np.testing.assert_allclose(labels["feh_err_relation"], of_relation)
+    np.testing.assert_allclose(labels["feh_err"], np.hypot(light_curve, of_relation))
+    np.testing.assert_allclose(labels["training_err"], np.hypot(light_curve, of_coefficients))
+
+
+def test_the_scatter_of_a_relation_adds_to_the_errors_of_a_training_on_demand():
+    fits, stars = two_stars()
+    without = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    labels = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], scatter=True)
+    others = labels.columns.drop("training_err")
+    pd.testing.assert_frame_equal(labels[others], without[others])
+    np.testing.assert_allclose(labels["training_err"] ** 2, without["training_err"] ** 2 + 0.28**2)
+    np.testing.assert_array_equal(labels["training_err"], labels["feh_err"])
+
+
+def test_no_scatter_is_no_total_error():
+    fits, stars = two_stars()
+    relation = RELATIONS["jurcsik_kovacs1996"]
+    labels = estimate_metallicity(fits, stars, "jurcsik_kovacs1996", relation)
+    assert labels[["feh_err", "feh_err_relation"]].isna().all(axis=None)
+    np.testing.assert_allclose(labels["training_err"], 1.345 * 0.2)
+    with pytest.raises(ValueError, match="jurcsik_kovacs1996 for RRab has no known scatter"):
+        estimate_metallicity(fits, stars, "jurcsik_kovacs1996", relation, scatter=True)
+
+
+def test_correlated_coefficients_follow_their_draws():
+    relation = RELATIONS["dekany2021"]["RRc"]
+    rng = np.random.default_rng(4)
+    mean = [relation.intercept, *relation.coefficients.values()]
+    draws = rng.multivariate_normal(mean, relation.covariance, size=100_000)
+    fits = make_fits(period=[0.25, 0.4], a1=[0.1, 0.2], a2=[0.01, 0.03], phi31=[6.0, 9.0])
+    design = np.column_stack([np.ones(2), fits[["period", "a1", "a2", "phi31"]]])
+    drawn = np.std(draws @ design.T, axis=0)
+    np.testing.assert_allclose(relation.coefficient_error(fits), drawn, rtol=0.02)
+
+
+def test_a_phi31_that_is_not_there_is_refused():
+    fits, stars = two_stars()
+    with pytest.raises(ValueError, match="star list has no phi31"):
+        estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="archive")
+    with pytest.raises(ValueError, match="phi31 is 'gaia'; allowed are own, archive"):
+        estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="gaia")
+
+
+def test_an_impossible_relation_is_refused():
+    with pytest.raises(ValueError, match="period2"):
+        Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)
+    with pytest.raises(ValueError, match="tangent"):
+        Relation("I", "tangent", 5.88, 0.0, {"period": 1.0}, None)
+    with pytest.raises(ValueError, match=r"errors are of \['period'\]; .* \['intercept', 'period"):
+        Relation("I", "sine", 5.88, 0.0, {"period": 1.0}, None, errors={"period": 0.1})
+    with pytest.raises(ValueError, match=r"covariance is not \(2, 2\), that of \['intercept"):
+        Relation("I", "sine", 5.88, 0.0, {"period": 1.0}, None, covariance=[[0.1]])
+    errors = {"intercept": 0.1, "period": 0.1}
+    with pytest.raises(ValueError, match="errors or a covariance of its coefficients, not both"):
+        Relation(
+            *("I", "sine", 5.88, 0.0, {"period": 1.0}, None),
+            errors=errors,
+            covariance=[[0.1, 0], [0, 0.1]],
+        )
+
+
+def test_the_scatter_of_a_relation_is_found_by_name_and_type():
+    relations = read_relations(RELATIONS_FILE)
+    assert scatter_of(relations, "dekany2021", "RRab") == relations["dekany2021"]["RRab"].scatter
+    assert np.isnan(scatter_of(relations, "mullen2021", "RRc"))
+    assert np.isnan(scatter_of(relations, AS_PUBLISHED, "RRab"))
+
+
+def test_a_relation_for_another_band_is_refused_or_named():
+    fits, stars = two_stars()
+    label = partial(estimate_metallicity, fits, stars, "dekany2021", RELATIONS["dekany2021"])
+    assert set(label(band="I")["reason"]) == {""}
+    with pytest.raises(ValueError, match=r"dekany2021 for RRab is for band I, .* are in G; allow"):
+        label(band="G")
+    labels = label(band="G", other_band=True)
+    named = labels["reason"].str.contains("is for band I, the light curves are in G")
+    assert named.tolist() == (labels["status"] == "ok").tolist()
+
+
+def test_published_metallicities_are_taken_where_there_are_any():
+    fits = pd.DataFrame({"star_id": ["b", "a", "c"], "status": ["ok", "ok", "too_few_epochs"]})
+    stars = pd.DataFrame(
+        {
+            "star_id": ["a", "b", "c"],
+            "pulsation_type": "RRab",
+            "archive_feh": [-1.5, np.nan, -1.0],
+        }
+    )
+    labels = take_published(fits, stars)
+    assert labels["status"].tolist() == ["ok", "no_relation", "too_few_epochs"]
+    assert labels["feh"].tolist()[0] == -1.5
+    assert labels["feh"].isna().tolist() == [False, True, True]
+    assert labels["feh_err"].isna().all()
+    assert (labels["relation"] == "as_published").all()
+
+
+def test_published_errors_are_the_total_ones():
+    fits, stars = two_stars(archive_feh=[-1.5, np.nan], archive_feh_err=[0.3, 0.2])
+    labels = take_published(fits, stars)
+    computed = estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"])
+    assert labels.columns.tolist() == computed.columns.tolist()
+    for name in ("feh_err", "training_err"):
+        np.testing.assert_array_equal(labels[name], [0.3, np.nan])
+    assert labels[["feh_err_light_curve", "feh_err_relation"]].isna().all(axis=None)

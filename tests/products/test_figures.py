@@ -1,0 +1,246 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from PIL import Image
+
+from metalyra.core.metrics import root_mean_squared_error
+from metalyra.products import figures
+
+RNG = np.random.default_rng(7)
+TRUE = RNG.normal(-1.5, 0.4, 400)
+PREDICTED = TRUE + RNG.normal(0.02, 0.15, 400)
+
+
+def make_fits(*star_ids: str, status: str = "ok") -> pd.DataFrame:
+    phase = np.arange(100) / 100
+    curve = -0.3 * np.sin(2 * np.pi * phase)
+    return pd.DataFrame(
+        {
+            "star_id": star_ids,
+            "band": "G",
+            "period": 0.5,
+            "n_epochs": 40.0,
+            "mean_mag": 16.0,
+            "curve": [curve] * len(star_ids),
+            "status": status,
+        }
+    )
+
+
+def make_folded(*star_ids: str, points: int = 40) -> pd.DataFrame:
+    phase = np.linspace(0, 1, points, endpoint=False)
+    one = pd.DataFrame(
+        {
+            "phase": phase,
+            "mag": 16.0 - 0.3 * np.sin(2 * np.pi * phase),
+            "mag_err": 0.01,
+            "kept": np.arange(points) % 10 != 0,
+        }
+    )
+    return pd.concat([one.assign(star_id=star_id) for star_id in star_ids], ignore_index=True)
+
+
+def make_history(epochs: int = 20) -> pd.DataFrame:
+    epoch = np.arange(1, epochs + 1)
+    return pd.DataFrame(
+        {"epoch": epoch, "loss": 1 / epoch, "val_loss": 0.1 + (epoch - 12.0) ** 2 / 100}
+    )
+
+
+def make_trials() -> pd.DataFrame:
+    changes = [
+        {"network": {"dropout": 0.1}, "training.batch_size": 64},
+        {"network": {"kernel_l1": 1e-6}, "training.batch_size": 128},
+        {"network": {"dropout": 0.1}, "training.batch_size": 128},
+    ]
+    return pd.DataFrame(
+        {
+            "changes": [json.dumps(change) for change in changes],
+            "epochs": [3, 9, 9],
+            "rmse": [0.2, 0.15, np.nan],
+        }
+    )
+
+
+FIGURES = {
+    "match_quality": lambda: figures.match_quality(
+        np.abs(PREDICTED), [0.5, 0.9], 4, (PREDICTED - TRUE) / 1e4, 1e-4
+    ),
+    "predicted_against_true": lambda: figures.predicted_against_true(TRUE, PREDICTED, "G"),
+    "metallicity_histogram": lambda: figures.metallicity_histogram(
+        {"predicted": PREDICTED, "true": TRUE}
+    ),
+    "sample_weights": lambda: figures.sample_weights(TRUE, 1 / (3 - TRUE), 0.5 / (3 - TRUE), "G"),
+    "bailey_diagram": lambda: figures.bailey_diagram(0.5 + TRUE / 10, PREDICTED + 3, TRUE, "I"),
+    "light_curve_panel": lambda: figures.light_curve_panel(
+        ["a", "b"], make_fits("a", "b"), make_folded("a", "b")
+    ),
+    "search_trials": lambda: figures.search_trials(make_trials(), "rmse", "g_network"),
+    "learning_curves": lambda: figures.learning_curves({0: make_history(), 1: make_history()}),
+}
+
+EMPTY = {
+    "predicted_against_true": lambda: figures.predicted_against_true([], []),
+    "not_finite": lambda: figures.predicted_against_true([np.nan], [-1.0]),
+    "metallicity_histogram": lambda: figures.metallicity_histogram({"true": [], "none": [np.nan]}),
+    "sample_weights": lambda: figures.sample_weights([np.nan], [1.0], [1.0]),
+    "bailey_diagram": lambda: figures.bailey_diagram([], [], [], "I"),
+    "light_curve_panel": lambda: figures.light_curve_panel(
+        [], make_fits("a").head(0), make_folded("a").head(0)
+    ),
+}
+
+
+def texts_of(figure: Figure) -> str:
+    figure.draw_without_rendering()
+    return "\n".join(
+        text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_the_same_file_twice_whatever_the_users_settings(name, tmp_path):
+    figures.save_figure(FIGURES[name](), tmp_path / "one.png")
+    with rc_context({"font.size": 30, "savefig.dpi": 30, "axes.facecolor": "red"}):
+        figures.save_figure(FIGURES[name](), tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    with Image.open(tmp_path / "one.png") as image:
+        assert "Software" not in image.info
+        shades = np.asarray(image.convert("L"))
+    assert shades.min() < 100
+    assert np.mean(shades == 255) > 0.3
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_nothing_to_draw_is_said(name, tmp_path):
+    figure = EMPTY[name]()
+    assert "no stars" in texts_of(figure)
+    figures.save_figure(figure, tmp_path / "empty.png")
+
+
+def test_no_training_history_is_said():
+    assert "no training history" in texts_of(figures.learning_curves({}))
+
+
+@pytest.mark.parametrize("stars", [1, 2, 3])
+def test_few_stars_are_enough_for_every_figure_of_metallicities(stars, tmp_path):
+    for figure in (
+        figures.predicted_against_true(TRUE[:stars], PREDICTED[:stars]),
+        figures.metallicity_histogram({"predicted": PREDICTED[:stars]}),
+        figures.sample_weights(TRUE[:stars], [1.0] * stars, [1.0] * stars),
+        figures.bailey_diagram([0.5] * stars, [0.3] * stars, TRUE[:stars], "I"),
+    ):
+        figures.save_figure(figure, tmp_path / "few.png")
+        assert "no stars" not in texts_of(figure)
+
+
+def test_the_metrics_are_of_the_pairs_drawn():
+    true, predicted = np.append(TRUE, np.nan), np.append(PREDICTED, 0.0)
+    text = texts_of(figures.predicted_against_true(true, predicted))
+    assert f"$N$ = {len(TRUE)}" in text
+    assert f"RMSE = {root_mean_squared_error(TRUE, PREDICTED):.3f} dex" in text
+    assert f"${np.mean(PREDICTED - TRUE):+.3f}$" in text
+
+
+def test_every_point_is_within_the_axes():
+    predicted = PREDICTED.copy()
+    predicted[0] += 2.5
+    figure = figures.predicted_against_true(TRUE, predicted)
+    for axes in figure.axes:
+        offsets = axes.collections[0].get_offsets()
+        assert len(offsets) == len(TRUE)
+        assert offsets[:, 1].min() > axes.get_ylim()[0]
+        assert offsets[:, 1].max() < axes.get_ylim()[1]
+
+
+def test_every_weight_is_drawn_at_its_metallicity():
+    figure = figures.sample_weights(TRUE, 1 / (3 - TRUE), 0.5 / (3 - TRUE))
+    final, by_density = (line.get_xydata() for line in figure.axes[1].get_lines())
+    np.testing.assert_allclose(final, np.column_stack([TRUE, 0.5 / (3 - TRUE)]))
+    np.testing.assert_allclose(by_density, np.column_stack([TRUE, 1 / (3 - TRUE)]))
+    assert figure.axes[1].get_ylim()[1] > final[:, 1].max()
+
+
+def test_every_star_is_in_one_bin_of_a_histogram():
+    values = np.array([-2.0, -1.5, -1.5, -1.0, 0.0, np.nan])
+    figure = figures.metallicity_histogram({"predicted": values, "true": TRUE})
+    assert "predicted (5)" in texts_of(figure)
+    filled = figure.axes[1].patches[0].get_path().vertices
+    assert filled[:, 1].max() >= 2
+    edges = np.unique(filled[:, 0])
+    assert edges.min() <= -2.0
+    assert edges.max() >= 0.0
+
+
+def test_magnitudes_increase_downwards_and_rejected_points_are_marked():
+    folded = make_folded("a")
+    [axes] = [
+        axes
+        for axes in figures.light_curve_panel(["a"], make_fits("a"), folded).axes
+        if axes.axison
+    ]
+    assert axes.yaxis_inverted()
+    marks = {line.get_marker(): line for line in axes.lines}
+    cycles = np.concatenate([folded["phase"], folded["phase"] + 1])
+    rejected = np.tile(~folded["kept"], 2) & (cycles < 1.5)
+    np.testing.assert_allclose(np.sort(marks["x"].get_xdata()), np.sort(cycles[rejected]))
+    assert len(marks["o"].get_xdata()) == np.sum(~rejected & (cycles < 1.5))
+
+
+def test_the_curve_goes_through_the_points_over_the_whole_panel():
+    folded = make_folded("a")
+    axes = figures.light_curve_panel(["a"], make_fits("a"), folded).axes[0]
+    [curve] = [line for line in axes.lines if line.get_marker() == "None"]
+    phase, model = curve.get_data()
+    assert phase[0] == 0
+    assert phase[-1] == pytest.approx(1.5)
+    expected = 16.0 - 0.3 * np.sin(2 * np.pi * phase)
+    np.testing.assert_allclose(model, expected, atol=1e-9)
+
+
+def test_a_star_without_a_fit_shows_why():
+    failed = make_fits("b", status="too_few_epochs").assign(
+        curve=None, period=np.nan, n_epochs=np.nan, mean_mag=np.nan
+    )
+    fits = pd.concat([make_fits("a"), failed], ignore_index=True)
+    feh = pd.DataFrame({"star_id": ["a", "b"], "feh": [-1.234, np.nan]})
+    text = texts_of(figures.light_curve_panel(["a", "b"], fits, make_folded("a"), feh))
+    assert "too_few_epochs" in text
+    assert "[Fe/H] = $-1.23$" in text
+
+
+def test_the_best_epoch_is_marked():
+    axes = figures.learning_curves({3: make_history()}).axes[0]
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert [list(line.get_xdata()) for line in dotted] == [[12, 12]]
+
+
+def test_a_history_without_validation_is_drawn():
+    axes = figures.learning_curves({0: make_history().drop(columns="val_loss")}).axes[0]
+    assert len(axes.lines) == 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.5, -0.3), (-1.4, -1.35), (-1.0, -1.0)])
+def test_the_colour_scale_holds_most_metallicities(low, high):
+    feh = np.linspace(low, high, 101)
+    scale = figures.metallicity_scale(feh)
+    assert scale.vmax - scale.vmin >= 0.09
+    assert np.mean((feh >= scale.vmin - 1e-9) & (feh <= scale.vmax + 1e-9)) >= 0.95
+
+
+def test_trials_are_shown_by_hyperparameter():
+    figure = figures.search_trials(make_trials(), "rmse", "g_network")
+    for text in ("network", "training.batch_size", "rmse", "g_network (1 diverged)"):
+        assert text in texts_of(figure)
+    kinds, sizes = figure.axes[:2]
+    assert [label.get_text() for label in kinds.get_xticklabels()] == [
+        "dropout: 0.1",
+        "kernel_l1: 1e-06",
+    ]
+    assert [label.get_text() for label in sizes.get_xticklabels()] == ["64", "128"]
+    np.testing.assert_allclose(sizes.collections[0].get_offsets(), [[0, 0.2], [1, 0.15]])
+    assert "no trials" in texts_of(figures.search_trials(make_trials().iloc[2:], "rmse"))

@@ -1,0 +1,134 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.stack.population import collect_curves, describe_shapes, fit_population, infer_shapes
+
+HARMONICS = 3
+
+
+def draw_stars(number: int, seed: int, outliers: float = 0.0):
+    """Light curves whose coefficients follow from the period and one hidden number."""
+    random = np.random.default_rng(seed)
+    period = random.uniform(0.45, 0.7, number)
+    hidden = random.normal(0, 1, number)
+    truth = np.empty((number, 2 * HARMONICS))
+    for harmonic in range(HARMONICS):
+        size = (0.3 - 0.4 * (period - 0.55)) / (harmonic + 1) ** 1.5
+        angle = 0.5 * harmonic + 0.3 * harmonic * hidden + 2 * harmonic * (period - 0.55)
+        truth[:, 2 * harmonic] = size * np.cos(angle)
+        truth[:, 2 * harmonic + 1] = size * np.sin(angle)
+    tables = []
+    for star in range(number):
+        phase = random.uniform(0, 1, random.integers(20, 50))
+        mag = 15 + evaluate_harmonics(phase, HARMONICS)[:, 1:] @ truth[star]
+        mag += random.normal(0, 0.02, len(phase))
+        wrong = random.uniform(size=len(phase)) < outliers
+        mag[wrong] += random.normal(0, 0.5, np.count_nonzero(wrong))
+        tables.append(pd.DataFrame({"star_id": f"s{star}", "phase": phase, "mag": mag}))
+    fits = pd.DataFrame({"star_id": [f"s{star}" for star in range(number)], "period": period})
+    return fits.assign(status="ok"), pd.concat(tables, ignore_index=True).assign(kept=True), truth
+
+
+def infer(population, fits, folded):
+    """Return the posteriors of all stars, in the order of the table."""
+    number = int((fits["status"] == "ok").sum())
+    parts = [
+        (rows, infer_shapes(population, curves)) for rows, curves in collect_curves(fits, folded)
+    ]
+    size = population.means.shape[1] - 1
+    coefficients, errors = np.empty((2, number, size))
+    for rows, shapes in parts:
+        coefficients[rows] = shapes.coefficients
+        errors[rows] = np.sqrt(np.diagonal(shapes.covariances, axis1=1, axis2=2))
+    return coefficients, errors
+
+
+def train(fits, folded, **settings):
+    curves = [curves for _, curves in collect_curves(fits, folded)]
+    assert {curve.phase.shape[1] for curve in curves} == {32, 64}
+    largest = max(curves, key=lambda group: len(group.period))
+    return fit_population(largest, harmonics=HARMONICS, components=2, iterations=25, **settings)
+
+
+@pytest.fixture(scope="module")
+def population():
+    return train(*draw_stars(500, 1)[:2])
+
+
+def least_squares(fits, folded):
+    coefficients = []
+    for star_id in fits["star_id"]:
+        points = folded[folded["star_id"] == star_id]
+        design = evaluate_harmonics(points["phase"].to_numpy(), HARMONICS)
+        coefficients.append(np.linalg.lstsq(design, points["mag"].to_numpy())[0][1:])
+    return np.array(coefficients)
+
+
+def test_the_population_makes_noisy_curves_more_accurate(population):
+    fits, folded, truth = draw_stars(150, 2)
+    coefficients, _ = infer(population, fits, folded)
+    alone = least_squares(fits, folded)
+    assert np.std(coefficients - truth) < 0.9 * np.std(alone - truth)
+
+
+def test_the_errors_are_those_of_the_coefficients(population):
+    fits, folded, truth = draw_stars(200, 3)
+    coefficients, errors = infer(population, fits, folded)
+    within = np.abs(coefficients - truth) < errors
+    assert 0.6 < within.mean() < 0.78
+
+
+def test_wrong_points_hardly_matter(population):
+    fits, folded, truth = draw_stars(150, 4, outliers=0.05)
+    coefficients, _ = infer(population, fits, folded)
+    alone = least_squares(fits, folded)
+    assert np.std(coefficients - truth) < 0.3 * np.std(alone - truth)
+
+
+def test_a_star_does_not_depend_on_the_others(population):
+    fits, folded, _ = draw_stars(60, 5)
+    together, errors = infer(population, fits, folded)
+    order = np.random.default_rng(6).permutation(60)
+    for part in (order, order[:7], order[:1]):
+        chosen = fits.iloc[part]
+        rows = folded[folded["star_id"].isin(chosen["star_id"])]
+        apart, apart_errors = infer(population, chosen, rows.sample(frac=1, random_state=7))
+        assert apart.tobytes() == together[part].tobytes()
+        assert apart_errors.tobytes() == errors[part].tobytes()
+
+
+def test_stars_without_a_fit_are_left_out_but_no_points_are():
+    fits, folded, _ = draw_stars(3, 8)
+    fits.loc[1, "status"] = "fit_failed"
+    folded["kept"] = np.arange(len(folded)) % 2 == 0
+    counts = folded[folded["star_id"] != "s1"].groupby("star_id").size().to_numpy()
+    seen = []
+    for rows, curves in collect_curves(fits, folded):
+        seen += rows.tolist()
+        np.testing.assert_array_equal(curves.used.sum(axis=1), counts[rows])
+        np.testing.assert_allclose(curves.mag.sum(axis=1), 0, atol=1e-12)
+        assert (curves.phase[curves.used == 0] == 0).all()
+    assert sorted(seen) == [0, 1]
+
+
+def test_descriptions_do_not_depend_on_the_height_of_the_curve_but_on_its_shape(population):
+    fits, folded, _ = draw_stars(5, 9)
+    ((_, curves),) = collect_curves(fits, folded[folded.groupby("star_id").cumcount() < 30])
+    shapes = infer_shapes(population, curves)
+    inputs = describe_shapes(shapes, curves.period)
+    assert inputs.shape == (5, 5 * HARMONICS + 1)
+    np.testing.assert_array_equal(inputs[:, 2 * HARMONICS], fits["period"])
+    amplitudes = inputs[:, 2 * HARMONICS + 1 : 3 * HARMONICS + 1]
+    np.testing.assert_allclose(amplitudes[:, 0], np.hypot(inputs[:, 0], inputs[:, 1]), rtol=1e-12)
+    brighter = describe_shapes(
+        infer_shapes(population, curves._replace(mag=curves.mag - 3 * curves.used)), curves.period
+    )
+    np.testing.assert_allclose(brighter[:, : 2 * HARMONICS], inputs[:, : 2 * HARMONICS], atol=0.02)
+
+
+def test_too_few_stars_are_refused():
+    (_, curves), *_ = collect_curves(*draw_stars(15, 10)[:2])
+    with pytest.raises(ValueError, match="are too few for 3 components"):
+        fit_population(curves)

@@ -1,0 +1,669 @@
+import copy
+import dataclasses
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metalyra.fit.fitting import FitSettings
+from metalyra.fit.fourier import RegressionSettings
+from metalyra.fit.gp import KERNELS
+from metalyra.label.relations import PHI31_SOURCES, estimate_metallicity
+from metalyra.match.crossmatch import match_stars
+from metalyra.study.configuration import (
+    ConfigurationError,
+    band_of_model,
+    read_yaml,
+    resolve_config,
+)
+from metalyra.study.experiments import EFFORTS
+from metalyra.surveys import SURVEYS
+from metalyra.train.networks import KINDS, complete_network
+from metalyra.train.sequences import RECIPES, complete_recipe
+from metalyra.train.training_settings import CHOICES, TrainingSettings
+from metalyra.train.weights import make_weights
+from tests.papers import DEKANY_GREBEL_2022, MONTI_2024_SEQUENCES, MONTI_2025_SEQUENCES
+from tests.papers import MONTI_2024 as MONTI_2024_NETWORKS
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
+RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
+STUDIES = sorted((ROOT / "config").glob("*.yaml"))
+OWN_SAMPLE = {"survey": "own", "band": "G", "stars": ["s.csv"], "light_curves": ["curves"]}
+OWN = {
+    **{"stars": "s.csv", "lightcurves": "curves", "model": "dg22_g", "band": "G"},
+    "output": "feh.csv",
+}
+
+
+def load(name: str, **keys) -> dict:
+    study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    # What the file repeats by an alias must not change together.
+    return {**json.loads(json.dumps(study)), **keys}
+
+
+def resolve(config: dict) -> dict:
+    return resolve_config(config, SCHEMA, RELATIONS)
+
+
+def problems_of(config: dict) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(config)
+    return caught.value.problems
+
+
+def changed(name: str, path: str, value) -> dict:
+    """Return a study with one key, named with dots, changed."""
+    config = load(name)
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    group = config
+    for key in parents:
+        group = group[key]
+    group[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_that_is_shipped_is_valid(path):
+    own = OWN if path.stem == "apply" else {}
+    resolve(load(path.stem, **own))
+
+
+def test_the_given_configuration_is_left_as_it_is():
+    config = load("config")
+    before = copy.deepcopy(config)
+    resolve(config)
+    assert config == before
+
+
+def test_resolving_twice_changes_nothing():
+    resolved = resolve(load("config"))
+    assert resolve(resolved) == resolved
+
+
+def test_a_sample_has_the_settings_of_the_study_but_for_its_own():
+    config = load("config", fit={"draws": 77, "folds": 6}, chunks=9)
+    config["samples"]["ogle_i"] |= {"fit": {"folds": 4}, "chunks": 2}
+    samples = resolve(config)["samples"]
+    assert (samples["ogle_i"]["fit"]["draws"], samples["ogle_i"]["fit"]["folds"]) == (77, 4)
+    assert (samples["vvv_ks"]["fit"]["draws"], samples["vvv_ks"]["fit"]["folds"]) == (77, 6)
+    assert (samples["ogle_i"]["chunks"], samples["vvv_ks"]["chunks"]) == (2, 9)
+
+
+def test_every_default_of_the_schema_is_filled_in():
+    config = load("config")
+    del config["chunks"]
+    resolved = resolve(config)
+    for key, part in SCHEMA["properties"].items():
+        if "default" in part:
+            assert key in resolved
+    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
+        assert resolved["samples"]["ogle_i"]["fit"][key] == part["default"]
+    assert resolved["samples"]["ogle_i"]["phases"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sampels", {}, r"the key 'sampels' is unknown; did you mean samples\? allowed: study,"),
+        ("fit", {"hubert": 1}, r"^fit: the key 'hubert' is unknown; did you mean huber\?"),
+        ("samples.vvv_ks.radius", 1, r"^samples\.vvv_ks: the key 'radius' is unknown"),
+        ("samples.vvv_ks.survey", "vv", r"^samples\.vvv_ks\.survey: 'vv' .*did you mean vvv\?"),
+        ("fit", {"huber": "5e-2"}, r"^fit\.huber: the text '5e-2' \(YAML reads a number as"),
+        ("seed", "many", r"^seed: the text 'many' where a whole number is expected"),
+        ("seed", None, r"^seed: nothing where a whole number is expected"),
+        ("chunks", 0, r"^chunks: 0 is less than the minimum of 1"),
+        ("study", "My study", r"^study: the name 'My study'; allowed are lower-case letters"),
+        ("samples.Big", OWN_SAMPLE, r"^samples: the name 'Big'; allowed are lower-case letters"),
+        ("samples.vvv_ks", {"survey": "vvv"}, r"^samples\.vvv_ks: the key band, stars, light_cur"),
+        ("predict.0", {"model": "demo_g"}, r"^predict\[0\]: the key sample is missing"),
+        ("models.demo_g.cuts.snr", [30], r"^models\.demo_g\.cuts\.snr: \[30\] is too short"),
+        ("models.demo_g.sequence.bins", 3, r"^models\.demo_g\.sequence: the key 'bins' is unkn"),
+        ("models.demo_g.network.unit", 3, r"^models\.demo_g\.network: the key 'unit' is unknown"),
+        ("models.demo_g.network.kind", "cnn", r"^models\.demo_g\.network\.kind: 'cnn' is unknown"),
+        ("models.demo_g.training.epoch", 3, r"^models\.demo_g\.training: .*did you mean epochs\?"),
+    ],
+)
+def test_a_key_that_breaks_the_schema_is_named(path, value, message):
+    [problem] = problems_of(changed("config", path, value))
+    assert re.search(message, problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("labels.ogle", "dekany2021", r"^labels: the sample 'ogle' .*did you mean ogle_i\?"),
+        ("labels.ogle_i", "dekany2022", r"^labels\.ogle_i: .*did you mean dekany2021\?"),
+        ("samples.ogle_i.stars", ["../ident.dat"], r"^samples\.ogle_i: the source '\.\./ident"),
+        ("samples.ogle_i.stars", ["/etc/passwd"], r"^samples\.ogle_i: the source '/etc/passwd'"),
+        ("samples.vvv_ks.match.reference", "vvv_ks", r"^samples\.vvv_ks\.match\.reference: 'vvv_k"),
+        ("samples.vvv_ks.fit", {"order_min": 9}, r"^samples\.vvv_ks\.fit: order_min is greater"),
+        ("models.demo_g.sample", "gaia", r"^models\.demo_g\.sample: 'gaia' is unknown"),
+        ("models.demo_g.labels", "gaia_dr3_g", r"^models\.demo_g\.labels: not the sample or its"),
+        ("models.demo_g.labels", "vvv_ks", r"^models\.demo_g\.labels: the labelled sample 'vvv_ks"),
+        ("models.demo_g.published", "a", r"^models\.demo_g: needs one of the keys sample"),
+        ("models.x", {"published": "a", "sequence": {"recipe": "dg22"}}, r"^models\.x: the key ba"),
+        ("predict.0.model", "demo", r"^predict\[0\]\.model: 'demo' is unknown"),
+        (
+            "predict.0.sample",
+            "vvv_ks",
+            r"^predict\[0\]: the model demo_g is for band G, the sample",
+        ),
+        ("sky_maps.all", {"sample": "vvv_ks"}, r"^sky_maps\.all\.sample: the labelled sample"),
+        ("tables", {"t": {"sample": "vvv_ks", "model": "demo_g"}}, r"^tables\.t\.model: the pred"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_named(path, value, message):
+    assert any(
+        re.search(message, problem) for problem in problems_of(changed("config", path, value))
+    )
+
+
+def test_all_problems_are_reported_at_once():
+    config = load("config", seed=-1, chunks="four")
+    config["samples"]["ogle_i"]["bands"] = "I"
+    assert len(problems_of(config)) == 3
+
+
+def test_own_stars_become_a_sample_to_which_the_model_is_applied():
+    resolved = resolve(load("apply", **OWN))
+    assert resolved["samples"]["own_stars"]["stars"] == ["s.csv"]
+    assert resolved["samples"]["own_stars"]["light_curves"] == ["curves"]
+    assert resolved["samples"]["own_stars"]["band"] == "G"
+    assert resolved["predict"] == [
+        {"model": "dg22_g", "sample": "own_stars", "cuts": None, "other_band": False}
+    ]
+
+
+def test_own_stars_may_be_cut_in_another_way_than_the_model_asks_for():
+    resolved = resolve(load("apply", **OWN, cuts={"snr": [10, None]}))
+    assert resolved["predict"][0]["cuts"] == {"snr": [10, None]}
+    [problem] = problems_of(load("apply", **OWN, cuts={"sn": [10, None]}))
+    assert problem.startswith("predict[0].cuts: the column of the sample own_stars 'sn' is unknown")
+
+
+def test_own_stars_may_use_a_model_that_another_study_trains():
+    resolved = resolve(load("config", **{**OWN, "model": "demo_ks", "band": "Ks"}))
+    assert resolved["samples"]["own_stars"]["band"] == band_of_model(resolved, "demo_ks") == "Ks"
+    [prediction] = resolved["predict"]
+    assert (prediction["model"], prediction["sample"]) == ("demo_ks", "own_stars")
+
+
+def test_own_stars_need_all_their_keys():
+    config = load("apply", stars="s.csv", model="dg22_g")
+    [problem] = problems_of(config)
+    assert problem.startswith("the key lightcurves, band, output is missing")
+
+
+def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
+    [problem] = problems_of(load("apply", **{**OWN, "model": "dg22_k"}))
+    assert re.search(
+        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks, metalyra_g", problem
+    )
+
+
+def test_a_study_without_samples_says_how_own_stars_are_given():
+    [problem] = problems_of(load("apply"))
+    assert (
+        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g> "
+        "band=<band> output=<csv>" in problem
+    )
+
+
+def properties_of(definition: str, choice: str, value: str) -> set[str]:
+    """Return the keys that the schema allows beside a choice."""
+    for rule in SCHEMA["$defs"][definition]["allOf"]:
+        if value in rule["if"]["properties"][choice]["enum"]:
+            return set(rule["then"]["properties"]) - {choice}
+    raise AssertionError(f"no settings for {choice} {value}")
+
+
+def settings_of(function) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize(
+    ("definition", "choice", "functions"),
+    [("network", "kind", KINDS), ("sequence", "recipe", RECIPES)],
+)
+def test_the_schema_knows_the_librarys_networks_and_recipes(definition, choice, functions):
+    assert set(SCHEMA["$defs"][definition]["properties"][choice]["enum"]) == set(functions)
+    for name, function in functions.items():
+        # The alignment is of the curves that a recipe gets.
+        ours = {"alignment"} if choice == "recipe" else set()
+        assert properties_of(definition, choice, name) == settings_of(function) | ours
+
+
+def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
+    training = SCHEMA["$defs"]["training"]["properties"]
+    assert set(training) == settings_of(TrainingSettings)
+    for name, allowed in CHOICES.items():
+        assert set(training[name]["enum"]) == set(allowed)
+    weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
+    assert set(weights) == settings_of(make_weights)
+
+
+def test_an_experiment_becomes_models_as_the_effort_asks_for():
+    quick, full = (resolve(load("monti24", effort=effort)) for effort in ("quick", "full"))
+    assert quick == resolve(load("monti24"))
+    networks = list(load("monti24")["experiments"]["table_a1"]["axes"]["network"])
+    catalogues = ("raw", "preprocessed_without_mean", "preprocessed")
+    names = [f"table_a1_{catalogue}_{network}" for catalogue in catalogues for network in networks]
+    assert list(quick["models"]) == list(full["models"]) == names
+    for resolved in (quick, full):
+        assert resolved["models"]["table_a1_raw_lstm"]["network"] == {"kind": "lstm"}
+        assert resolved["models"]["table_a1_raw_lstm"]["labels"] == "gaia_dr3_g"
+    epochs = [
+        resolved["models"]["table_a1_preprocessed_gru"]["training"]["epochs"]
+        for resolved in (quick, full)
+    ]
+    assert epochs[0] < epochs[1]
+
+
+def test_the_experiments_have_the_papers_networks_and_sequences():
+    experiment = load("monti24")["experiments"]["table_a1"]["axes"]
+    assert [entry["network"] for entry in experiment["network"].values()] == list(
+        MONTI_2024_NETWORKS.values()
+    )
+    recipes = [complete_recipe(entry["sequence"]) for entry in experiment["catalogue"].values()]
+    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2024_SEQUENCES.values()]
+    types = load("monti25")["experiments"]["table1"]["axes"]["pulsation_type"].values()
+    recipes = [complete_recipe(entry["sequence"]) for entry in types]
+    assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025_SEQUENCES.values()]
+
+
+@pytest.mark.parametrize(("study", "name"), [("dg22", "dg22_g_retrained"), ("dg22_full", "own_g")])
+def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name):
+    models = resolve(load(study))["models"]
+    network = complete_network(models[name]["network"])
+    assert network == complete_network(DEKANY_GREBEL_2022["G"])
+    assert models[name]["sequence"] == models["dg22_g"]["sequence"]
+    assert models[name]["weights"]["density_threshold"] == 0.5
+    assert models[name]["training"]["optimizer"] == "adam"
+
+
+def test_what_models_says_of_a_model_of_an_experiment_counts():
+    config = load("monti24", models={"table_a1_raw_gru": {"folds": 4}})
+    resolved = resolve(config)
+    assert resolved["models"]["table_a1_raw_gru"]["folds"] == 4
+    assert resolve(resolved) == resolved
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "axes.network.gru",
+            {"network": {"kind": "gro"}},
+            r"^models\.table_a1_raw_gru\.network\.k",
+        ),
+        ("axes.network.gru", {"training": {"epoch": 1}}, r"^models\.table_a1_raw_gru\.training: "),
+        ("shared.sample", "gaia", r"^models\.table_a1_raw_fcn\.sample: 'gaia' is unknown"),
+        ("quick", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.quick: 'cnn' is unknown"),
+        ("full", {"axes": {"network": {"cnn": {}}}}, r"\.table_a1\.full: 'cnn' is unknown"),
+        (
+            "quicker",
+            {},
+            r"^experiments\.table_a1: the key 'quicker' is unknown; did you mean quick",
+        ),
+        ("axes", {}, r"^experiments\.table_a1\.axes: "),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_named(path, value, message):
+    problems = problems_of(changed("monti24", f"experiments.table_a1.{path}", value))
+    assert any(re.search(message, problem) for problem in problems)
+
+
+def test_the_schema_knows_the_efforts_of_an_experiment():
+    experiment = SCHEMA["properties"]["experiments"]["additionalProperties"]["properties"]
+    assert tuple(SCHEMA["properties"]["effort"]["enum"]) == EFFORTS
+    assert set(EFFORTS) < set(experiment)
+
+
+def test_an_experiment_and_a_table_need_different_names():
+    config = load("monti24", tables={"table_a1": {"sample": "gaia_dr3_g"}})
+    [problem] = problems_of(config)
+    assert problem.startswith("experiments.table_a1: the name is that of a table")
+
+
+def test_the_schema_knows_the_settings_of_the_labels():
+    labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
+    # The band is that of the sample.
+    assert set(labelling) | {"band"} == settings_of(estimate_metallicity)
+    assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
+
+
+def test_the_schema_knows_the_settings_of_a_match_with_their_defaults():
+    match = SCHEMA["$defs"]["sample"]["properties"]["match"]["properties"]
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(match_stars).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert {name: match[name]["default"] for name in defaults} == defaults
+    assert {*match} == {"reference", "radius", *defaults}
+
+
+def test_the_schema_has_the_fits_settings_with_their_defaults():
+    general = {field.name: field.default for field in dataclasses.fields(FitSettings)}
+    regression = {field.name: field.default for field in dataclasses.fields(RegressionSettings)}
+    known = {**general, **regression}
+    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
+        if key != "rrc":
+            assert part["default"] == known.pop(key), key
+    # The first-overtone stars' settings are the group rrc; the phases are the sample's.
+    assert set(known) == {"regression", "rrc_regression", "phases"}
+    rrc = SCHEMA["properties"]["fit"]["properties"]["rrc"]
+    assert set(rrc["properties"]) == set(regression) - {"published"}
+    assert set(SCHEMA["properties"]["fit"]["properties"]["kernel"]["enum"]) == set(KERNELS)
+
+
+def test_the_schema_knows_the_surveys():
+    assert set(SCHEMA["$defs"]["sample"]["properties"]["survey"]["enum"]) == set(SURVEYS)
+
+
+SEARCH = {"model": "demo_g", "ranges": {"training.learning_rate": [0.01, 0.001]}}
+
+
+def test_a_search_is_valid_and_complete():
+    ranges = {"network": [{"dropout": 0.1}, {"kind": "gru", "units": [4]}]}
+    searches = {
+        "g": SEARCH,
+        "h": SEARCH | {"method": "hyperband", "ranges": ranges},
+        "d": {"model": "demo_g", "ranges": "dekany_grebel_2022_g"},
+    }
+    config = load("config", searches=searches)
+    config["models"]["demo_g"]["network"] = {"kind": "bilstm"}
+    config["models"]["found"] = {**config["models"]["demo_g"], "from_search": "g"}
+    del config["models"]["found"]["network"], config["models"]["found"]["training"]
+    searches["h"]["ranges"] = {"network": [{"dropout": 0.1}, {"units": [4]}]}
+    resolved = resolve(config)
+    assert resolved["searches"]["g"] == {
+        **SEARCH,
+        "method": "grid",
+        "metric": "rmse",
+        "trials": None,
+        "folds": 1,
+        "epochs": None,
+        "reduction": 3,
+        "seed": None,
+        "optional": False,
+    }
+    assert resolve(resolved) == resolved
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "demo"}, r"^searches\.g\.model: the network 'demo' .*did you mean demo_g\?"),
+        ({"method": "bayes"}, r"^searches\.g\.method: 'bayes' is unknown; allowed: grid"),
+        ({"metric": "rsme"}, r"^searches\.g\.metric: 'rsme' is unknown; did you mean rmse\?"),
+        ({"folds": 6}, r"^searches\.g\.folds: 6 is more than the 5 of demo_g"),
+        ({"ranges": "monti"}, r"^searches\.g\.ranges: the paper 'monti' is unknown; .*monti_2025"),
+        ({"ranges": {"training.epoch": [3]}}, r"^searches\.g\.ranges\.training: .*mean epochs\?"),
+        (
+            {"ranges": {"network.dropout": [0.1, 1.5]}},
+            r"^searches\.g\.ranges\.network\.dropout: 1\.5",
+        ),
+        (
+            {"ranges": {"training.warm_up": [90]}},
+            r"^searches\.g\.ranges\.training\.warm_up: 90\.training: warm_up .* shorter",
+        ),
+        (
+            {"ranges": {"sequence.points": [9]}},
+            r"^searches\.g\.ranges: the key 'sequence\.points' .*allowed: network\.<key>, train",
+        ),
+        (
+            {"ranges": {"network.kind.size": [3]}},
+            r"^searches\.g\.ranges: the search changes network\.kind\.size, but kind",
+        ),
+        (
+            {"method": "hyperband", "ranges": {"training.epochs": [3]}},
+            r"^searches\.g\.ranges: the key training\.epochs; hyperband chooses the epochs",
+        ),
+    ],
+)
+def test_a_mistake_in_a_search_is_named(changes, message):
+    [problem] = problems_of(load("config", searches={"g": SEARCH | changes}))
+    assert re.search(message, problem)
+
+
+def test_a_model_takes_its_settings_from_one_place():
+    config = load("config", searches={"g": SEARCH})
+    config["models"]["demo_ks"]["from_search"] = "g"
+    [problem] = problems_of(config)
+    assert problem.startswith("models.demo_ks: the key network is missing")
+    del config["models"]["demo_ks"]["network"]
+    config["models"]["demo_ks"]["from_search"] = "h"
+    [problem] = problems_of(config)
+    assert problem == "models.demo_ks.from_search: 'h' is unknown; allowed: g"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("models.demo_g.repeats", 0, r"^models\.demo_g\.repeats: 0 is less than the minimum of 1"),
+        ("models.demo_g.members_per_job", 0, r"^models\.demo_g\.members_per_job: 0 is less than"),
+        (
+            "models.demo_g.training",
+            {"validation": "none", "patience": 3},
+            r"^models\.demo_g\.training: patience needs stars that validate the network",
+        ),
+    ],
+)
+def test_a_training_that_cannot_be_is_named(path, value, message):
+    [problem] = problems_of(changed("config", path, value))
+    assert re.search(message, problem)
+
+
+def test_published_folds_are_not_repeated():
+    config = load("dg22")
+    config["models"]["metalyra_g"]["repeats"] = 2
+    [problem] = problems_of(config)
+    assert problem == "models.metalyra_g.repeats: allowed is 1 for a stack and with published folds"
+
+
+@pytest.mark.parametrize(
+    ("study", "path", "value", "message"),
+    [
+        (
+            "config",
+            "predict.1.sample",
+            "gaia_dr3_g",
+            "predict[1]: the model demo_ks is for band Ks, the sample gaia_dr3_g is in band G; "
+            "models for it: demo_g; other_band: true in this entry applies this one",
+        ),
+        (
+            "config",
+            "labels.gaia_dr3_g",
+            "dekany2021",
+            "labels.gaia_dr3_g: the relation dekany2021 is for band I, the sample gaia_dr3_g is in "
+            "band G; relations for it: muraveva2025; samples.gaia_dr3_g.labelling: {other_band: "
+            "true} allows this one",
+        ),
+        (
+            "dekany21",
+            "samples.calibrators_v",
+            {**OWN_SAMPLE, "band": "V"},
+            "labels.calibrators_v: the relation metalyra_i is for band I, the sample calibrators_v "
+            "is in band V; relations for it: jurcsik_kovacs1996, mullen2021; "
+            "samples.calibrators_v.labelling: {other_band: true} allows this one",
+        ),
+    ],
+)
+def test_another_band_is_named_with_what_allows_it(study, path, value, message):
+    config = changed(study, path, value)
+    if study == "dekany21":
+        config["labels"]["calibrators_v"] = "metalyra_i"
+    assert message in problems_of(config)
+
+
+def test_another_band_may_be_allowed():
+    config = changed("config", "predict.1.sample", "gaia_dr3_g")
+    config["predict"][1]["other_band"] = True
+    config["labels"]["gaia_dr3_g"] = "dekany2021"
+    config["samples"]["gaia_dr3_g"]["labelling"] = {"other_band": True}
+    del config["sky_maps"]["sky_map_ks"]
+    resolved = resolve(config)
+    assert [entry["other_band"] for entry in resolved["predict"]] == [False, True]
+    assert resolve(resolved) == resolved
+
+
+def test_labels_as_published_are_of_any_band():
+    assert resolve(load("dg22"))["labels"]["gaia_dr2_g"] == "as_published"
+
+
+def test_own_stars_of_another_band_than_the_models_are_named_with_what_allows_them():
+    config = load("apply", **{**OWN, "band": "Ks"})
+    assert problems_of(config) == [
+        "band: the model dg22_g is for band G, the sample own_stars is in band Ks; models for it: "
+        "dg22_ks; --config other_band=true applies this one"
+    ]
+    for text in ("true", "True", True):
+        resolved = resolve({**config, "other_band": text})
+        assert resolved["predict"][0]["other_band"] is resolved["other_band"] is True
+        assert resolved["samples"]["own_stars"]["band"] == "Ks"
+        assert resolve(resolved) == resolved
+    assert problems_of({**config, "other_band": "false"}) == problems_of(config)
+    [problem] = problems_of({**config, "other_band": "yes"})
+    assert problem == "other_band: 'yes' is neither true nor false"
+    [problem] = problems_of(load("apply", **{**OWN, "band": "K"}))
+    assert problem.startswith("band: 'K' is unknown; did you mean Ks? allowed: I, V, G, BP, RP")
+
+
+@pytest.mark.parametrize(
+    ("study", "path", "message"),
+    [
+        (
+            "config",
+            "models.demo_g.cuts.sn",
+            "models.demo_g.cuts: the column of the sample gaia_dr2_g 'sn' is unknown; did you mean "
+            "snr?",
+        ),
+        (
+            "config",
+            "models.demo_ks.cuts.archive_feh",
+            "models.demo_ks.cuts: the column of the sample vvv_ks 'archive_feh' is unknown;",
+        ),
+        (
+            "dg22",
+            "models.dg22_g.cuts",
+            "models.dg22_g.cuts: the column 'archive_fehh' is unknown; did you mean archive_feh?",
+        ),
+        (
+            "dg22",
+            "predict.2.cuts",
+            "predict[2].cuts: the column of the sample vvv_inner_bulge 'archive_fehh' is unknown; "
+            "did you mean archive_feh?",
+        ),
+        (
+            "config",
+            "models.demo_g.cuts.curve",
+            "models.demo_g.cuts: the column of the sample gaia_dr2_g 'curve' is unknown;",
+        ),
+    ],
+)
+def test_a_cut_on_a_column_that_the_sample_does_not_have_is_named(study, path, message):
+    value = {"archive_fehh": [None, 0]} if path.endswith("cuts") else [None, 0]
+    [problem] = problems_of(changed(study, path, value))
+    assert problem.startswith(message)
+
+
+def test_cuts_may_be_on_what_the_archive_publishes():
+    config = load("dg22")
+    config["predict"][2]["cuts"] = {"archive_snr": [100, None], "phase_coverage": [0.85, None]}
+    config["models"]["metalyra_g"]["cuts"] = {"archive_feh": [-2.7, 0.0], "training_err": [None, 1]}
+    predict = resolve(config)["predict"]
+    assert predict[2]["cuts"]["archive_snr"] == [100, None]
+    assert predict[0]["cuts"] is None
+
+
+@pytest.mark.parametrize("group", ["tables", "experiments"])
+def test_no_table_has_the_name_of_one_that_studies_write_themselves(group):
+    config = load("monti24", experiments={}, tables={}, predict=[])
+    product = {"sample": "gaia_dr3_g"}
+    if group == "experiments":
+        product = load("monti24")["experiments"]["table_a1"]
+    config[group] = {"recovery": product}
+    [problem] = problems_of(config)
+    assert problem == (
+        f"{group}.recovery: tables/recovery.csv is the comparison of a simulated sky with its "
+        "truth; choose another name"
+    )
+
+
+def test_models_of_two_experiments_need_different_names():
+    config = load("monti24")
+    experiment = config["experiments"]["table_a1"]
+    raw = {**experiment["axes"], "catalogue": {"gru": experiment["axes"]["catalogue"]["raw"]}}
+    raw["network"] = {"gru": {"network": {"kind": "gru"}}}
+    other = {"shared": experiment["shared"], "axes": raw}
+    config["experiments"] = {"e_gru": {**other, "axes": {"network": raw["network"]}}}
+    config["experiments"]["e_gru"]["shared"] = experiment["shared"] | raw["catalogue"]["gru"]
+    config["experiments"]["e"] = other
+    [problem] = problems_of(config)
+    assert problem == (
+        "experiments.e: its model e_gru_gru has the name of one of the experiment e_gru; rename "
+        "an experiment or a setting"
+    )
+
+
+def test_a_model_that_is_another_than_the_experiments_of_its_name_is_refused():
+    published = {"published": "a", "band": "G", "members": 1, "relation": "muraveva2025"}
+    config = load("monti24", models={"table_a1_raw_gru": published})
+    [problem] = problems_of(config)
+    assert problem.startswith("models.table_a1_raw_gru.published: 'a' makes another model than ")
+    assert "experiments.table_a1" in problem
+
+
+def test_a_sequence_may_be_aligned_and_a_published_model_name_its_training_stars():
+    config = load("dg22")
+    models = config["models"]
+    models["dg22_g"]["sequence"]["alignment"] = "maximum"
+    models["dg22_g"]["training_stars"] = "dekany_grebel_2022/g_dev_reconstructed.csv"
+    resolved = resolve(config)["models"]
+    assert resolved["dg22_g"]["sequence"]["alignment"] == "maximum"
+    assert "alignment" not in resolved["dg22_ks"]["sequence"]
+    models["dg22_g"]["training_stars"] = "../stars.csv"
+    models["dg22_ks"]["sequence"]["alignment"] = "minimum"
+    [problem] = problems_of(config)
+    assert problem.startswith("models.dg22_ks.sequence.alignment: 'minimum' is unknown")
+    del models["dg22_ks"]["sequence"]["alignment"]
+    [problem] = problems_of(config)
+    assert problem.startswith("models.dg22_g.training_stars: the source '../stars.csv'")
+
+
+def test_a_model_is_applied_to_a_sample_once():
+    config = load("config")
+    config["predict"].append({**config["predict"][0], "cuts": {"snr": [50, None]}})
+    assert problems_of(config) == [
+        "predict[2]: predict[0] applies the model demo_g to the sample gaia_dr2_g already; leave "
+        "one of the two out"
+    ]
+
+
+def test_own_stars_may_use_a_model_whose_labels_are_calibrated_in_its_study():
+    config = load("dekany21", **{**OWN, "model": "own_i", "band": "I"})
+    trained = load("config")["models"]["demo_g"]
+    config["models"] = {"own_i": {**trained, "sample": "calibrators_i"}}
+    del config["models"]["own_i"]["labels"]
+    resolved = resolve(config)
+    assert resolved["labels"] == {"calibrators_i": "metalyra_i"}
+    assert list(resolved["calibrate"]) == ["metalyra_i"]
+
+
+def test_a_calibration_without_its_sample_is_one_problem():
+    [problem] = problems_of(changed("dekany21", "calibrate.metalyra_i.sample", "calibrators"))
+    assert problem.startswith("calibrate.metalyra_i.sample: 'calibrators' is unknown; did you mean")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_no_stack_of_ours_takes_in_networks_that_have_chosen_their_epoch_on_its_folds(path):
+    for model in read_yaml(path).get("models", {}).values():
+        assert "published" not in model.get("stack", {})

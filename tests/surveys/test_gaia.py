@@ -1,0 +1,428 @@
+import gzip
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units
+from astropy.table import Column, MaskedColumn, Table
+from numpy.testing import assert_allclose
+
+from metalyra.core.containers import stream_members
+from metalyra.surveys import SurveyError, check_stars, survey
+from metalyra.surveys.gaia import RELEASES, locate_source
+from metalyra.surveys.gaia_epochs import read_epochs
+from tests.test_archives import write_folder, write_zip
+from tests.test_surveys_serialisations import serialise
+
+DR2, DR3 = survey("gaia_dr2"), survey("gaia_dr3")
+
+HEADER = (
+    "source_id,transit_id,band,time,mag,flux,flux_error,flux_over_error,"
+    "rejected_by_photometry,rejected_by_variability,other_flags,solution_id\n"
+)
+ID = "4071632917964102400"
+
+
+def epochs(star_id: str = ID) -> str:
+    return HEADER + "".join(
+        f"{star_id},{row}\n"
+        for row in (
+            "1,G,1700.5,15.5,100,1,100,false,false,1,3",
+            "2,G,1701.5,15.6,100,1,50,true,true,1,3",
+            "3,G,,,,,,false,false,1,3",
+            "4,G,1703.5,15.7,100,1,-1,false,,1,3",
+            "5,BP,1703.6,16.0,100,1,20,false,false,1,3",
+        )
+    )
+
+
+def product(star_id: str = ID) -> str:
+    return f"EPOCH_PHOTOMETRY-Gaia DR3 {star_id}.csv"
+
+
+def read_curves(paths, ids, band="G", release=DR3):
+    curves = release.read_light_curves(paths, pd.DataFrame({"star_id": ids}), band)
+    return {curve.star_id: curve for curve in curves}
+
+
+def test_dr3_keeps_what_the_variability_analysis_kept(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {product(): epochs().encode()})
+    table = read_curves([path], [ID])[ID].table
+    assert table["time"].tolist() == [1700.5, 1703.5]
+    assert table["mag"].tolist() == [15.5, 15.7]
+    assert_allclose(table["mag_err"], [2.5 / np.log(10) / 100, np.nan])
+    assert read_curves([path], [ID], "BP")[ID].table["mag"].tolist() == [16.0]
+
+
+def test_dr2_is_taken_without_its_flags(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {product(): epochs().encode()})
+    table = read_curves([path], [ID], release=DR2)[ID].table
+    assert table["time"].tolist() == [1700.5, 1701.5, 1703.5]
+
+
+def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
+    other = "5937083312263887616"
+    rows = epochs() + epochs(other).removeprefix(HEADER)
+    path = write_folder(tmp_path / "x", {f"../x/{product('123456')}": rows.encode()})
+    assert {*read_curves([path], [ID, other])} == {ID, other}
+    assert {*read_curves([path], [other])} == {other}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "no column 'band'; it needs band, time, mag"),
+        (HEADER.encode() + b"x\n", ""),
+        (b"\xff\xfe\x00", ""),
+        (epochs().replace("band,", "colour,").encode(), "band"),
+        (epochs().replace("1700.5", "text").encode(), "text"),
+    ],
+)
+def test_an_unreadable_product_is_a_problem_of_its_star_only(tmp_path, data, message):
+    other = "5937083312263887616"
+    path = write_zip(tmp_path / "x.zip", {product(): data, product(other): epochs(other).encode()})
+    curves = read_curves([path], [ID, other])
+    assert curves[ID].table is None
+    assert product() in curves[ID].problem
+    assert message in curves[ID].problem
+    assert len(curves[other].table) == 2
+
+
+def write_stars(tmp_path, text):
+    path = tmp_path / "vari_rrlyrae.csv.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    return path
+
+
+def test_the_mode_says_which_period_counts(tmp_path):
+    path = write_stars(
+        tmp_path,
+        "source_id,pf,p1_o,best_classification,phi31_g,ra,dec\n"
+        "1,0.6,0.4,RRab,2.0,10.0,-20.0\n2,,0.3,RRc,2.0,,\n3,0.5,0.37,RRd,,1,2\n4,,,RRab,,1,2\n",
+    )
+    stars = check_stars(DR3.read_stars([path]))
+    assert stars["period"].tolist()[:3] == [0.6, 0.3, 0.37]
+    assert stars["status"].tolist() == ["ok", "ok", "wrong_pulsation_type", "invalid_period"]
+    assert_allclose(stars["archive_phi31"][:2], [2.0 + np.pi, 2.0 + np.pi])
+    assert (stars["ra"][0], stars["dec"][0]) == (10.0, -20.0)
+    assert stars[["ra", "dec"]].notna().all(axis=None)
+
+
+def test_positions_have_the_epoch_of_their_release(tmp_path):
+    text = f"source_id,pf,p1_o,best_classification\n{ID},0.5,,RRab\n"
+    for release, epoch in ((DR2, 2015.5), (DR3, 2016.0), (survey("gaia_dr4"), 2017.5)):
+        assert release.read_stars([write_stars(tmp_path, text)])["ref_epoch"].tolist() == [epoch]
+
+
+def test_a_source_id_holds_its_position():
+    ra, dec = locate_source(pd.Series(["2125982599341232896"]))  # RR Lyr
+    assert_allclose([ra[0], dec[0]], [291.3663, 42.7844], atol=50 / 3600)
+
+
+def test_catalogued_periods_are_another_star_file(tmp_path):
+    periods = tmp_path / "periods.csv"
+    periods.write_text(
+        f"source_id,ogle_id,ogle_period,ogle_type,r2_4harm\n{ID},OGLE-1,0.5,RRab,0.9\n"
+    )
+    path = write_stars(
+        tmp_path,
+        f"source_id,pf,p1_o,best_classification\n{ID},0.6,,RRab\n5937083312263887616,0.7,,RRab\n",
+    )
+    assert DR3.read_stars([periods, path])["period"].tolist() == ["0.5", "0.7"]
+    assert DR3.read_stars([path, periods])["period"].tolist() == ["0.6", "0.7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("source_id,pf,best_classification\n1,0.6,RRab\n", "no column 'p1_o'; it needs source_id"),
+        ("source_id,ogle_period\n1,0.6\n", "no column 'ogle_id'"),
+        ("source_id,pf,p1_o,best_classification\n4.07e18,0.6,,RRab\n", "row 1 .*4.07e18"),
+        ("", "empty"),
+    ],
+)
+def test_a_wrong_star_file_is_an_error_that_names_it(tmp_path, text, message):
+    path = write_stars(tmp_path, text)
+    with pytest.raises(SurveyError, match=rf"vari_rrlyrae\.csv\.gz.*{message}"):
+        DR3.read_stars([path])
+
+
+@pytest.fixture(scope="module")
+def real(mirror):
+    """The real star table, and the light curves of its stars."""
+    folder = mirror / "gaia_dr3"
+    files = [folder / "ogle_periods_for_gaia_dr3.csv", folder / "vari_rrlyrae_subset.csv.gz"]
+    stars = check_stars(DR3.read_stars(files)).set_index("star_id", drop=False)
+    archives = sorted((folder / "epoch_photometry").glob("*.zip"))
+    return stars, read_curves(archives, stars["star_id"])
+
+
+def test_real_products_have_the_clean_epochs_of_the_archive(real):
+    stars, curves = real
+    assert (stars["status"] == "ok").all()
+    assert all(curve.problem is None for curve in curves.values())
+    found = pd.Series({star_id: len(curve.table) for star_id, curve in curves.items()})
+    expected = stars["archive_n_epochs"].reindex(found.index).dropna()
+    # 896 have an OGLE period, 864 are in the archive's table, 57 are both.
+    assert (len(found), len(expected)) == (1703, 864)
+    assert (found[expected.index] == expected).all()
+
+
+def test_real_phases_are_those_of_the_sine_series(real):
+    stars, curves = real
+    stars = stars[stars["archive_phi31"].notna() & (stars["archive_n_epochs"] > 40)]
+    differences = []
+    for star_id, star in stars.loc[stars.index.intersection([*curves])].iterrows():
+        table = curves[star_id].table
+        angle = 2 * np.pi * table["time"].to_numpy()[:, None] / star["period"] * np.arange(1, 6)
+        design = np.hstack([np.ones((len(table), 1)), np.sin(angle), np.cos(angle)])
+        solution = np.linalg.lstsq(design, table["mag"].to_numpy(), rcond=None)[0]
+        phase = np.arctan2(solution[6:], solution[1:6])
+        differences.append(
+            [star[f"archive_phi{k}1"] - (phase[k - 1] - k * phase[0]) for k in (2, 3)]
+        )
+    angles = np.angle(np.exp(1j * np.array(differences)))
+    assert len(angles) > 50
+    assert (np.abs(np.median(angles, axis=0)) < 0.02).all()
+    assert (np.median(np.abs(angles), axis=0) < 0.1).all()
+
+
+def test_real_cells_hold_the_ogle_positions(mirror):
+    stars = DR3.read_stars([mirror / "gaia_dr3/ogle_periods_for_gaia_dr3.csv"])
+    ogle = survey("ogle").read_stars([mirror / "ogle_ocvs/ogle4/blg/ident_edit.dat"])
+    both = stars.merge(ogle, left_on="ogle_id", right_on="star_id", suffixes=("", "_ogle"))
+    assert len(both) > 300
+    offset = np.hypot(
+        (both["ra"] - both["ra_ogle"]) * np.cos(np.radians(both["dec"])),
+        both["dec"] - both["dec_ogle"],
+    )
+    assert offset.max() < 60 / 3600
+
+
+@pytest.fixture(scope="module")
+def real_product(mirror):
+    """The real product of one star as the archive's flat CSV, with 30 transits and more."""
+    (first, *_) = sorted((mirror / "gaia_dr3/epoch_photometry").glob("*.zip"))
+    member = next(member for member in stream_members(first) if len(member.data) > 15_000)
+    return member.name, member.data
+
+
+# The archive's own spelling of electrons a second, which parsers do not take.
+ELECTRONS = units.Unit("'electron'.s**-1", parse_strict="silent")
+
+
+def by_transit(points: pd.DataFrame) -> Table:
+    """One row a transit, in the columns of mirror/gaia_archive_samples/dr3_epoch_*.txt."""
+    table = Table({"transit_id": np.unique(points["transit_id"])})
+    prefixes = {"G": ("g_transit_time", "g_transit_"), "BP": ("bp_obs_time", "bp_")}
+    prefixes["RP"] = ("rp_obs_time", "rp_")
+    for band, (time, prefix) in prefixes.items():
+        rows = points[points["band"] == band].set_index("transit_id")
+        rows = rows.reindex(table["transit_id"])
+        table[time] = Column(rows["time"].to_numpy(), unit="d")
+        for name in ("flux", "flux_error"):
+            table[f"{prefix}{name}"] = Column(rows[name].to_numpy(), unit=ELECTRONS)
+        table[f"{prefix}flux_over_error"] = rows["flux_over_error"].to_numpy(np.float32)
+        table[f"{prefix}mag"] = Column(rows["mag"].to_numpy(), unit="mag")
+        rejected = rows["rejected_by_variability"] == True  # noqa: E712
+        table[f"variability_flag_{band.lower()}_reject"] = rejected.to_numpy()
+    return table
+
+
+def with_sources(table: Table) -> Table:
+    table = table.copy()
+    table.add_column(np.full(len(table), int(ID)), index=0, name="source_id")
+    return table
+
+
+def by_source(table: Table) -> Table:
+    """One row a source with arrays in its cells."""
+    raw = Table({"source_id": [int(ID)], "n_transits": [len(table)]})
+    for name in table.colnames:
+        raw[name] = table[name].reshape(1, -1)
+    return raw
+
+
+def as_text_of_lists(table: Table, brackets: str) -> bytes:
+    """One row a source with arrays as text, as in the archive's bulk files and at the AIP."""
+    cells = {"source_id": ID}
+    for name in table.colnames:
+        values = ["null" if value != value else str(value) for value in table[name]]
+        cells[name] = f'"{brackets[0]}{",".join(values)}{brackets[1]}"'
+    return f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()
+
+
+LAYOUTS = {
+    **{
+        f"transits, {serialisation}": lambda table, serialisation=serialisation: serialise(
+            with_sources(table), serialisation
+        )
+        for serialisation in ("tabledata", "binary", "binary2", "fits", "ecsv", "csv")
+    },
+    **{
+        f"sources, {serialisation}": lambda table, serialisation=serialisation: serialise(
+            by_source(table), serialisation
+        )
+        for serialisation in ("tabledata", "binary", "binary2", "fits")
+    },
+    "sources, bulk csv": lambda table: as_text_of_lists(table, "[]"),
+    "sources, aip csv": lambda table: as_text_of_lists(table, "{}"),
+}
+
+
+def at_the_aip(table: Table, serialisation: str) -> bytes:
+    """One row a source with arrays as text, in an answer of the AIP's TAP service."""
+    header, row = as_text_of_lists(table, "{}").decode().splitlines()
+    cells = [cell.strip('"') for cell in re.findall(r'"[^"]*"|[^,"]+', row)]
+    columns = dict(zip(header.split(","), cells, strict=True))
+    columns["source_id"] = int(columns["source_id"])
+    return serialise(Table([columns]), serialisation)
+
+
+LAYOUTS["sources, aip votable"] = lambda table: at_the_aip(table, "tabledata")
+LAYOUTS["sources, aip fits"] = lambda table: at_the_aip(table, "fits")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("band", ["G", "BP", "RP"])
+def test_every_layout_of_a_real_product_gives_the_same_light_curve(
+    tmp_path, real_product, layout, band
+):
+    name, flat = real_product
+    star_id = re.findall(r"\d{10,}", name)[0]
+    expected = read_curves([write_folder(tmp_path / "flat", {name: flat})], [star_id], band)
+    points = pd.read_csv(io.BytesIO(flat))
+    data = LAYOUTS[layout](by_transit(points))
+    assert {"csv", "aip"} & {*layout.replace(",", "").split()} or b"electron" in data
+    path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": gzip.compress(data)})
+    found = read_curves([path], [ID], band)
+    assert len(expected[star_id].table) > 20
+    pd.testing.assert_frame_equal(
+        found[ID].table.sort_values("time", ignore_index=True),
+        expected[star_id].table.sort_values("time", ignore_index=True),
+        rtol=1e-6,
+    )
+    assert DR3.read_stars([path])["star_id"].tolist() == [ID]
+
+
+@pytest.mark.parametrize("serialisation", ["binary2", "fits", "ecsv"])
+@pytest.mark.parametrize("named", ["product", "parameter"])
+def test_a_product_says_its_source_in_its_name_or_in_a_parameter(
+    tmp_path, real_product, serialisation, named
+):
+    table = by_transit(pd.read_csv(io.BytesIO(real_product[1])))
+    if named == "parameter":
+        table.meta["source_id"] = int(ID)
+    data = serialise(table, serialisation)
+    if named == "parameter" and serialisation == "binary2":
+        parameter = f'<PARAM datatype="long" name="source_id" value="{ID}"/><FIELD'
+        data = data.replace(b"<FIELD", parameter.encode(), 1)
+    path = write_zip(tmp_path / "x.zip", {product(ID if named == "product" else "7"): data})
+    assert len(read_curves([path], [ID])[ID].table) > 20
+
+
+@pytest.mark.parametrize("serialisation", ["tabledata", "binary2", "fits"])
+def test_one_file_has_the_arrays_of_many_sources(tmp_path, real_product, serialisation):
+    table = by_transit(pd.read_csv(io.BytesIO(real_product[1])))
+    sources = {ID: table, "5937083312263887616": table[:12], "7": table[:0]}
+    raw = Table({"source_id": np.array([*sources], dtype=np.int64)})
+    for name in table.colnames:
+        cells = np.empty(len(sources), dtype=object)
+        arrays = [np.asarray(part[name]) for part in sources.values()]
+        # astropy writes BINARY2 of masked arrays only.
+        masked = serialisation == "binary2"
+        cells[:] = [np.ma.array(a, mask=np.zeros(len(a))) for a in arrays] if masked else arrays
+        raw[name] = cells
+    path = write_zip(
+        tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.fits": serialise(raw, serialisation)}
+    )
+    curves = read_curves([path], [*sources])
+    found = {star_id: len(curve.table) for star_id, curve in curves.items()}
+    assert found.keys() == {ID, "5937083312263887616"}
+    assert 0 < found["5937083312263887616"] <= 12 < found[ID]
+    assert DR3.read_stars([path])["star_id"].tolist() == [*sources]
+
+
+def test_a_source_whose_arrays_differ_in_length_is_unreadable(tmp_path):
+    cells = ["[1,2]", "[15,15]", "[9,9]", "[false]"]
+    columns = ["g_transit_time", "g_transit_mag", "g_transit_flux_over_error"]
+    header = ",".join(["source_id", *columns, "variability_flag_g_reject"])
+    row = ",".join([ID, *(f'"{cell}"' for cell in cells)])
+    path = write_zip(tmp_path / "x.zip", {product(): f"{header}\n{row}\n".encode()})
+    assert "differ in length" in read_curves([path], [ID])[ID].problem
+
+
+def test_one_bad_source_of_many_is_a_problem_of_its_own(tmp_path):
+    others = ["5937083312263887616", "4071632917964102401"]
+    bad = epochs(others[0]).replace("1700.5", "noon")
+    rows = epochs() + "".join(text.removeprefix(HEADER) for text in (bad, epochs(others[1])))
+    path = write_zip(tmp_path / "x.zip", {"COMBINED.csv": rows.encode()})
+    curves = read_curves([path], [ID, *others])
+    assert curves[others[0]].table is None
+    assert "COMBINED.csv: " in curves[others[0]].problem
+    assert "noon" in curves[others[0]].problem
+    assert len(curves[ID].table) == len(curves[others[1]].table) == 2
+
+
+def test_a_damaged_file_of_many_stars_is_in_the_log(tmp_path, caplog):
+    path = write_zip(tmp_path / "x.zip", {"EPOCH_PHOTOMETRY_RAW.xml": b"<VOTABLE>"})
+    assert read_curves([path], [ID]) == {}
+    assert "EPOCH_PHOTOMETRY_RAW.xml: not a VOTable" in caplog.text
+
+
+@pytest.mark.parametrize("serialisation", ["tabledata", "binary2", "fits", "ecsv", "csv"])
+def test_star_tables_come_in_every_serialisation(tmp_path, serialisation):
+    table = Table(
+        {
+            "SOURCE_ID": [int(ID), 2],
+            "pf": MaskedColumn([0.61234567890123, 0.0], mask=[False, True]),
+            "p1_o": MaskedColumn([0.0, 0.3], mask=[True, False]),
+            "best_classification": ["RRab", "RRc"],
+            "num_clean_epochs_g": np.array([22, 30], dtype=np.int32),
+            "ra": [10.0, 20.0],
+            "dec": [-20.0, 5.0],
+            "pmra": [-3.25, 1.5],
+            "pmdec": [1.0, np.nan],
+            "ref_epoch": [2016.0, 2016.0],
+            "phot_g_mean_mag": np.array([15.1, 16.2], dtype=np.float32),
+        }
+    )
+    path = tmp_path / "result.vot.gz"
+    path.write_bytes(gzip.compress(serialise(table, serialisation)))
+    stars = check_stars(DR3.read_stars([path]))
+    assert stars["star_id"].tolist() == [ID, "2"]
+    assert stars["period"].tolist() == [0.61234567890123, 0.3]
+    assert stars["archive_n_epochs"].tolist() == [22, 30]
+    np.testing.assert_array_equal(stars["pmdec"], [1.0, np.nan])
+    assert stars["ref_epoch"].tolist() == [2016.0, 2016.0]
+    assert_allclose(stars["phot_g_mean_mag"], [15.1, 16.2], rtol=1e-6)
+    assert not stars["position_from_cell"].any()
+
+
+def test_real_answers_for_gaia_source_say_where_stars_are(tmp_path, mirror):
+    sources = mirror / "gaia_archive_samples/1710099405832VAL-result.vot"
+    stars = check_stars(DR3.read_stars([sources]), periods_required=False)
+    assert stars["star_id"].tolist() == ["4583627001381815936", "5348723816842275584"]
+    assert_allclose(stars["dec"], locate_source(stars["star_id"])[1], atol=60 / 3600)
+    listed = write_stars(
+        tmp_path,
+        "source_id,pf,p1_o,best_classification\n4583627001381815936,0.6,,RRab\n1,0.6,,RRab\n",
+    )
+    joined = DR3.read_stars([listed, sources])
+    assert joined["star_id"].tolist() == ["4583627001381815936", "1"]
+    assert joined["position_from_cell"].tolist() == [False, True]
+    assert joined["pmra"].notna().tolist() == [True, False]
+
+
+def test_a_new_release_is_a_matter_of_names(tmp_path):
+    fourth = survey("gaia_dr4")
+    path = write_zip(tmp_path / "x.zip", {product(): epochs().encode()})
+    assert len(read_curves([path], [ID], release=fourth)[ID].table) == 2
+    points = replace(RELEASES[-1].epochs.points, time="obs_time", mag="magnitude")
+    names = replace(RELEASES[-1].epochs, source_id="id", points=points)
+    data = epochs().replace("source_id", "id").replace("time,mag", "obs_time,magnitude").encode()
+    (curve,) = read_epochs(data, names, "G", use_flags=True)
+    assert (curve.star_id, curve.table["mag"].tolist()) == (ID, [15.5, 15.7])

@@ -1,0 +1,13 @@
+from .clients import acquire_query as acquire_query
+from .downloads import Courtesy as Courtesy
+from .downloads import make_courtesy as make_courtesy
+from .inventory import Places as Places
+from .inventory import describe_queries as describe_queries
+from .inventory import list_sources as list_sources
+from .queries import find_query as find_query
+from .services import find_services as find_services
+from .services import read_archives as read_archives
+from .sources import SourceError as SourceError
+from .sources import acquire as acquire
+from .sources import find_mirror as find_mirror
+from .sources import find_source as find_source

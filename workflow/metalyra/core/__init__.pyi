@@ -1,0 +1,17 @@
+from .chunks import chunk_of as chunk_of
+from .chunks import select_chunk as select_chunk
+from .fingerprints import fingerprint as fingerprint
+from .locking import StudyLockedError as StudyLockedError
+from .locking import lock_study as lock_study
+from .locking import mark_job as mark_job
+from .metrics import evaluate_predictions as evaluate_predictions
+from .phase_differences import wrap_around as wrap_around
+from .randomness import generator as generator
+from .statuses import OK as OK
+from .tables import read_metadata as read_metadata
+from .tables import read_rows as read_rows
+from .tables import read_table as read_table
+from .tables import read_tables as read_tables
+from .tables import replace_when_complete as replace_when_complete
+from .tables import write_csv as write_csv
+from .tables import write_table as write_table

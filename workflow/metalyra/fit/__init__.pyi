@@ -1,0 +1,12 @@
+from .alignment import ALIGNMENTS as ALIGNMENTS
+from .fitting import CURVE_POINTS as CURVE_POINTS
+from .fitting import FitSettings as FitSettings
+from .fitting import LightCurveError as LightCurveError
+from .fitting import bin_phases as bin_phases
+from .fitting import fit_stars as fit_stars
+from .fitting import fold_best_aperture as fold_best_aperture
+from .fitting import measure_shape as measure_shape
+from .fitting import summarise_stars as summarise_stars
+from .fourier import assign_folds as assign_folds
+from .fourier import evaluate_harmonics as evaluate_harmonics
+from .gp import fit_batch as fit_batch

@@ -1,0 +1,403 @@
+"""Robust Fourier regression of one folded light curve.
+
+The series is the sine series in magnitudes,
+``m = m0 + sum_k A_k sin(2 pi k phase + phi_k)``, held as the coefficients of its
+harmonics, ``[m0, s_1, q_1, s_2, q_2, ...]`` for ``s_k sin + q_k cos``. The procedure is
+the one of Dekany, Grebel & Pojmanski (2021, Sect. 3.1): Huber loss, iterated sigma
+clipping, and an order chosen by cross-validation over folds stratified in phase.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metalyra.core.phase_differences import wrap_around
+
+Floats = NDArray[np.float64]
+
+
+class RobustFit(NamedTuple):
+    """What `fit_robustly` returns; `coefficients` belong to the fitted `period`."""
+
+    coefficients: Floats
+    order: int
+    period: float
+    kept: NDArray[np.bool_]
+    sigma: float
+    cost: float
+
+
+@dataclass(frozen=True)
+class RegressionSettings:
+    """How the robust regression is done.
+
+    Attributes
+    ----------
+    order_min, order_max
+        Orders tried by the cross-validation.
+    sigma_clip
+        Points further than this many standard deviations from the fit are rejected;
+        None rejects nothing.
+    huber
+        Residual (mag) beyond which the loss grows linearly.
+    folds
+        Folds of the cross-validation.
+    refine_period
+        Fit the period too, within +-10 / (time span) in frequency.
+    published
+        Split the folds as lcfit does, the same for every star.
+    """
+
+    order_min: int = 3
+    order_max: int = 8
+    sigma_clip: float | None = 3.0
+    huber: float = 0.05
+    folds: int = 10
+    refine_period: bool = False
+    published: bool = False
+
+
+def evaluate_harmonics(phase: Floats, order: int) -> Floats:
+    """Return the columns ``1, sin, cos, sin 2, cos 2, ...`` at the given phases.
+
+    Parameters
+    ----------
+    phase : (n,)
+        Phases, in cycles.
+    order
+        Highest harmonic.
+
+    Returns
+    -------
+    (n, 2 * order + 1)
+    """
+    columns = np.empty((phase.size, 2 * order + 1))
+    columns[:, 0] = 1.0
+    rotation = np.exp(2j * np.pi * phase)
+    power = rotation.copy()
+    for k in range(1, order + 1):
+        columns[:, 2 * k - 1] = power.imag
+        columns[:, 2 * k] = power.real
+        power *= rotation
+    return columns
+
+
+def amplitudes_and_phases(coefficients: Floats) -> tuple[Floats, Floats]:
+    """Return A_k (mag) and phi_k (rad, in (-pi, pi]) of coefficients ``(..., 2 K + 1)``."""
+    sine, cosine = coefficients[..., 1::2], coefficients[..., 2::2]
+    return np.hypot(sine, cosine), np.arctan2(cosine, sine)
+
+
+def phase_difference(phases: Floats, k: int, centre: float) -> Floats:
+    """Return phi_k1 = phi_k - k phi_1 (rad) in the window around `centre`.
+
+    Parameters
+    ----------
+    phases : (..., K)
+        phi_1 to phi_K (rad) of the sine series.
+    """
+    return wrap_around(phases[..., k - 1] - k * phases[..., 0], centre)
+
+
+def measure_phase_coverage(phase: Floats) -> float:
+    """Return 1 - the largest gap between neighbouring phases, around the circle."""
+    ordered = np.sort(phase % 1.0)
+    gaps = np.diff(ordered, append=ordered[0] + 1.0)
+    return float(1.0 - gaps.max())
+
+
+def huber_cost(residuals: Floats, scale: float) -> float:
+    """Return half the summed Huber loss (mag2): quadratic within `scale`, linear beyond."""
+    size = np.abs(residuals)
+    return float(np.sum(np.where(size <= scale, 0.5 * size**2, scale * (size - 0.5 * scale))))
+
+
+def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Send one point of every run of `folds` neighbours in phase to each fold.
+
+    Returns
+    -------
+    (n,)
+        Fold of each point.
+    """
+    runs = -(-phase.size // folds)
+    permuted = rng.permuted(np.tile(np.arange(folds), (runs, 1)), axis=1).ravel()[: phase.size]
+    fold = np.empty(phase.size, dtype=np.intp)
+    fold[np.argsort(phase, kind="stable")] = permuted
+    return fold
+
+
+def assign_folds_as_published(phase: Floats, folds: int, seed: int = 42) -> NDArray[np.intp]:
+    """Return the folds of lcfit: runs of neighbours in phase, split by scikit-learn.
+
+    Parameters and return as `assign_folds`; the split is the same for every star.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    rank = np.empty(phase.size, dtype=np.intp)
+    rank[np.argsort(phase)] = np.arange(phase.size)
+    run = rank // folds
+    last = run.max()
+    if np.count_nonzero(run == last) < folds:
+        run[run == last] = last - 1
+    fold = np.empty(phase.size, dtype=np.intp)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    for index, (_, held_out) in enumerate(splitter.split(run, run)):
+        fold[held_out] = index
+    return fold
+
+
+def choose_order(
+    harmonics: Floats,
+    mag: Floats,
+    fold: NDArray[np.intp],
+    orders: range,
+    huber: float,
+) -> int:
+    """Return the order with the smallest cross-validated root mean square residual.
+
+    All orders and folds are regressed at once, with Huber's modified residuals: the
+    normal matrices are those of ordinary least squares (the total one minus the fold's),
+    formed once, and only the clipped residuals change from iteration to iteration.
+
+    Parameters
+    ----------
+    harmonics : (n, 2 * max(orders) + 1)
+        Columns of `evaluate_harmonics`.
+    mag : (n,)
+        Magnitudes.
+    fold : (n,)
+        Fold of each point, from 0.
+    orders
+        Orders to try, consecutive.
+    huber
+        Scale of the Huber loss (mag).
+    """
+    n_folds = int(fold.max()) + 1
+    n_columns = harmonics.shape[1]
+    fold_matrices = np.empty((n_folds, n_columns, n_columns))
+    for index in range(n_folds):
+        rows = harmonics[fold == index]
+        fold_matrices[index] = rows.T @ rows
+    normal = fold_matrices.sum(axis=0) - fold_matrices
+    # Too few points for an order make its matrix singular; the tiny ridge keeps it
+    # solvable, and its wild predictions lose the cross-validation.
+    normal += 1e-10 * mag.size * np.eye(n_columns)
+    inverse = np.zeros((len(orders), n_folds, n_columns, n_columns))
+    for row, order in enumerate(orders):
+        size = 2 * order + 1
+        inverse[row, :, :size, :size] = np.linalg.inv(normal[:, :size, :size])
+    inverse = inverse.reshape(-1, n_columns, n_columns)
+
+    held_out = np.tile(fold[:, None] == np.arange(n_folds), (1, len(orders)))
+    training = ~held_out
+    centre = np.median(mag)
+    centred = (mag - centre)[:, None]
+    coefficients = np.zeros((n_columns, inverse.shape[0]))
+    residuals = np.broadcast_to(centred, training.shape)
+    # The first step is ordinary least squares, the later ones clip the residuals.
+    limit = np.inf
+    for _ in range(_CV_ITERATIONS):
+        clipped = np.clip(residuals, -limit, limit) * training
+        step = np.matmul(inverse, (harmonics.T @ clipped).T[:, :, None])[:, :, 0].T
+        if np.isfinite(limit):
+            inside = np.count_nonzero((np.abs(residuals) <= limit) & training, axis=0)
+            step /= np.maximum(inside / np.count_nonzero(training, axis=0), 0.6)
+        coefficients += step
+        residuals = centred - harmonics @ coefficients
+        if np.isfinite(limit) and np.abs(step).max() < _CV_TOLERANCE:
+            break
+        limit = huber
+    squares = np.where(held_out, residuals, 0.0) ** 2
+    score = squares.sum(axis=0).reshape(len(orders), n_folds).sum(axis=1)
+    return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
+
+
+_CV_ITERATIONS = 25
+_CV_POINTS = 2000
+_CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
+
+
+def fit_huber(
+    design: Floats, target: Floats, scale: float, start: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Minimise the Huber loss of ``target - design @ x``.
+
+    Newton steps on the points within `scale`; where such a step does not lower the cost,
+    a step of iteratively reweighted least squares, which always does.
+
+    Parameters
+    ----------
+    design : (n, d)
+        Columns of the model.
+    target : (n,)
+        What is fitted (mag).
+    scale
+        Residual (mag) beyond which the loss is linear.
+    start : (d,), optional
+        First guess; least squares without one.
+
+    Returns
+    -------
+    solution : (d,)
+    residuals : (n,)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the columns are degenerate.
+    """
+    solution = (
+        np.linalg.solve(design.T @ design, design.T @ target) if start is None else start.copy()
+    )
+    residuals = target - design @ solution
+    cost = huber_cost(residuals, scale)
+    for _ in range(100):
+        gradient = design.T @ np.clip(residuals, -scale, scale)
+        size = np.abs(residuals)
+        improved = False
+        for weights in (
+            np.where(size <= scale, 1.0, 0.0),
+            scale / np.maximum(size, scale),
+        ):
+            normal = (design * weights[:, None]).T @ design
+            try:
+                trial = solution + np.linalg.solve(normal, gradient)
+            except np.linalg.LinAlgError:
+                continue
+            trial_residuals = target - design @ trial
+            trial_cost = huber_cost(trial_residuals, scale)
+            if trial_cost < cost:
+                improved = True
+                break
+        if not improved:
+            break
+        change = np.abs(trial - solution).max()
+        solution, residuals, cost = trial, trial_residuals, trial_cost
+        if change < 1e-9:
+            break
+    return solution, residuals
+
+
+def refine_period(
+    time: Floats, mag: Floats, period: float, coefficients: Floats, scale: float
+) -> tuple[float, Floats]:
+    """Fit period and harmonics together, within +-10 / (time span) in frequency.
+
+    Parameters
+    ----------
+    time : (n,)
+        Times (d) since the first epoch.
+    mag : (n,)
+        Magnitudes.
+    period
+        First guess (d).
+    coefficients : (2 K + 1,)
+        First guess of the harmonics, fitted at that period.
+    scale
+        Scale of the Huber loss (mag).
+
+    Returns
+    -------
+    period
+        Fitted period (d).
+    coefficients : (2 K + 1,)
+    """
+    order = coefficients.size // 2
+    centre = 1.0 / period
+    reach = 10.0 / np.ptp(time)
+    frequency = centre
+    for _ in range(20):
+        harmonics = evaluate_harmonics(time * frequency, order)
+        multiples = np.arange(1, order + 1)
+        slope = harmonics[:, 2::2] @ (multiples * coefficients[1::2])
+        slope -= harmonics[:, 1::2] @ (multiples * coefficients[2::2])
+        # The unknown is the phase drift over the time span, so that columns are alike.
+        drift = 2 * np.pi * (time / np.ptp(time)) * slope
+        residuals = mag - harmonics @ coefficients
+        step, _ = fit_huber(np.column_stack([harmonics, drift]), residuals, scale)
+        coefficients = coefficients + step[:-1]
+        moved = frequency + step[-1] / np.ptp(time)
+        moved = min(max(moved, centre - reach), centre + reach)
+        change = abs(moved - frequency) * np.ptp(time)
+        frequency = moved
+        if change < 1e-7:
+            break
+    harmonics = evaluate_harmonics(time * frequency, order)
+    coefficients, _ = fit_huber(harmonics, mag, scale, coefficients)
+    return 1.0 / frequency, coefficients
+
+
+def fit_robustly(
+    time: Floats,
+    mag: Floats,
+    period: float,
+    settings: RegressionSettings,
+    rng: np.random.Generator,
+) -> RobustFit:
+    """Fit a Fourier series, rejecting outliers until none is left.
+
+    Parameters
+    ----------
+    time : (n,)
+        Times (d) since the first epoch.
+    mag : (n,)
+        Magnitudes, finite.
+    period
+        Period (d).
+    settings
+        See `RegressionSettings`.
+    rng
+        Draws the folds of the cross-validation.
+
+    Returns
+    -------
+    RobustFit
+        `kept` has the length of the input; `sigma` is the standard deviation of the
+        kept points' residuals (mag) and `cost` their Huber cost (mag2).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the kept points cannot constrain the series.
+    """
+    kept = np.ones(time.size, dtype=bool)
+    while True:
+        count = int(np.count_nonzero(kept))
+        order_max = min(settings.order_max, (count - 3) // 2)
+        orders = range(min(settings.order_min, order_max), order_max + 1)
+        if order_max < 1:
+            raise np.linalg.LinAlgError(f"{count} points cannot hold a Fourier series")
+        inside_time, inside_mag = time[kept], mag[kept]
+        phase = (inside_time / period) % 1.0
+        harmonics = evaluate_harmonics(phase, order_max)
+        order = orders[0]
+        if settings.published:
+            fold = assign_folds_as_published(phase, settings.folds)
+            order = choose_order(harmonics, inside_mag, fold, orders, settings.huber)
+        elif len(orders) > 1:
+            # Beyond some thousand points more do not change the order.
+            step = -(-count // _CV_POINTS)
+            some = np.argsort(phase, kind="stable")[::step]
+            fold = assign_folds(phase[some], min(settings.folds, count), rng)
+            order = choose_order(harmonics[some], inside_mag[some], fold, orders, settings.huber)
+        coefficients, residuals = fit_huber(
+            harmonics[:, : 2 * order + 1], inside_mag, settings.huber
+        )
+        if settings.refine_period:
+            period, coefficients = refine_period(
+                inside_time, inside_mag, period, coefficients, settings.huber
+            )
+            residuals = inside_mag - evaluate_harmonics(inside_time / period, order) @ coefficients
+        sigma = float(np.std(residuals))
+        outlying = (
+            np.zeros(count, dtype=bool)
+            if settings.sigma_clip is None
+            else np.abs(residuals) > settings.sigma_clip * sigma
+        )
+        if not outlying.any():
+            cost = huber_cost(residuals, settings.huber)
+            return RobustFit(coefficients, order, period, kept, sigma, cost)
+        kept[np.flatnonzero(kept)[outlying]] = False

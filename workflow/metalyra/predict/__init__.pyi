@@ -1,0 +1,16 @@
+from .cards import evaluate_ensemble as evaluate_ensemble
+from .cards import make_card as make_card
+from .cards import read_card as read_card
+from .cards import write_card as write_card
+from .prediction import predict_stars as predict_stars
+from .published import convert_published_model as convert_published_model
+from .stack_cards import copy_published as copy_published
+from .stack_cards import evaluate_stack as evaluate_stack
+from .stack_cards import make_stack_card as make_stack_card
+from .stacks import predict_published as predict_published
+from .training_range import fit_shapes as fit_shapes
+from .training_range import measure_domain as measure_domain
+from .uncertainty import LEVELS as LEVELS
+from .uncertainty import calibrate as calibrate
+from .uncertainty import half_width_name as half_width_name
+from .uncertainty import measure_coverage as measure_coverage

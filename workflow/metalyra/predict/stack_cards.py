@@ -1,0 +1,177 @@
+"""The card of a stack, and how well it does out of fold."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalyra.predict.cards import describe_use, library_versions, read_card
+from metalyra.predict.training_range import measure_domain
+from metalyra.predict.uncertainty import (
+    LEVELS,
+    calibrate,
+    estimate_errors,
+    half_width_name,
+    measure_coverage,
+)
+from metalyra.stack.population import ALIGNMENT
+from metalyra.stack.stacking import (
+    PUBLISHED,
+    Combination,
+    combine,
+    combine_folds,
+    complete_stack,
+    fits_of_stars,
+)
+from metalyra.train.evaluation import measure_folds
+
+PUBLISHED_NOTE = (
+    "The published networks were stopped at the epoch that was best for the very stars that count "
+    "as out of fold here: their weight, the errors and the metrics of this stack are optimistic."
+)
+"""What the card of a stack says where published networks are part of it."""
+
+
+def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the predictions of a stack for stars that its weights have not seen.
+
+    For each fold, weights (see `combine_folds`) and calibration are learnt on all others.
+
+    Parameters
+    ----------
+    out_of_fold
+        star_id, fold, feh, feh_err, spread, and a column for each regressor.
+    names
+        Regressors to combine.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with feh_predicted and feh_predicted_err, and the half widths of the
+        intervals of `metalyra.predict.uncertainty.LEVELS`.
+    """
+    result = out_of_fold.copy()
+    widths = [half_width_name(level) for level in LEVELS]
+    result[["feh_predicted", "feh_predicted_err", *widths]] = np.nan
+    feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
+    spread = result["spread"].to_numpy(dtype=float)
+    predictions = result[list(names)].to_numpy(dtype=float)
+    for number, combination in combine_folds(out_of_fold, names).items():
+        held_out = fold == number
+        predicted = combination(predictions)
+        calibration = calibrate((predicted - feh)[~held_out], spread[~held_out])
+        errors, half_widths = estimate_errors(calibration, spread[held_out])
+        values = np.column_stack([predicted[held_out], errors, half_widths])
+        result.loc[held_out, ["feh_predicted", "feh_predicted_err", *widths]] = values
+    return result
+
+
+def make_stack_card(
+    out_of_fold: pd.DataFrame,
+    development: pd.DataFrame,
+    fits: pd.DataFrame,
+    *,
+    name: str,
+    band: str,
+    relation: str,
+    stack: Mapping[str, Any],
+    seed: int,
+    weights: Mapping[str, Any] | None = None,
+    pulsation_type: str | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    fit: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what a user of a stack needs to know, as plain data.
+
+    Parameters
+    ----------
+    out_of_fold
+        Of all members: see `train_stack_member`, and `add_published`.
+    development, fits
+        That the stack was trained on.
+    name, band, relation
+        Of the model, its light curves, and the labels it has learnt.
+    stack
+        Of `complete_stack`.
+    seed
+        Seed of the study.
+    weights
+        Settings of the sample weights; see `train_stack_member`.
+    pulsation_type, cuts, fit
+        Of `metalyra.predict.cards.make_card`.
+
+    Returns
+    -------
+    dict
+        As that of `metalyra.predict.cards.make_card`, with `stack` and what it has learnt in
+        place of network and sequence: the combination of the regressors, and under
+        by_fold the one that each fold has had no part in. The metrics are those of
+        `evaluate_stack`.
+    """
+    settings = complete_stack(stack)
+    names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]
+    evaluated = evaluate_stack(out_of_fold, names)
+    feh = out_of_fold["feh"].to_numpy(dtype=float)
+    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float))
+    residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
+    calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
+    stars = development[development["fold"] >= 0].sort_values("star_id")
+    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
+    for column in ("feh", "feh_err", "fold"):
+        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
+    half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy()
+    return {
+        "name": name,
+        "kind": "stack",
+        "band": band,
+        "alignment": ALIGNMENT,
+        "relation": relation,
+        **describe_use(pulsation_type, cuts, fit),
+        "stack": settings,
+        "members": sorted(int(fold) for fold in out_of_fold["fold"].unique()),
+        "combination": _describe_combination(combination, names)
+        | {
+            "by_fold": {
+                str(fold): _describe_combination(own, names)
+                for fold, own in combine_folds(out_of_fold, names).items()
+            }
+        },
+        "calibration": calibration._asdict() | {"quantiles": list(calibration.quantiles)},
+        "domain": measure_domain(fits_of_stars(stars, fits)),
+        "provenance": {
+            "kind": "trained",
+            "weights": dict(weights or {}),
+            "note": PUBLISHED_NOTE if settings[PUBLISHED] else None,
+            "seed": seed,
+            "n_stars": len(stars),
+            "training_set_sha256": digest.hexdigest(),
+        },
+        "metrics": measure_folds(evaluated)
+        | {"coverage": measure_coverage(residuals, half_widths)}
+        | {
+            "regressors": {
+                column: measure_folds(evaluated.assign(feh_predicted=evaluated[column]))["union"]
+                for column in names
+            }
+        },
+        "versions": library_versions("scikit-learn", "scipy", "numpy"),
+    }
+
+
+def copy_published(source: Path | str, model_directory: Path | str) -> None:
+    """Copy the card and networks of a published model into the folder of a stack."""
+    source, destination = Path(source), Path(model_directory) / PUBLISHED
+    destination.mkdir(parents=True, exist_ok=True)
+    for member in read_card(source)["members"]:
+        shutil.copyfile(source / f"member_{member}.keras", destination / f"member_{member}.keras")
+    shutil.copyfile(source / "card.json", destination / "card.json")
+
+
+def _describe_combination(combination: Combination, names: Sequence[str]) -> dict[str, Any]:
+    """Return a combination as plain data."""
+    weights = dict(zip(names, combination.weights.tolist(), strict=True))
+    return {"weights": weights, "offset": combination.offset}

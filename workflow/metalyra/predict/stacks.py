@@ -1,0 +1,86 @@
+"""Predictions of a stack."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metalyra.core.statuses import OK
+from metalyra.predict.cards import read_card
+from metalyra.predict.networks import predict_metallicities
+from metalyra.stack.stacking import PUBLISHED, Combination, predict_with_member, read_stack_member
+from metalyra.train.sequences import make_sequences
+
+
+def predict_published(
+    directory: Path | str, fits: pd.DataFrame, folded: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict the stars of status ok with the networks of a published model."""
+    recipe = read_card(directory)["sequence"]
+    return predict_metallicities(directory, *make_sequences(fits, folded, recipe))
+
+
+def predict_with_stack(
+    model_directory: Path | str,
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    training: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Predict [Fe/H] with every member of a stack.
+
+    Parameters
+    ----------
+    model_directory
+        With card.json, member_<k>.npz and, where published networks are part of the
+        stack, their folder.
+    fits, folded
+        Tables of the stars; only those of status ok are predicted.
+    training
+        Stars that the stack was trained on: star_id and fold. The member that has not seen
+        a star then combines its regressors by the weights that were learnt without it.
+
+    Returns
+    -------
+    DataFrame
+        star_id; spread, what the noise of its light curve adds to a star's error (dex);
+        member_0, member_1, ...: the [Fe/H] of each. A star's values are the same to the
+        last bit whatever other stars are in the call.
+    """
+    directory = Path(model_directory)
+    card = read_card(directory)
+    stars = fits[fits["status"] == OK].reset_index(drop=True)
+    fold = np.full(len(stars), -1)
+    if training is not None:
+        folds = training.set_index("star_id")["fold"]
+        fold = folds.reindex(stars["star_id"].astype(str)).fillna(-1).to_numpy(dtype=int)
+    combination = _read_combination(card["combination"])
+    published = []
+    if card["stack"][PUBLISHED]:
+        networks = predict_published(directory / PUBLISHED, stars, folded)
+        published = [networks["feh"].to_numpy()]
+    predicted, spreads = [], []
+    for number in card["members"]:
+        member = read_stack_member(directory / f"member_{number}.npz")
+        values, spread = predict_with_member(member, stars, folded)
+        feh = combination(np.column_stack([values, *published]))
+        unseen = fold == number
+        if unseen.any():
+            own = _read_combination(card["combination"]["by_fold"][str(number)])
+            joined = [networks[f"member_{number}"].to_numpy()] if published else []
+            feh = np.where(unseen, own(np.column_stack([values, *joined])), feh)
+        predicted.append(feh)
+        spreads.append(spread)
+    return pd.DataFrame(
+        {
+            "star_id": stars["star_id"].to_numpy(dtype=str),
+            "spread": np.stack(spreads, axis=1).mean(axis=1),
+            **{f"member_{number}": predicted[k] for k, number in enumerate(card["members"])},
+        }
+    )
+
+
+def _read_combination(entry: Mapping[str, Any]) -> Combination:
+    """Return the weights that a card has."""
+    return Combination(np.array(list(entry["weights"].values())), entry["offset"])

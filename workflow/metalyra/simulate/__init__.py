@@ -1,6 +1,0 @@
-"""A small sky of RR Lyrae stars with known [Fe/H], as the archives would publish it."""
-
-from metalyra.simulate.archive_files import archive_files, write_archives
-from metalyra.simulate.sky import Archive, Sky, simulate_sky
-
-__all__ = ["Archive", "Sky", "archive_files", "simulate_sky", "write_archives"]

@@ -1,0 +1,6 @@
+from .stacking import PUBLISHED as PUBLISHED
+from .stacking import add_published as add_published
+from .stacking import combine as combine
+from .stacking import complete_stack as complete_stack
+from .stacking import train_stack_member as train_stack_member
+from .stacking import write_stack_member as write_stack_member

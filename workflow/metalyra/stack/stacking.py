@@ -1,0 +1,305 @@
+"""Stacks: ensembles of several kinds of regressors, with weights learnt out of fold.
+
+A member of a stack is trained without one cross-validation fold: the population that its
+light curves come from (`metalyra.stack.population`), and regressors of several kinds on the
+shapes that it infers (`metalyra.stack.regressors`). Published networks may join in: each
+predicts the fold that it has not seen, and new stars get the mean of them all. The
+weights of the kinds are those that combine the out-of-fold predictions best; a star's
+metallicity is the mean of the members'. The published networks have not been trained on
+the fold that counts as theirs, but it has chosen their epoch: a stack that they join has
+weights and errors that are a little optimistic, and says so on its card.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metalyra.core.randomness import derive_seed
+from metalyra.core.settings import complete_settings
+from metalyra.core.statuses import OK
+from metalyra.core.tables import replace_when_complete
+from metalyra.stack.population import (
+    Curves,
+    Population,
+    Shapes,
+    collect_curves,
+    describe_shapes,
+    fit_population,
+    infer_shapes,
+)
+from metalyra.stack.regressors import FORMS, Regressor, complete_regressor, fit_regressor
+from metalyra.train.weights import make_weights
+
+Floats = NDArray[np.float64]
+
+PUBLISHED = "published"
+"""Name of the published networks among the regressors, and of their folder."""
+
+_OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
+"""Columns beside the regressors' in a table of out-of-fold predictions."""
+
+
+class StackMember(NamedTuple):
+    """What one member has learnt: its population, and regressors by name.
+
+    `slopes` (2 J,) tell how [Fe/H] changes with the coefficients, for the spread that the
+    noise of a light curve leaves.
+    """
+
+    population: Population
+    regressors: Mapping[str, Regressor]
+    slopes: Floats
+
+
+class Combination(NamedTuple):
+    """Weights of the regressors, not negative, and a constant term (dex)."""
+
+    weights: Floats
+    offset: float
+
+    def __call__(self, predictions: Floats) -> Floats:
+        """Combine the predictions (n, regressors) of each star."""
+        # Not a matrix product, whose last bits may depend on the number of stars.
+        return self.offset + (predictions * self.weights).sum(axis=1)
+
+
+def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a stack with all its settings.
+
+    Parameters
+    ----------
+    config
+        Settings of `metalyra.stack.population.fit_population` under `population`;
+        configurations of `metalyra.stack.regressors.fit_regressor` by name under `regressors`;
+        under `noise_floor`, optionally, the error (dex) of [Fe/H] that does not come from
+        the noise of a light curve: stars are then weighted by the inverse of their
+        variance; under `published`, optionally, the name of a published model that joins
+        in.
+
+    Raises
+    ------
+    ValueError
+        If a setting is unknown, or there is no regressor.
+    """
+    allowed = ("population", "regressors", "noise_floor", PUBLISHED)
+    if unknown := ", ".join(sorted(set(config) - set(allowed))):
+        raise ValueError(
+            f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
+        )
+    regressors = dict(config.get("regressors") or {})
+    reserved = {PUBLISHED, *_OUT_OF_FOLD}
+    if not regressors or not all(name.isidentifier() for name in regressors):
+        raise ValueError("a stack needs regressors, named by letters, digits and underscores")
+    if taken := reserved & set(regressors):
+        raise ValueError(f"a regressor of a stack cannot be named {', '.join(sorted(taken))}")
+    return {
+        "population": complete_settings(
+            fit_population, config.get("population") or {}, "the population of a stack"
+        ),
+        "regressors": {name: complete_regressor(entry) for name, entry in regressors.items()},
+        "noise_floor": config.get("noise_floor"),
+        PUBLISHED: config.get(PUBLISHED),
+    }
+
+
+def train_stack_member(
+    development: pd.DataFrame,
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    fold: int,
+    stack: Mapping[str, Any],
+    seed: int,
+    *,
+    weights: Mapping[str, Any] | None = None,
+) -> tuple[StackMember, pd.DataFrame]:
+    """Train the member of a stack that sees neither labels nor light curves of one fold.
+
+    Parameters
+    ----------
+    development
+        Of `metalyra.train.development.make_development_set`; stars of fold -1 are left out.
+    fits, folded
+        Tables of all its stars.
+    fold
+        The fold that is held out.
+    stack
+        Of `complete_stack`.
+    seed
+        Seed of the study.
+    weights
+        Settings of `metalyra.train.weights.make_weights`; learnt from the stars of the other
+        folds.
+
+    Returns
+    -------
+    member : StackMember
+    out_of_fold : DataFrame
+        star_id, fold, feh, feh_err, spread, and the prediction of each regressor, for
+        the stars of the fold.
+
+    Raises
+    ------
+    ValueError
+        If a star has no fit, or the fold or all others are empty.
+    """
+    settings = complete_stack(stack)
+    stars = development[development["fold"] >= 0].sort_values("star_id")
+    fits = fits_of_stars(stars, fits)
+    held_out = (stars["fold"] == fold).to_numpy()
+    if held_out.all() or not held_out.any():
+        raise ValueError(f"fold {fold} leaves no stars to {'train' if held_out.all() else 'test'}")
+    known = stars[~held_out]
+    # Not even padded together with the fold, whose longest light curve would leave a trace.
+    curves = _pad_together(fits[~held_out], folded)
+    population = fit_population(curves, **settings["population"])
+    shapes = infer_shapes(population, curves)
+    inputs, feh = describe_shapes(shapes, curves.period), known["feh"].to_numpy(dtype=float)
+    linear = fit_regressor(
+        {"kind": "ridge"}, np.column_stack([shapes.coefficients, curves.period]), feh
+    )
+    counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
+    if settings["noise_floor"] is not None:
+        spread = measure_spread(shapes, linear.slopes[:-1])
+        counts = counts / (settings["noise_floor"] ** 2 + spread**2)
+    regressors = {
+        name: fit_regressor(
+            config,
+            inputs,
+            feh,
+            counts / counts.mean(),
+            derive_seed(seed, "train", f"{name} {fold}"),
+        )
+        for name, config in settings["regressors"].items()
+    }
+    member = StackMember(population, regressors, linear.slopes[:-1])
+    predicted, spread = predict_with_member(member, fits[held_out], folded)
+    out_of_fold = stars[held_out].reset_index(drop=True).assign(spread=spread)
+    out_of_fold[list(regressors)] = predicted
+    return member, out_of_fold[[*_OUT_OF_FOLD, *regressors]]
+
+
+def predict_with_member(
+    member: StackMember, fits: pd.DataFrame, folded: pd.DataFrame
+) -> tuple[Floats, Floats]:
+    """Predict [Fe/H] with each regressor of one member.
+
+    Returns
+    -------
+    predicted : array, shape (n, regressors)
+        Of the stars of status ok, in the order of `fits` (dex).
+    spread : array, shape (n,)
+        What the noise of the light curve adds to the error of [Fe/H] (dex).
+    """
+    stars = int((fits["status"] == OK).sum())
+    predicted, spread = np.empty((stars, len(member.regressors))), np.empty(stars)
+    for rows, curves in collect_curves(fits, folded):
+        shapes = infer_shapes(member.population, curves)
+        inputs = describe_shapes(shapes, curves.period)
+        for column, regressor in enumerate(member.regressors.values()):
+            predicted[rows, column] = regressor.predict(inputs)
+        spread[rows] = measure_spread(shapes, member.slopes)
+    return predicted, spread
+
+
+def measure_spread(shapes: Shapes, slopes: Floats) -> Floats:
+    """Return the error (dex) of [Fe/H] (n,) that the errors of the coefficients lead to."""
+    turned = np.matmul(shapes.covariances, slopes[:, None])[:, :, 0]
+    return np.sqrt((turned * slopes).sum(axis=1))
+
+
+def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Add to each star the prediction of the published network that has not seen its fold.
+
+    Raises
+    ------
+    ValueError
+        If there is no network for a fold, or no prediction for a star.
+    """
+    row = pd.Index(predictions["star_id"]).get_indexer(out_of_fold["star_id"])
+    columns = [f"member_{fold}" for fold in out_of_fold["fold"]]
+    if (row < 0).any() or not set(columns) <= set(predictions):
+        raise ValueError("the published networks do not predict every star of every fold")
+    values = predictions.to_numpy()[row, [predictions.columns.get_loc(name) for name in columns]]
+    return out_of_fold.assign(**{PUBLISHED: values.astype(float)})
+
+
+def combine(feh: Floats, predictions: Floats) -> Combination:
+    """Return the weights that bring the predictions (n, regressors) closest to [Fe/H] (n,).
+
+    Least squares with weights that are not negative (Breiman 1996).
+    """
+    from scipy.optimize import nnls
+
+    centre, mean = predictions.mean(axis=0), feh.mean()
+    weights, _ = nnls(predictions - centre, feh - mean)
+    return Combination(weights, float(mean - centre @ weights))
+
+
+def combine_folds(out_of_fold: pd.DataFrame, names: Sequence[str]) -> dict[int, Combination]:
+    """Return the combination of the regressors `names` that each fold leads to if left out.
+
+    Parameters
+    ----------
+    out_of_fold
+        fold, feh, and a column for each regressor.
+    """
+    feh, fold = out_of_fold["feh"].to_numpy(dtype=float), out_of_fold["fold"].to_numpy()
+    predictions = out_of_fold[list(names)].to_numpy(dtype=float)
+    return {
+        int(number): combine(feh[fold != number], predictions[fold != number])
+        for number in np.unique(fold)
+    }
+
+
+def write_stack_member(member: StackMember, path: Path | str) -> None:
+    """Write a member as one NumPy archive of plain arrays, complete or not at all."""
+    arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
+    for name, regressor in member.regressors.items():
+        for key, array in regressor._asdict().items():
+            arrays[f"regressors/{name}/{type(regressor).__name__}/{key}"] = array
+    with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez(file, slopes=member.slopes, **arrays, allow_pickle=False)
+
+
+def read_stack_member(path: Path | str) -> StackMember:
+    """Read a member; arrays only, no objects."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    parts: dict[tuple[str, str], dict[str, NDArray]] = {}
+    for name, array in arrays.items():
+        if name.startswith("regressors/"):
+            _, regressor, form, key = name.split("/")
+            parts.setdefault((regressor, form), {})[key] = array
+    population = Population(*(arrays[f"population/{key}"] for key in Population._fields))
+    regressors = {name: FORMS[form](**entries) for (name, form), entries in parts.items()}
+    return StackMember(population, regressors, arrays["slopes"])
+
+
+def fits_of_stars(stars: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    """Return the fits of the stars of a development set, in its order."""
+    row = pd.Index(fits["star_id"]).get_indexer(stars["star_id"])
+    if (row < 0).any() or (fits["status"].to_numpy()[row] != OK).any():
+        raise ValueError("a star of the development set has no fit")
+    return fits.iloc[row].reset_index(drop=True)
+
+
+def _pad_together(fits: pd.DataFrame, folded: pd.DataFrame) -> Curves:
+    """Return the light curves of all stars, padded to the longest."""
+    groups = list(collect_curves(fits, folded))
+    length = max(curves.phase.shape[1] for _, curves in groups)
+    padded = [
+        Curves(
+            *(
+                np.pad(values, ((0, 0), (0, length - values.shape[1])))
+                for values in (curves.phase, curves.mag, curves.used)
+            ),
+            curves.period,
+        )
+        for _, curves in groups
+    ]
+    order = np.argsort(np.concatenate([rows for rows, _ in groups]))
+    return Curves(*(np.concatenate(parts)[order] for parts in zip(*padded, strict=True)))

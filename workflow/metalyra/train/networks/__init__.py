@@ -1,0 +1,146 @@
+"""The networks: a configuration in, a Keras model out.
+
+All networks share one frame: the sequences are scaled, a body of the configured kind
+turns them into features, a linear head turns these into [Fe/H]. The scaling of the
+inputs and of the output is part of the network, so that its weights are all there is to
+know about it. Keras is only imported when a network is built.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metalyra.core.settings import complete_settings
+from metalyra.train.networks.attention import attention_gru, transformer
+from metalyra.train.networks.convolutional import convolutional
+from metalyra.train.networks.hybrid import conv_gru, conv_lstm
+from metalyra.train.networks.recurrent import bigru, bilstm, gru, lstm
+from metalyra.train.networks.residual import fcn, inception_time, resnet
+from metalyra.train.networks.two_branch import joined_convolutional, principal_components
+from metalyra.train.sequences import PADDING
+
+if TYPE_CHECKING:
+    import keras
+
+KINDS: Mapping[str, Callable[..., "keras.KerasTensor"]] = {
+    "attention_gru": attention_gru,
+    "bigru": bigru,
+    "bilstm": bilstm,
+    "conv_gru": conv_gru,
+    "conv_lstm": conv_lstm,
+    "convolutional": convolutional,
+    "fcn": fcn,
+    "gru": gru,
+    "inception_time": inception_time,
+    "joined_convolutional": joined_convolutional,
+    "lstm": lstm,
+    "principal_components": principal_components,
+    "resnet": resnet,
+    "transformer": transformer,
+}
+"""Bodies of networks by kind; their hyper-parameters are the functions' keyword arguments."""
+
+
+ANY_LENGTH = frozenset({"bigru", "bilstm", "gru", "lstm"})
+"""Kinds that read sequences of any length, and predict the same with less padding."""
+
+
+def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a network with all its hyper-parameters.
+
+    Raises
+    ------
+    ValueError
+        If the kind or a hyper-parameter is unknown.
+    """
+    hyperparameters = dict(config)
+    kind = hyperparameters.pop("kind", None)
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of network {kind!r}; known are {', '.join(KINDS)}")
+    return {"kind": kind, **complete_settings(KINDS[kind], hyperparameters, f"a {kind} network")}
+
+
+def build_network(
+    config: Mapping[str, Any], steps: int | None, channels: int, precision: str = "float32"
+) -> "keras.Model":
+    """Build a network with fresh weights and no scaling.
+
+    Parameters
+    ----------
+    config
+        The kind of the network under `kind`, and its hyper-parameters: see `KINDS`.
+    steps, channels
+        Shape of a sequence. Steps where all channels are padding are masked. None for
+        any number of steps, which the kinds of `ANY_LENGTH` read.
+    precision
+        Keras' policy of the numbers that the body computes with; its weights, and the
+        scaling of the sequences and of [Fe/H], are float32 with any.
+
+    Returns
+    -------
+    keras.Model
+        From sequences (n, steps, channels) to [Fe/H] (n, 1).
+
+    Raises
+    ------
+    ValueError
+        If the kind or a hyper-parameter is unknown.
+    """
+    import keras
+
+    from metalyra.train.networks.layers import FixedScaling, PaddingMask
+
+    hyperparameters = complete_network(config)
+    body = KINDS[hyperparameters.pop("kind")]
+    inputs = keras.Input((steps, channels), name="sequences")
+    mask = PaddingMask(name="mask", dtype="float32")(inputs)
+    scaled = FixedScaling(name="input_scaling", dtype="float32")(inputs)
+    usual = keras.config.dtype_policy()
+    # A network, too, asks for the policy when it is made, to scale its loss.
+    keras.config.set_dtype_policy(precision)
+    try:
+        features = body(scaled, mask, **hyperparameters)
+        head = keras.layers.Dense(1, name="head", dtype="float32")(features)
+        feh = FixedScaling(name="output_scaling", dtype="float32")(head)
+        return keras.Model(inputs, feh, name="network")
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def set_scaling(
+    network: "keras.Model", sequences: np.ndarray, feh: np.ndarray, weights: np.ndarray
+) -> None:
+    """Standardise the inputs and the output of a network by its training set.
+
+    Principal components, where the network has them, are found in the same set.
+
+    Parameters
+    ----------
+    network
+        Of `build_network`.
+    sequences : array, shape (n, steps, channels)
+        Each channel gets mean 0 and standard deviation 1 over its unmasked steps.
+    feh : array, shape (n,)
+        The network's head predicts it in units of its standard deviation from its mean.
+    weights : array, shape (n,)
+        Weights of the stars in the mean and standard deviation of `feh`.
+    """
+    import keras
+
+    from metalyra.train.networks.layers import PrincipalComponents
+
+    points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
+    mean, deviation = points.mean(axis=0), points.std(axis=0)
+    deviation[np.ptp(points, axis=0) == 0] = 1
+    network.get_layer("input_scaling").set_weights([1 / deviation, -mean / deviation])
+    mean_feh = np.average(feh, weights=weights)
+    variance_feh = np.average((feh - mean_feh) ** 2, weights=weights)
+    deviation_feh = np.sqrt(variance_feh) if np.ptp(feh) > 0 else 1.0
+    network.get_layer("output_scaling").set_weights(
+        [np.array([deviation_feh]), np.array([mean_feh])]
+    )
+    for layer in network.layers:
+        if isinstance(layer, PrincipalComponents):
+            curves = keras.Model(network.input, layer.input).predict_on_batch(sequences)
+            layer.adapt(np.asarray(curves))

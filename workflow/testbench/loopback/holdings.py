@@ -1,0 +1,26 @@
+"""What each archive that answers queries holds."""
+
+from pathlib import Path
+
+from testbench.loopback.catalogues import catalogues
+from testbench.loopback.gaia_tables import METADATA, gaia_tables
+from testbench.loopback.tables import Database
+from testbench.loopback.vvv_tables import eso_tables, vsa_tables
+
+
+def open_holdings(folder: Path) -> dict[str, Database]:
+    """Return the tables of each archive, by service.
+
+    Parameters
+    ----------
+    folder
+        Laid out as the mirror. A table is read when a query first asks for it; what the
+        folder has not is an empty table.
+    """
+    return {
+        "gaia": Database(gaia_tables(folder, "gaia", epochs=False), METADATA),
+        "gaia_aip": Database(gaia_tables(folder, "g", epochs=True), METADATA),
+        "eso": Database(eso_tables(folder)),
+        "vsa": Database(vsa_tables(folder)),
+        "vizier": Database(catalogues(folder)),
+    }
