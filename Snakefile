@@ -8,3 +8,10 @@ The workflow is workflow/Snakefile, where other workflows find it as a module.
 
 
 include: "workflow/Snakefile"
+
+
+# The default target of a file that is included does not count.
+rule study:
+    default_target: True
+    input:
+        rules.all.input,

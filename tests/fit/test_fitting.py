@@ -16,7 +16,7 @@ from metalyra.core.tables import read_metadata, read_table, write_table
 from metalyra.fit import fitting
 from metalyra.fit.fitting import PERIODS, FitSettings, fit_stars, measure_shape, rotate
 from metalyra.fit.fourier import evaluate_harmonics, measure_phase_coverage
-from tests.test_fourier import PERIOD, make_light_curve
+from tests.fit.test_fourier import PERIOD, make_light_curve
 
 
 def make_chunk(count=12, epochs=120, noise=0.02, band="I"):

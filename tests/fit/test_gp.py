@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from metalyra.fit import gp
 from metalyra.fit.fourier import evaluate_harmonics
-from tests.test_fourier import PERIOD, make_light_curve
+from tests.fit.test_fourier import PERIOD, make_light_curve
 
 HARMONICS = 30
 

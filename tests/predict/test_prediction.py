@@ -15,7 +15,7 @@ from metalyra.train.ensembles import save_network
 from metalyra.train.evaluation import evaluate
 from metalyra.train.networks import ANY_LENGTH, build_network
 from metalyra.train.sequences import PADDING, sequence_shape
-from tests.test_domain import draw_fits
+from tests.predict.test_training_range import draw_fits
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

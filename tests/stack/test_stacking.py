@@ -26,7 +26,7 @@ from metalyra.train.development import TRAINING_SET, make_development_set, selec
 from metalyra.train.ensembles import save_network
 from metalyra.train.networks import build_network
 from metalyra.train.sequences import sequence_shape
-from tests.test_domain import draw_fits
+from tests.predict.test_training_range import draw_fits
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 
 from metalyra.core.containers import stream_members
 from metalyra.surveys import SurveyError, check_stars, survey
-from tests.test_archives import write_tar
+from tests.core.test_containers import write_tar
 
 DG22 = survey("dg22")
 

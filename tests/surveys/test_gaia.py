@@ -14,8 +14,8 @@ from metalyra.core.containers import stream_members
 from metalyra.surveys import SurveyError, check_stars, survey
 from metalyra.surveys.gaia import RELEASES, locate_source
 from metalyra.surveys.gaia_epochs import read_epochs
-from tests.test_archives import write_folder, write_zip
-from tests.test_surveys_serialisations import serialise
+from tests.core.test_containers import write_folder, write_zip
+from tests.surveys.test_serialisations import serialise
 
 DR2, DR3 = survey("gaia_dr2"), survey("gaia_dr3")
 

@@ -12,7 +12,7 @@ from metalyra.core.chunks import chunk_of
 from metalyra.core.containers import ArchiveError
 from metalyra.core.tables import read_table, read_tables
 from metalyra.surveys import LightCurve, SurveyError, ingest, survey
-from tests.test_archives import write_tar
+from tests.core.test_containers import write_tar
 
 OGLE = survey("ogle")
 IDS = [f"OGLE-BLG-RRLYR-{i:05d}" for i in range(1, 41)]

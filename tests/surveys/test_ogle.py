@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from metalyra.surveys import SurveyError, check_stars, survey
-from tests.test_archives import write_folder, write_tar
+from tests.core.test_containers import write_folder, write_tar
 
 OGLE = survey("ogle")
 

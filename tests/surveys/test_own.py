@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from metalyra.surveys import SurveyError, check_stars, survey
-from tests.test_archives import write_folder
+from tests.core.test_containers import write_folder
 
 OWN = survey("own")
 

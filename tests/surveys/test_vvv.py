@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from metalyra.surveys import SurveyError, check_stars, survey
 from metalyra.surveys.time_scales import to_heliocentric
 from metalyra.surveys.vvv_tables import APERTURES, MAX_SEPARATION
-from tests.test_archives import write_tar
-from tests.test_surveys_serialisations import serialise
+from tests.core.test_containers import write_tar
+from tests.surveys.test_serialisations import serialise
 
 VVV = survey("vvv")
 MAGNITUDES = "14.183 0.028 14.081 0.026 13.974 0.028 13.780 0.031 13.632 0.036"

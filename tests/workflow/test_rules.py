@@ -3,21 +3,30 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from metalyra.core.fingerprints import find_module, trace_imports
+
 ROOT = Path(__file__).parents[2]
 RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 PROFILES = sorted((ROOT / "workflow/profiles").glob("*/profile.v9+.yaml"))
+OURS = {"metalyra", "testbench", "snakemake"}
 MODULES = {"job", "stage_tables"}  # of workflow/scripts; the others are scripts of rules
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
 DIRECTIVES = ("output", "log", "benchmark", "threads", "resources", "conda", "message", "script")
 
 
-PACKAGES = {"astropy_healpix": "astropy-healpix", "yaml": "pyyaml", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "astropy_healpix": "astropy-healpix",
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "lazy_loader": "lazy-loader",
+}
 """Packages that are imported by another name."""
 
 
@@ -94,35 +103,19 @@ def test_an_environment_has_what_its_scripts_import(path):
     assert imported - names == set()
 
 
-def file_of(module: str) -> Path | None:
-    """Return the file of a script or of a module of the library."""
-    for folder in (ROOT / "workflow/scripts", ROOT / "workflow"):
-        path = folder.joinpath(*module.split("."))
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    return None
-
-
 def third_party_imports(scripts: set[str]) -> set[str]:
     """Return the packages that scripts need, with all of the library that they import."""
-    pending, seen, found = set(scripts), set(), set()
-    while pending:
-        module = pending.pop()
-        seen.add(module)
-        path = file_of(module)
-        for node in ast.walk(ast.parse(path.read_text())) if path else ():
+    found = set()
+    for module in trace_imports(*(f"{script}.py" for script in scripts)):
+        for node in ast.walk(ast.parse(find_module(module).read_text())):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                names = [node.module]
             else:
                 continue
-            for name in names:
-                top = name.partition(".")[0]
-                if top in MODULES | {"metalyra"}:
-                    pending |= {name} - seen
-                elif top not in sys.stdlib_module_names | {"snakemake"}:
+            for top in {name.partition(".")[0] for name in names}:
+                if top not in sys.stdlib_module_names | MODULES | OURS:
                     found.add(PACKAGES.get(top, top))
     return found
 
@@ -155,9 +148,10 @@ def test_the_lock_holds_hashes_and_no_index_addresses():
 
 def test_every_requirement_is_locked():
     locked = locked_versions((3, 11))
-    for line in (ROOT / "requirements.in").read_text().splitlines():
-        if line and not line.startswith("#"):
-            assert re.split(r"[\[<>=]", line)[0] in locked
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group in (project["dependencies"], *project["optional-dependencies"].values()):
+        for requirement in group:
+            assert re.split(r"[\[<>=]", requirement)[0].lower() in locked
 
 
 def test_scripts_define_nothing():

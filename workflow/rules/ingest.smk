@@ -36,7 +36,9 @@ for sample, settings in config["samples"].items():
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required="match" not in settings and settings["phases"] == "measured",
             # The releases of one archive are read by one module.
-            library=fingerprint("ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"),
+            library=fingerprint(
+                "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"
+            ),
         message:
             f"Reading the stars and light curves of {sample}"
         script:

@@ -38,19 +38,24 @@ def fingerprint(*sources: str) -> str:
     ModuleNotFoundError
         If there is no such script or module.
     """
+    digest = hashlib.sha256()
+    for module in sorted(trace_imports(*sources)):
+        digest.update(f"{module}\n{_normalised(module)}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def trace_imports(*sources: str) -> set[str]:
+    """Return scripts and modules, and all of ours that they import; see `fingerprint`."""
     pending = {f"{_SCRIPTS}.{name[:-3]}" if name.endswith(".py") else name for name in sources}
     seen: set[str] = set()
     while pending:
         module = pending.pop()
         seen.add(module)
         pending |= _imports(module) - seen
-    digest = hashlib.sha256()
-    for module in sorted(seen):
-        digest.update(f"{module}\n{_normalised(module)}\n".encode())
-    return digest.hexdigest()[:12]
+    return seen
 
 
-def _path(module: str) -> Path | None:
+def find_module(module: str) -> Path | None:
     """Return the file of a module, or None if there is no such module."""
     path = _ROOT.joinpath(*module.split("."))
     candidates = (path.with_suffix(".py"), path / "__init__.py")
@@ -59,7 +64,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _parse(module: str) -> ast.Module:
-    path = _path(module)
+    path = find_module(module)
     if path is None:
         raise ModuleNotFoundError(f"no module or script {module}")
     return ast.parse(path.read_text(), str(path))
@@ -68,7 +73,7 @@ def _parse(module: str) -> ast.Module:
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Return our modules that a module imports, wherever in its code."""
-    return frozenset(name for name in _named(module) if _path(name) is not None)
+    return frozenset(name for name in _named(module) if find_module(name) is not None)
 
 
 def _named(module: str) -> Iterator[str]:
@@ -91,7 +96,7 @@ def _sources(package: str, name: str) -> Iterator[str]:
         yield f"{_SCRIPTS}.{package}"
     elif name in (origins := _origins(package)):
         yield origins[name]
-    elif _path(f"{package}.{name}") is not None:
+    elif find_module(f"{package}.{name}") is not None:
         yield f"{package}.{name}"
     else:
         yield package

@@ -68,8 +68,8 @@ def predict_stars(
         `metalyra.predict.uncertainty.total_errors`; feh_std, the standard deviation of all members
         with ddof 0; in_training; shape_distance and out_of_domain, see
         `metalyra.predict.training_range.Judgement`; member_0, member_1, ...: the [Fe/H] of
-        each. A star that fails a cut or is unlike the training set keeps its value. A star's values are
-        the same to the last bit whatever other stars are in the call.
+        each. A star that fails a cut or is unlike the training set keeps its value. A star's
+        values are the same to the last bit whatever other stars are in the call.
 
     Raises
     ------
