@@ -36,6 +36,7 @@ lint: setup
 	$(BIN)/ruff check $(STYLED)
 	$(BIN)/ruff format --check $(STYLED)
 	$(BIN)/snakefmt --check $(SNAKEFILES)
+	$(BIN)/lint-imports
 	$(SNAKEMAKE) --lint
 
 format: setup

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from metalyra.core.resources import MIRROR_VARIABLE
 from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.given_paths import (
-    MIRROR_VARIABLE,
     find_wrong_paths,
     identify,
     list_light_curves,

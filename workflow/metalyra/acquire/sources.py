@@ -16,9 +16,8 @@ import yaml
 
 from metalyra.acquire.downloads import Courtesy, DownloadError, download
 from metalyra.acquire.services import Services
-from metalyra.core.resources import RESOURCES
+from metalyra.core.resources import MIRROR_VARIABLE, RESOURCES
 from metalyra.core.tables import replace_when_complete
-from metalyra.study.given_paths import MIRROR_VARIABLE
 
 logger = logging.getLogger(__name__)
 

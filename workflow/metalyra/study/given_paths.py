@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-MIRROR_VARIABLE = "METALYRA_MIRROR"
-"""Environment variable with the mirror's folder."""
+from metalyra.core.resources import MIRROR_VARIABLE
 
 _STARS = "give a CSV file with the columns star_id and period"
 _LIGHT_CURVES = "give a folder or archive of <star_id>.csv, or one table (.parquet or .csv)"

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from metalyra.acquire.sources import MIRROR_VARIABLE, find_mirror
+from metalyra.acquire.sources import find_mirror
+from metalyra.core.resources import MIRROR_VARIABLE
 from testbench.loopback.datalink import LAYOUTS
 from testbench.loopback.faults import KINDS, Faults
 from testbench.loopback.server import VARIABLE, LoopbackArchive
