@@ -1,3 +1,3 @@
 """MetaLyra: metallicities of RR Lyrae stars from the shapes of their light curves."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
