@@ -17,7 +17,7 @@ def mirror() -> Path:
     folder = Path(os.environ.get("METALYRA_MIRROR", ROOT.parent / "shared/mirror"))
     if not folder.is_dir():
         reason = f"no real data: METALYRA_MIRROR names no folder ({folder})"
-        if os.environ.get("CI"):
+        if os.environ.get("CI") and not os.environ.get("METALYRA_WITHOUT_MIRROR"):
             pytest.fail(reason)
         pytest.skip(reason)
     return folder.resolve()

@@ -12,6 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the runs of the workflow as slow; those of one project are for one process."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            for project in sorted(_PROJECTS.intersection(item.fixturenames)):
+                item.add_marker(pytest.mark.xdist_group(project))
+
+
+_PROJECTS = {"demo", "finished", "sky"}
+"""Fixtures that take minutes to make."""
+
+
 class Project:
     """A copy of the project as a fresh clone has it, with its own results."""
 
