@@ -1,3 +1,4 @@
+import ast
 import shutil
 from pathlib import Path
 
@@ -89,3 +90,47 @@ def test_the_surveys_modules_have_fingerprints_of_their_own(tmp_path, monkeypatc
     forget()
     assert after[0] != before[0]
     assert after[1] == before[1]
+
+
+def test_a_name_that_a_package_hands_on_counts_with_its_module_alone(library):
+    rooms = library / "metalyra/rooms"
+    (rooms / "__init__.pyi").write_text("from .first import value as value\n")
+    (rooms / "second.py").write_text("other = 5\n")
+    (library / "metalyra/outer.py").write_text("from metalyra.rooms import value\n")
+    forget()
+    assert fingerprints.trace_imports("metalyra.outer") == {
+        "metalyra.outer",
+        "metalyra.rooms.first",
+    }
+    assert changes(library, "rooms/first.py", "value = 4", "value = 5")
+    assert not changes(library, "rooms/second.py", "other = 5", "other = 6")
+
+
+def test_a_script_counts_with_the_scripts_that_it_imports(library):
+    scripts = library / "scripts"
+    scripts.mkdir()
+    (scripts / "job.py").write_text("value = 1\n")
+    (scripts / "fit.py").write_text("from job import value\nfrom metalyra.inner import value\n")
+    forget()
+    traced = fingerprints.trace_imports("fit.py")
+    assert traced == {"scripts.fit", "scripts.job", "metalyra.inner", "metalyra.rooms.first"}
+
+
+def test_what_newer_pythons_add_to_a_tree_does_not_count(library, monkeypatch):
+    before = fingerprints.fingerprint("metalyra.inner")
+    parse = ast.parse
+
+    def parse_as_newer(*arguments):
+        tree = parse(*arguments)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                node.type_params = []
+        return tree
+
+    monkeypatch.setattr(ast.FunctionDef, "_fields", (*ast.FunctionDef._fields, "type_params"))
+    monkeypatch.setattr(ast, "parse", parse_as_newer)
+    forget()
+    assert any(
+        "type_params" in node._fields for node in ast.walk(fingerprints._parse("metalyra.inner"))
+    )
+    assert fingerprints.fingerprint("metalyra.inner") == before

@@ -1,6 +1,7 @@
 """The demo study: what it makes, and how right it is."""
 
 import json
+import re
 import resource
 
 import numpy as np
@@ -192,3 +193,24 @@ def test_a_dry_run_of_the_demo_takes_less_than_five_seconds(new_project):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "simulate" in output
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+
+
+@pytest.mark.parametrize(
+    ("module", "again", "not_again"),
+    [
+        ("products/ledger", {"ledger"}, {"fit", "label", "develop", "train", "predict"}),
+        ("fit/gp", {"fit", "label", "develop", "train", "predict"}, {"ingest_gaia_dr2_g", "match"}),
+    ],
+)
+def test_an_edit_of_the_library_repeats_what_depends_on_it(demo, module, again, not_again):
+    path = demo.path(f"workflow/metalyra/{module}.py")
+    text = path.read_text()
+    path.write_text(f"{text}\nANOTHER_CONSTANT = 1\n")
+    try:
+        output = demo.run("--cores", "1", "--dry-run")
+    finally:
+        path.write_text(text)
+    planned = set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE))
+    assert again <= planned
+    assert not not_again & planned
+    assert "Nothing to be done" in demo.run("--cores", "1", "--dry-run")
