@@ -37,6 +37,7 @@ lint: setup
 	$(BIN)/ruff format --check $(STYLED)
 	$(BIN)/snakefmt --check $(SNAKEFILES)
 	$(BIN)/lint-imports
+	$(BIN)/python -m metalyra.study.reference --check
 	$(SNAKEMAKE) --lint
 
 format: setup

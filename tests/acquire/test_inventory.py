@@ -12,7 +12,6 @@ from metalyra.acquire.sources import SourceError, read_registry
 from metalyra.study.configuration import ConfigurationError, read_yaml, resolve_config
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
 ARCHIVES = read_archives()
 
@@ -58,7 +57,7 @@ def load(*files) -> dict:
     config: dict = {}
     for file in files:
         update_config(config, json.loads(json.dumps(yaml.safe_load((ROOT / file).read_text()))))
-    return resolve_config(config, SCHEMA, RELATIONS, ARCHIVES["archives"])
+    return resolve_config(config, RELATIONS, ARCHIVES["archives"])
 
 
 def sources_of(config) -> list[str]:
@@ -161,7 +160,7 @@ def test_a_wrong_query_is_named(changes, message):
     config["queries"] = {LIST: {**config["queries"][LIST], **changes}}
     config["samples"]["gaia_dr3_g"]["light_curves"] = ["gaia_dr3/a.zip"]
     with pytest.raises(ConfigurationError, match=message) as caught:
-        resolve_config(config, SCHEMA, RELATIONS, ARCHIVES["archives"])
+        resolve_config(config, RELATIONS, ARCHIVES["archives"])
     assert all(LIST in problem for problem in caught.value.problems)
 
 
@@ -177,19 +176,19 @@ def test_the_file_of_a_query_is_within_the_mirror_and_named_as_what_it_is(name, 
     config["queries"] = {name: config["queries"][LIST]}
     config["samples"]["gaia_dr3_g"]["light_curves"] = ["gaia_dr3/a.zip"]
     with pytest.raises(ConfigurationError, match=message):
-        resolve_config(config, SCHEMA, RELATIONS, ARCHIVES["archives"])
+        resolve_config(config, RELATIONS, ARCHIVES["archives"])
 
 
 def test_a_file_with_batches_needs_its_query():
     config = yaml.safe_load(MONTI.read_text())
     config["samples"]["gaia_dr3_g"]["light_curves"] = ["gaia_dr3/{batch}.zip"]
     with pytest.raises(ConfigurationError, match=r"samples\.gaia_dr3_g: the query 'gaia_dr3/\{b"):
-        resolve_config(config, SCHEMA, RELATIONS, ARCHIVES["archives"])
+        resolve_config(config, RELATIONS, ARCHIVES["archives"])
 
 
 def test_the_files_of_all_batches_are_the_samples():
     config = load(MONTI)
     expected = [CURVES.format(batch=number) for number in range(2)]
     assert config["samples"]["gaia_dr3_g"]["light_curves"] == expected
-    again = resolve_config(config, SCHEMA, RELATIONS, ARCHIVES["archives"])
+    again = resolve_config(config, RELATIONS, ARCHIVES["archives"])
     assert again == config

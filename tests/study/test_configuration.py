@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -11,25 +12,34 @@ import yaml
 from metalyra.fit.fitting import FitSettings
 from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
-from metalyra.label.relations import PHI31_SOURCES, estimate_metallicity
+from metalyra.label.relations import estimate_metallicity
 from metalyra.match.crossmatch import match_stars
-from metalyra.study.configuration import (
-    ConfigurationError,
-    band_of_model,
-    read_yaml,
-    resolve_config,
-)
+from metalyra.study import messages
+from metalyra.study.checks import band_of_model
+from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.experiments import EFFORTS
+from metalyra.study.messages import ConfigurationError
+from metalyra.study.model import (
+    Experiment,
+    FirstOvertoneFit,
+    Fit,
+    Labelling,
+    Match,
+    Model,
+    Study,
+    Training,
+    Weights,
+)
 from metalyra.surveys import SURVEYS
 from metalyra.train.networks import KINDS, complete_network
 from metalyra.train.sequences import RECIPES, complete_recipe
-from metalyra.train.training_settings import CHOICES, TrainingSettings
+from metalyra.train.training_settings import TrainingSettings
 from metalyra.train.weights import make_weights
 from tests.papers import DEKANY_GREBEL_2022, MONTI_2024_SEQUENCES, MONTI_2025_SEQUENCES
 from tests.papers import MONTI_2024 as MONTI_2024_NETWORKS
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
+
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 OWN_SAMPLE = {"survey": "own", "band": "G", "stars": ["s.csv"], "light_curves": ["curves"]}
@@ -46,7 +56,7 @@ def load(name: str, **keys) -> dict:
 
 
 def resolve(config: dict) -> dict:
-    return resolve_config(config, SCHEMA, RELATIONS)
+    return resolve_config(config, RELATIONS)
 
 
 def problems_of(config: dict) -> list[str]:
@@ -93,15 +103,12 @@ def test_a_sample_has_the_settings_of_the_study_but_for_its_own():
     assert (samples["ogle_i"]["chunks"], samples["vvv_ks"]["chunks"]) == (2, 9)
 
 
-def test_every_default_of_the_schema_is_filled_in():
+def test_every_default_of_the_model_is_filled_in():
     config = load("config")
     del config["chunks"]
     resolved = resolve(config)
-    for key, part in SCHEMA["properties"].items():
-        if "default" in part:
-            assert key in resolved
-    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
-        assert resolved["samples"]["ogle_i"]["fit"][key] == part["default"]
+    assert set(Study.defaults()) <= set(resolved)
+    assert resolved["samples"]["ogle_i"]["fit"] == {**Fit.defaults(), **config.get("fit", {})}
     assert resolved["samples"]["ogle_i"]["phases"] == "measured"
 
 
@@ -213,38 +220,33 @@ def test_a_study_without_samples_says_how_own_stars_are_given():
     )
 
 
-def properties_of(definition: str, choice: str, value: str) -> set[str]:
-    """Return the keys that the schema allows beside a choice."""
-    for rule in SCHEMA["$defs"][definition]["allOf"]:
-        if value in rule["if"]["properties"][choice]["enum"]:
-            return set(rule["then"]["properties"]) - {choice}
-    raise AssertionError(f"no settings for {choice} {value}")
-
-
 def settings_of(function) -> set[str]:
     parameters = inspect.signature(function).parameters.values()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize(
-    ("definition", "choice", "functions"),
-    [("network", "kind", KINDS), ("sequence", "recipe", RECIPES)],
-)
-def test_the_schema_knows_the_librarys_networks_and_recipes(definition, choice, functions):
-    assert set(SCHEMA["$defs"][definition]["properties"][choice]["enum"]) == set(functions)
-    for name, function in functions.items():
-        # The alignment is of the curves that a recipe gets.
-        ours = {"alignment"} if choice == "recipe" else set()
-        assert properties_of(definition, choice, name) == settings_of(function) | ours
+def parts_of(annotation) -> dict[str, set[str]]:
+    """Return the keys of each alternative of a part, by the value of the key that chooses."""
+    found = {}
+    for part in get_args(annotation):
+        (_, field), *others = part.model_fields.items()
+        found[get_args(field.annotation)[0]] = {name for name, _ in others}
+    return found
 
 
-def test_the_schema_knows_the_settings_of_the_training_and_the_weights():
-    training = SCHEMA["$defs"]["training"]["properties"]
-    assert set(training) == settings_of(TrainingSettings)
-    for name, allowed in CHOICES.items():
-        assert set(training[name]["enum"]) == set(allowed)
-    weights = SCHEMA["$defs"]["model"]["properties"]["weights"]["properties"]
-    assert set(weights) == settings_of(make_weights)
+def test_the_model_knows_the_librarys_networks_and_recipes():
+    networks = parts_of(Model.model_fields["network"].annotation)
+    assert networks == {kind: settings_of(body) for kind, body in KINDS.items()}
+    # The alignment is of the curves that a recipe gets.
+    sequences = parts_of(Model.model_fields["sequence"].annotation)
+    assert sequences == {
+        recipe: settings_of(function) | {"alignment"} for recipe, function in RECIPES.items()
+    }
+
+
+def test_the_model_knows_the_settings_of_the_training_and_the_weights():
+    assert set(Training.model_fields) == settings_of(TrainingSettings)
+    assert set(Weights.model_fields) == settings_of(make_weights)
 
 
 def test_an_experiment_becomes_models_as_the_effort_asks_for():
@@ -318,10 +320,9 @@ def test_a_mistake_in_an_experiment_is_named(path, value, message):
     assert any(re.search(message, problem) for problem in problems)
 
 
-def test_the_schema_knows_the_efforts_of_an_experiment():
-    experiment = SCHEMA["properties"]["experiments"]["additionalProperties"]["properties"]
-    assert tuple(SCHEMA["properties"]["effort"]["enum"]) == EFFORTS
-    assert set(EFFORTS) < set(experiment)
+def test_the_model_knows_the_efforts_of_an_experiment():
+    assert get_args(Study.model_fields["effort"].annotation) == EFFORTS
+    assert set(EFFORTS) < set(Experiment.model_fields)
 
 
 def test_an_experiment_and_a_table_need_different_names():
@@ -330,40 +331,39 @@ def test_an_experiment_and_a_table_need_different_names():
     assert problem.startswith("experiments.table_a1: the name is that of a table")
 
 
-def test_the_schema_knows_the_settings_of_the_labels():
-    labelling = SCHEMA["$defs"]["sample"]["properties"]["labelling"]["properties"]
+def test_the_model_knows_the_settings_of_the_labels_and_of_a_match():
     # The band is that of the sample.
-    assert set(labelling) | {"band"} == settings_of(estimate_metallicity)
-    assert tuple(labelling["phi31"]["enum"]) == PHI31_SOURCES
+    assert set(Labelling.model_fields) | {"band"} == settings_of(estimate_metallicity)
+    assert set(Match.model_fields) == {"reference", "radius"} | settings_of(match_stars)
 
 
-def test_the_schema_knows_the_settings_of_a_match_with_their_defaults():
-    match = SCHEMA["$defs"]["sample"]["properties"]["match"]["properties"]
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(match_stars).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    assert {name: match[name]["default"] for name in defaults} == defaults
-    assert {*match} == {"reference", "radius", *defaults}
-
-
-def test_the_schema_has_the_fits_settings_with_their_defaults():
-    general = {field.name: field.default for field in dataclasses.fields(FitSettings)}
-    regression = {field.name: field.default for field in dataclasses.fields(RegressionSettings)}
-    known = {**general, **regression}
-    for key, part in SCHEMA["properties"]["fit"]["properties"].items():
-        if key != "rrc":
-            assert part["default"] == known.pop(key), key
+def test_the_model_knows_the_settings_of_a_fit():
+    general = {field.name for field in dataclasses.fields(FitSettings)}
+    regression = {field.name for field in dataclasses.fields(RegressionSettings)}
     # The first-overtone stars' settings are the group rrc; the phases are the sample's.
-    assert set(known) == {"regression", "rrc_regression", "phases"}
-    rrc = SCHEMA["properties"]["fit"]["properties"]["rrc"]
-    assert set(rrc["properties"]) == set(regression) - {"published"}
-    assert set(SCHEMA["properties"]["fit"]["properties"]["kernel"]["enum"]) == set(KERNELS)
+    known = general | regression | {"rrc"} - {"regression", "rrc_regression", "phases"}
+    assert set(Fit.model_fields) == known - {"regression", "rrc_regression", "phases"}
+    assert set(FirstOvertoneFit.model_fields) == regression - {"published"}
+    FitSettings.from_config(resolve(load("config"))["fit"])
 
 
-def test_the_schema_knows_the_surveys():
-    assert set(SCHEMA["$defs"]["sample"]["properties"]["survey"]["enum"]) == set(SURVEYS)
+@pytest.mark.parametrize(
+    ("path", "value", "registry"),
+    [("fit", {"kernel": "none"}, KERNELS), ("samples.ogle_i.survey", "none", SURVEYS)],
+)
+def test_what_a_registry_holds_is_allowed(path, value, registry):
+    [problem] = problems_of(changed("config", path, value))
+    assert problem.endswith(f"allowed: {', '.join(registry)}")
+
+
+def test_a_key_that_was_renamed_has_its_new_name_in_the_message(monkeypatch):
+    renamed = {"star_lists": "samples", "models.*.cut": "cuts"}
+    monkeypatch.setattr(messages, "RENAMED", renamed)
+    config = changed("config", "models.demo_g.cut", {}) | {"star_lists": {}}
+    assert problems_of(config) == [
+        "models.demo_g: the key 'cut' is called 'cuts' now",
+        "the study: the key 'star_lists' is called 'samples' now",
+    ]
 
 
 SEARCH = {"model": "demo_g", "ranges": {"training.learning_rate": [0.01, 0.001]}}

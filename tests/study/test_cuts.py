@@ -11,7 +11,6 @@ from metalyra.surveys import SURVEYS, survey
 ROOT = Path(__file__).parents[2]
 STUDY = resolve_config(
     read_yaml(ROOT / "config/config.yaml"),
-    read_yaml(ROOT / "config/schemas/study.schema.yaml"),
     read_yaml(ROOT / "resources/relations.yaml"),
 )
 TEXTS_AND_CURVES = {"star_id", "band", "curve", "curve_err", "status", "alignment"}

@@ -12,7 +12,6 @@ from metalyra.study.given_paths import (
 )
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = read_yaml(ROOT / "config/schemas/study.schema.yaml")
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
 
 
@@ -32,7 +31,7 @@ def given(tmp_path, monkeypatch):
 
 def resolve(study: str, **keys) -> dict:
     study = read_yaml(ROOT / f"config/{study}.yaml")
-    return resolve_config({**study, **keys}, SCHEMA, RELATIONS)
+    return resolve_config({**study, **keys}, RELATIONS)
 
 
 def problems_of(keys: dict, **environment: str) -> list[str]:

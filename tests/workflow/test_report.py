@@ -31,7 +31,6 @@ def resolve_study(name: str) -> dict[str, Any]:
     """Return a study as the captions of its files know it, with all defaults."""
     return resolve_config(
         read_study(name),
-        schema=read_yaml(ROOT / "config/schemas/study.schema.yaml"),
         relations=read_yaml(ROOT / "resources/relations.yaml"),
         archives=read_yaml(ROOT / "resources/archives.yaml")["archives"],
     )

@@ -22,6 +22,7 @@ DIRECTIVES = ("output", "log", "benchmark", "threads", "resources", "conda", "me
 
 
 PACKAGES = {
+    "annotated_types": "annotated-types",
     "astropy_healpix": "astropy-healpix",
     "yaml": "pyyaml",
     "sklearn": "scikit-learn",

@@ -9,6 +9,7 @@ error of a label.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,9 @@ AS_PUBLISHED = "as_published"
 FEATURES = ("period", "a1", "a2", "phi31")
 """Light-curve parameters a relation may use."""
 
-PHI31_SOURCES = ("own", "archive")
+Phi31Source = Literal["own", "archive"]
+
+PHI31_SOURCES = get_args(Phi31Source)
 """Where the phi31 of a label may come from."""
 
 _SOURCE = "source"  # the only key of a relation that is no pulsation type
@@ -182,7 +185,7 @@ def estimate_metallicity(
     name: str,
     relations: Mapping[str, Relation],
     *,
-    phi31: str = "own",
+    phi31: Phi31Source = "own",
     scatter: bool = False,
     band: str | None = None,
     other_band: bool = False,

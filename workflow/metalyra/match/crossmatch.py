@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
+from metalyra.core.bounds import Positive
 from metalyra.surveys.star_tables import PULSATION_TYPES
 
 SHIFTS = (45.0, 135.0, 225.0, 315.0)
@@ -34,9 +36,9 @@ def match_stars(
     *,
     cell_radius: float | None = None,
     epoch: float | None = None,
-    period_tolerance: float | None = None,
-    period_tolerance_unit: str = "d",
-    ambiguous: str = "refuse",
+    period_tolerance: Positive | None = None,
+    period_tolerance_unit: Literal["d", "relative"] = "d",
+    ambiguous: Literal["refuse", "nearest"] = "refuse",
 ) -> pd.DataFrame:
     """Match stars to a reference sample by position and take its periods and types.
 

@@ -1,54 +1,43 @@
 """The configuration of a study: checked, completed, and in one form.
 
-The schema says what each key may be and what it is by default; what one key says about
-another (a label's sample is one of the samples) is checked here. Every message names the
-key, says what is wrong, and what is allowed.
+`metalyra.study.model` says what each key may be and what it is by default,
+`metalyra.study.checks` what one key says about another (a label's sample is one of the
+samples). Every message names the key, says what is wrong, and what is allowed.
 """
 
 import copy
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin
 
-import jsonschema
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from metalyra.acquire.queries import BATCH, expand_batches
-from metalyra.study.cuts import is_measured, list_columns
+from metalyra.acquire.queries import expand_batches
+from metalyra.study.checks import (
+    OWN_SAMPLE,
+    check_together,
+    check_unambiguous,
+)
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
-from metalyra.train.search import RANGES, apply_changes, find_ranges
-from metalyra.train.training_settings import TrainingSettings
-
-OWN_SAMPLE = "own_stars"
-"""Name of the sample that a user's own stars become."""
-
-RESERVED_TABLES = {"recovery": "the comparison of a simulated sky with its truth"}
-"""Tables that studies write by themselves; no other may have their name."""
+from metalyra.study.fields import is_absent
+from metalyra.study.messages import ConfigurationError, explain, unknown
+from metalyra.study.model import Study
 
 _OWN_KEYS = ("stars", "lightcurves", "model", "band", "output")
 _HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band> output=<csv>"
-_ORIGINS = ("sample", "published", "trained")
 
 Config = dict[str, Any]
 
 
-class ConfigurationError(Exception):
-    """What is wrong with a configuration, one line a problem."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(f"configuration: {problem}" for problem in self.problems))
-
-
 def read_yaml(path: Path) -> Config:
-    """Read a YAML file, such as the schema of a study."""
-    return yaml.load(path.read_text(), yaml.CSafeLoader)
+    """Read a YAML file, such as the configuration of a study."""
+    contents: Config = yaml.load(path.read_text(), yaml.CSafeLoader)
+    return contents
 
 
 def resolve_config(
     config: Mapping[str, Any],
-    schema: Mapping[str, Any],
     relations: Mapping[str, Mapping[str, Any]],
     archives: Mapping[str, Any] | None = None,
 ) -> Config:
@@ -61,8 +50,6 @@ def resolve_config(
     ----------
     config
         As a file of config/ and the command line give it; left as it is.
-    schema
-        JSON schema of a study, with defaults.
     relations
         The metallicity relations there are, as resources/relations.yaml has them.
     archives
@@ -79,140 +66,62 @@ def resolve_config(
     ConfigurationError
         With every problem found.
     """
-    _check_schema(config, schema)
+    _check_keys(config)
     resolved = copy.deepcopy(dict(config))
-    problems = list(
-        _expand_experiments(resolved, resolved.get("effort", _default(schema, "effort")))
-    )
-    if problems:
-        raise ConfigurationError(problems)
-    _check_schema(resolved, schema)
-    problems = list(_apply_to_own_stars(resolved))
-    if problems:
-        raise ConfigurationError(problems)
+    _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
+    _check_keys(resolved)
+    _raise_any(_apply_to_own_stars(resolved))
     for sample in resolved.get("samples", {}).values():
-        sample.setdefault("chunks", resolved.get("chunks", _default(schema, "chunks")))
+        sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
-    _fill_defaults(resolved, schema, schema)
-    problems = [
-        *_cross_check(resolved, relations),
-        *_check_searches(resolved, schema),
-        *_check_queries(resolved, archives),
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    _complete(resolved, Study)
+    _raise_any(check_together(resolved, relations, archives))
     _expand_batches(resolved)
     return resolved
 
 
-def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
-    """Return the band a model is for: its own, or that of the sample it is trained on."""
-    settings = config["models"][model]
-    if "band" in settings:
-        return settings["band"]
-    return config["samples"].get(settings.get("sample"), {}).get("band")
+def _raise_any(problems: Iterator[str]) -> None:
+    if found := list(problems):
+        raise ConfigurationError(found)
 
 
-def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Raise a `ConfigurationError` with all that breaks the schema."""
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(config), key=lambda error: error.json_path)
-    # jsonschema reports missing keys one by one, with the same words.
-    problems = dict.fromkeys(_explain(error) for error in errors)
+def _check_keys(config: Mapping[str, Any]) -> None:
+    """Raise a `ConfigurationError` with all that does not fit the model of a study."""
+    problems = []
+    given = [key for key in (*_OWN_KEYS, "other_band", "cuts") if key in config]
+    missing = [key for key in _OWN_KEYS if key not in config]
+    if given and missing:
+        problems.append(
+            f"the key {', '.join(missing)} is missing; your own stars need all of "
+            + _HOW_TO_APPLY.format("name")
+        )
+    try:
+        Study.model_validate(config)
+    except ValidationError as error:
+        problems += explain(error, Study, config)
     if problems:
         raise ConfigurationError(problems)
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    """Say in the user's terms what a schema violation is."""
-    key = _name_of_key(error.absolute_path)
-    value, rule = error.instance, error.validator_value
-    match error.validator:
-        case "additionalProperties":
-            allowed = list(error.schema["properties"])
-            unknown = [name for name in value if name not in allowed]
-            return "; ".join(_unknown(f"{key}: the key", name, allowed) for name in unknown)
-        case "required":
-            missing = [name for name in rule if name not in value]
-            return f"{key}: the key {', '.join(missing)} is missing"
-        case "dependentRequired" if not error.absolute_path:
-            missing = [name for name in _OWN_KEYS if name not in value]
-            return (
-                f"the key {', '.join(missing)} is missing; your own stars need all of "
-                + _HOW_TO_APPLY.format("name")
-            )
-        case "enum":
-            return _unknown(f"{key}:", value, rule)
-        case "type":
-            types = [rule] if isinstance(rule, str) else rule
-            return f"{key}: {_name_of(value)} where {_alternatives(types)} is expected"
-        case "pattern" if "propertyNames" in error.absolute_schema_path or key.endswith("study"):
-            return (
-                f"{key}: the name {value!r}; allowed are lower-case letters, digits and underscores"
-            )
-        case "pattern" if key == "output":
-            return f"{key}: {value!r} does not end in .csv"
-        case "pattern" if key == "other_band":
-            return f"{key}: {value!r} is neither true nor false"
-        case _:
-            return f"{key}: {error.message}"
+def _default(key: str) -> Any:
+    return Study.model_fields[key].default
 
 
-def _name_of_key(path: Iterable[str | int]) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(parts).removeprefix(".") or "the study"
-
-
-def _unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
-    """Say that a name is unknown, which ones are not, and which is meant."""
-    allowed = list(allowed)
-    close = difflib.get_close_matches(str(name), allowed, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"{what} {name!r} is unknown; {meant}allowed: {', '.join(allowed) or 'none'}"
-
-
-def _name_of(value: Any) -> str:
-    if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return f"the text {value!r}"
-        return f"the text {value!r} (YAML reads a number as 1.0e-3, not 1e-3)"
-    return "nothing" if value is None else repr(value)
-
-
-def _alternatives(types: Iterable[str]) -> str:
-    words = {
-        "integer": "a whole number",
-        "number": "a number",
-        "string": "a text",
-        "boolean": "true or false",
-        "array": "a list",
-        "object": "a group of keys",
-        "null": "null",
-    }
-    return " or ".join(words[name] for name in types)
-
-
-def _default(schema: Mapping[str, Any], key: str) -> Any:
-    return schema["properties"][key]["default"]
-
-
-def _fill_defaults(value: Any, part: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Fill in, in place, the defaults of one part of the schema and of those below it."""
-    if "$ref" in part:
-        part = {**schema["$defs"][part["$ref"].removeprefix("#/$defs/")], **part}
-    if isinstance(value, dict):
-        for key, below in part.get("properties", {}).items():
-            if "default" in below and key not in value:
-                value[key] = copy.deepcopy(below["default"])
-        for key, inner in value.items():
-            below = part.get("properties", {}).get(key, part.get("additionalProperties"))
-            if isinstance(below, dict):
-                _fill_defaults(inner, below, schema)
-    elif isinstance(value, list) and isinstance(part.get("items"), dict):
+def _complete(value: Any, annotation: Any) -> None:
+    """Fill in, in place, the defaults of one part of the model and of those below it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            if name not in value and not field.is_required() and not is_absent(field):
+                value[name] = copy.deepcopy(field.default)
+        for name, inner in value.items():
+            if name in annotation.model_fields:
+                _complete(inner, annotation.model_fields[name].annotation)
+    elif get_origin(annotation) is dict and isinstance(value, dict):
+        for inner in value.values():
+            _complete(inner, get_args(annotation)[1])
+    elif get_origin(annotation) is list and isinstance(value, list):
         for inner in value:
-            _fill_defaults(inner, part["items"], schema)
+            _complete(inner, get_args(annotation)[0])
 
 
 def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
@@ -234,19 +143,8 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
                     f"experiments.{name}: its model {model} has the name of one of the experiment "
                     f"{other}; rename an experiment or a setting"
                 )
-            yield from _check_same_model(f"experiments.{name}", model, settings, given)
+            yield from check_unambiguous(f"experiments.{name}", model, settings, given)
         config["models"] = merge_settings(expanded.get(effort, {}), config.get("models", {}))
-
-
-def _check_same_model(key: str, name: str, expanded: Config, given: Config) -> Iterator[str]:
-    """Say if a model of `models` with the name of an experiment's comes from elsewhere."""
-    for origin in _ORIGINS:
-        explicit = given.get(name, {}).get(origin)
-        if explicit not in (None, expanded.get(origin)):
-            yield (
-                f"models.{name}.{origin}: {explicit!r} makes another model than the one of this "
-                f"name that {key} has; rename one of the two"
-            )
 
 
 def _apply_to_own_stars(config: Config) -> Iterator[str]:
@@ -258,7 +156,7 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
             yield f"the study has no samples; for your own stars give --config {how}"
         return
     if config["model"] not in models:
-        yield _unknown("model:", config["model"], models)
+        yield unknown("model:", config["model"], models)
         return
     samples = config.setdefault("samples", {})
     samples[OWN_SAMPLE] = {
@@ -281,138 +179,6 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     config["archive_comparisons"] = []
 
 
-def _cross_check(config: Config, published: Mapping[str, Config]) -> Iterator[str]:
-    """Yield what is wrong between keys."""
-    samples, labels, models = config["samples"], config["labels"], config["models"]
-    for name, sample in samples.items():
-        yield from _check_sample(f"samples.{name}", name, sample, samples)
-    calibrated = config["calibrate"]
-    for name, calibration in calibrated.items():
-        yield from _check_calibration(f"calibrate.{name}", name, calibration, config, published)
-    relations = {**published, **_relations_of_study(config)}
-    for name, relation in labels.items():
-        if name not in samples:
-            yield _unknown("labels: the sample", name, samples)
-        if relation not in relations:
-            yield _unknown(f"labels.{name}: the relation", relation, relations)
-        elif name in samples:
-            yield from _check_band_of_labels(name, samples[name], relation, relations)
-    for name in config["archive_comparisons"]:
-        if name not in samples:
-            yield _unknown("archive_comparisons: the sample", name, samples)
-    for name, model in models.items():
-        if model.get("relation") not in (None, *relations):
-            yield _unknown(f"models.{name}.relation:", model["relation"], relations)
-        yield from _check_model(f"models.{name}", model, config)
-    applied: dict[tuple[str, str], int] = {}
-    for place, prediction in enumerate(config["predict"]):
-        model, sample = prediction["model"], prediction["sample"]
-        first = applied.setdefault((model, sample), place)
-        if first != place:
-            yield (
-                f"predict[{place}]: predict[{first}] applies the model {model} to the sample "
-                f"{sample} already; leave one of the two out"
-            )
-        yield from _check_prediction(f"predict[{place}]", prediction, config)
-    for group in ("tables", "sky_maps"):
-        for name, product in config[group].items():
-            yield from _check_product(f"{group}.{name}", product, config)
-    for group in ("tables", "experiments"):
-        for name in config[group]:
-            if name in RESERVED_TABLES:
-                yield (
-                    f"{group}.{name}: tables/{name}.csv is {RESERVED_TABLES[name]}; choose another "
-                    "name"
-                )
-
-
-def _relations_of_study(config: Config) -> dict[str, Config]:
-    """Return the relations that a study calibrates, with the bands of their samples."""
-    relations = {}
-    for name, calibration in config["calibrate"].items():
-        sample = config["samples"].get(calibration["sample"], {})
-        relations[name] = {kind: {"band": sample.get("band")} for kind in ("RRab", "RRc")}
-    return relations
-
-
-def _bands_of(relation: Config) -> list[str]:
-    """Return the bands of a relation, of any pulsation type; none of one without a formula."""
-    parts = [part for part in relation.values() if isinstance(part, Mapping)]
-    return list(dict.fromkeys(part["band"] for part in parts if part.get("band")))
-
-
-def _check_band_of_labels(
-    name: str, sample: Config, relation: str, relations: Mapping[str, Config]
-) -> Iterator[str]:
-    """Check that a sample is labelled by a relation of its band, unless it may be another."""
-    bands, band = _bands_of(relations[relation]), sample["band"]
-    if set(bands) <= {band} or sample["labelling"]["other_band"]:
-        return
-    fitting = [other for other, part in relations.items() if _bands_of(part) == [band]]
-    yield (
-        f"labels.{name}: the relation {relation} is for band {' and '.join(bands)}, the sample "
-        f"{name} is in band {band}; relations for it: {', '.join(fitting) or 'none'}; "
-        f"samples.{name}.labelling: {{other_band: true}} allows this one"
-    )
-
-
-def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Config) -> Iterator[str]:
-    """Check that a sample has the columns of cuts; without a sample, that any could have them."""
-    columns = [column for column in cuts or {} if not is_measured(column)]
-    if not columns:
-        return
-    samples = config["samples"]
-    known = list_columns(samples[name]["survey"] for name in ([sample] if sample else samples))
-    for column in columns:
-        if column not in known:
-            whose = f" of the sample {sample}" if sample else ""
-            yield _unknown(f"{key}: the column{whose}", column, known)
-
-
-def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
-    if sample["fit"]["order_min"] > sample["fit"]["order_max"]:
-        yield f"{key}.fit: order_min is greater than order_max"
-    if sample["survey"] != "own":
-        for source in [*sample["stars"], *sample["light_curves"]]:
-            yield from _check_source(key, source)
-    if "match" in sample:
-        reference = sample["match"]["reference"]
-        others = [other for other in samples if other != name and "match" not in samples[other]]
-        if reference not in others:
-            yield _unknown(f"{key}.match.reference:", reference, others)
-
-
-def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterator[str]:
-    queries = config["queries"]
-    for name, query in queries.items():
-        key = f"queries.{name}"
-        yield from _check_source(key, name)
-        if (BATCH in name) != ("batches" in query):
-            yield f"{key}: {BATCH} in the path and the key batches go together"
-        for source in query.get("stars", []):
-            yield from _check_source(key, source)
-        if archives is None:
-            continue
-        if query["archive"] not in archives:
-            yield _unknown(f"{key}.archive:", query["archive"], archives)
-            continue
-        products = archives[query["archive"]]["products"]
-        if query["product"] not in products:
-            yield _unknown(f"{key}.product:", query["product"], products)
-        elif products[query["product"]].get("of_stars", False) != bool(
-            {"stars", "star_ids"} & {*query}
-        ):
-            what = "does not take" if "stars" in query else "needs"
-            yield f"{key}: the product {query['product']} {what} the key stars or star_ids"
-        suffixes = products.get(query["product"], {}).get("suffixes", [])
-        if suffixes and not name.endswith(tuple(suffixes)):
-            yield f"{key}: the path must end in {' or '.join(suffixes)}"
-    for name, sample in config["samples"].items():
-        for source in [*sample["stars"], *sample["light_curves"]]:
-            if sample["survey"] != "own" and BATCH in source and source not in queries:
-                yield _unknown(f"samples.{name}: the query", source, queries)
-
-
 def _expand_batches(config: Config) -> None:
     """Put the files of all batches, in place, where a query of several files is named."""
     queries = config["queries"]
@@ -423,178 +189,3 @@ def _expand_batches(config: Config) -> None:
                 group[key] = [
                     file for source in group[key] for file in expand_batches(source, queries)
                 ]
-
-
-def _check_calibration(
-    key: str, name: str, calibration: Config, config: Config, relations: Collection[str]
-) -> Iterator[str]:
-    if name in relations:
-        yield f"{key}: the name {name} is that of a published relation; choose another"
-    if calibration["compare_with"] not in relations:
-        yield _unknown(f"{key}.compare_with:", calibration["compare_with"], relations)
-    if calibration["sample"] not in config["samples"]:
-        yield _unknown(f"{key}.sample:", calibration["sample"], config["samples"])
-    for source in calibration["spectra"]:
-        yield from _check_source(key, source)
-
-
-def _check_source(key: str, source: str) -> Iterator[str]:
-    path = PurePosixPath(source)
-    if path.is_absolute() or ".." in path.parts or source != str(path):
-        yield f"{key}: the source {source!r}; allowed is a path within the mirror, such as a/b.dat"
-
-
-def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
-    samples = config["samples"]
-    origins = [origin for origin in _ORIGINS if origin in model]
-    if len(origins) != 1:
-        yield (
-            f"{key}: needs one of the keys sample (trained here), published and trained "
-            "(by another study)"
-        )
-        return
-    needed = {
-        "published": ("band", "members", "relation", "sequence"),
-        "trained": ("band", "relation"),
-        "sample": ("relation",) if "stack" in model else ("sequence",),
-    }[origins[0]]
-    for name in needed:
-        if name not in model:
-            yield f"{key}: the key {name} is missing; this model needs it"
-    if "published" in model:
-        yield from _check_source(f"{key}.published", model["published"])
-    if "training_stars" in model:
-        yield from _check_source(f"{key}.training_stars", model["training_stars"])
-    if model.get("sample") in (None, *samples):
-        yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
-    if origins != ["sample"]:
-        return
-    if sum(name in model for name in ("network", "stack", "from_search")) != 1:
-        yield (
-            f"{key}: the key network is missing; a model trained here needs it, or a stack, or "
-            "from_search"
-        )
-    if model.get("from_search") not in (None, *config["searches"]):
-        yield _unknown(f"{key}.from_search:", model["from_search"], config["searches"])
-    joining = model.get("stack", {}).get("published")
-    others = [name for name, other in config["models"].items() if "published" in other]
-    if joining is not None and joining not in others:
-        yield _unknown(f"{key}.stack.published:", joining, others)
-    yield from _check_training(key, model)
-    yield from _check_repeats(key, model)
-    if model["folds"] == "published" and "members" not in model:
-        yield f"{key}: the key members is missing; it is the number of the published folds"
-    if model["sample"] not in samples:
-        yield _unknown(f"{key}.sample:", model["sample"], samples)
-        return
-    labels = model.setdefault("labels", model["sample"])
-    if labels not in config["labels"]:
-        yield _unknown(f"{key}.labels: the labelled sample", labels, config["labels"])
-    reference = samples[model["sample"]].get("match", {}).get("reference")
-    if labels not in (model["sample"], reference):
-        allowed = [model["sample"], *([reference] if reference else [])]
-        yield _unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
-
-
-def _check_searches(config: Config, schema: Mapping[str, Any]) -> Iterator[str]:
-    models = {name: model for name, model in config["models"].items() if "network" in model}
-    for name, search in config["searches"].items():
-        key, ranges = f"searches.{name}", search["ranges"]
-        if search["model"] not in models:
-            yield _unknown(f"{key}.model: the network", search["model"], models)
-            continue
-        model = models[search["model"]]
-        folds = model.get("members", model["folds"])
-        if isinstance(folds, int) and search["folds"] > folds:
-            yield f"{key}.folds: {search['folds']} is more than the {folds} of {search['model']}"
-        if isinstance(ranges, str) and ranges not in RANGES:
-            yield _unknown(f"{key}.ranges: the paper", ranges, RANGES)
-            continue
-        yield from _check_ranges(f"{key}.ranges", search, model, schema)
-
-
-def _check_ranges(
-    key: str, search: Config, model: Config, schema: Mapping[str, Any]
-) -> Iterator[str]:
-    """Check every value that a search tries as if the model had it."""
-    part = {
-        "type": "object",
-        "properties": {
-            "network": {"$ref": "#/$defs/network"},
-            "training": {"$ref": "#/$defs/training"},
-        },
-        "$defs": schema["$defs"],
-    }
-    settings = {name: model[name] for name in part["properties"]}
-    for path, values in find_ranges(search["ranges"]).items():
-        if path.partition(".")[0] not in settings:
-            yield _unknown(f"{key}: the key", path, ["network.<key>", "training.<key>"])
-            continue
-        if path == "training.epochs" and search["method"] == "hyperband":
-            yield f"{key}: the key training.epochs; hyperband chooses the epochs itself"
-        for value in values:
-            try:
-                changed = apply_changes(settings, {path: value})
-                _check_schema(changed, part)
-            except ConfigurationError as error:
-                yield from (f"{key}.{problem}" for problem in error.problems)
-            except ValueError as error:
-                yield f"{key}: {error}"
-            else:
-                yield from _check_training(f"{key}.{path}: {value}", changed)
-
-
-def _check_training(key: str, model: Config) -> Iterator[str]:
-    """Check that the settings of a training do not contradict each other."""
-    try:
-        TrainingSettings(**model["training"])
-    except ValueError as error:
-        yield f"{key}.training: {error}"
-
-
-def _check_repeats(key: str, model: Config) -> Iterator[str]:
-    if model["repeats"] > 1 and ("stack" in model or model["folds"] == "published"):
-        yield f"{key}.repeats: allowed is 1 for a stack and with published folds"
-
-
-def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
-    known = True
-    for part, names in (("model", config["models"]), ("sample", config["samples"])):
-        if prediction[part] not in names:
-            known = False
-            yield _unknown(f"{key}.{part}:", prediction[part], names)
-    if known:
-        yield from _check_cuts(f"{key}.cuts", prediction["cuts"], prediction["sample"], config)
-        yield from _check_band_of_prediction(key, prediction, config)
-
-
-def _check_band_of_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
-    """Check that a model is applied to a sample of its band, unless it may be another."""
-    model, sample = prediction["model"], prediction["sample"]
-    needed, band = band_of_model(config, model), config["samples"][sample]["band"]
-    if needed in (None, band) or prediction["other_band"]:
-        return
-    allowance = "other_band: true in this entry"
-    if sample == OWN_SAMPLE and "output" in config:
-        key, allowance = "band", "--config other_band=true"
-    fitting = [other for other in config["models"] if band_of_model(config, other) == band]
-    yield (
-        f"{key}: the model {model} is for band {needed}, the sample {sample} is in band {band}; "
-        f"models for it: {', '.join(fitting) or 'none'}; {allowance} applies this one"
-    )
-
-
-def _check_product(key: str, product: Config, config: Config) -> Iterator[str]:
-    """Check that a table or map shows values that the study has."""
-    if product["sample"] not in config["samples"]:
-        yield _unknown(f"{key}.sample:", product["sample"], config["samples"])
-    elif "model" in product:
-        models = [
-            entry["model"] for entry in config["predict"] if entry["sample"] == product["sample"]
-        ]
-        if product["model"] not in models:
-            yield _unknown(
-                f"{key}.model: the prediction for this sample of", product["model"], models
-            )
-    elif product["sample"] not in config["labels"]:
-        yield _unknown(f"{key}.sample: the labelled sample", product["sample"], config["labels"])

@@ -7,12 +7,14 @@ has the same sequence whatever other stars are prepared with it.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 from scipy.interpolate import make_smoothing_spline
 
+from metalyra.core.bounds import Count, NotNegative, Positive
 from metalyra.core.settings import complete_settings
 from metalyra.core.tables import replace_when_complete
 from metalyra.fit.alignment import ALIGNMENTS, turn_curves
@@ -106,11 +108,11 @@ def folded_sequences(
     fits: pd.DataFrame,
     folded: pd.DataFrame,
     *,
-    max_phase: float = 1.0,
-    bins: int | None = None,
-    steps: int | None = None,
-    excess: str = "bin",
-    tolerance: float | None = None,
+    max_phase: Annotated[float, Ge(1), Le(2)] = 1.0,
+    bins: Count | None = None,
+    steps: Count | None = None,
+    excess: Literal["bin", "truncate"] = "bin",
+    tolerance: Positive | None = None,
 ) -> np.ndarray:
     """Return phase times period and magnitude minus mean of the folded points.
 
@@ -177,7 +179,7 @@ def curve_sequences(
     fits: pd.DataFrame,
     folded: pd.DataFrame,
     *,
-    points: int = 40,
+    points: Annotated[int, Ge(2)] = 40,
     constants: Sequence[str] = ("period", "log_gp_noise", "log_n_epochs", "amplitude"),
 ) -> np.ndarray:
     """Return the mean curves of the Gaussian processes at equal phases.
@@ -216,9 +218,9 @@ def spline_sequences(
     fits: pd.DataFrame,
     folded: pd.DataFrame,
     *,
-    points: int = 264,
-    magnitude: str = "centred",
-    smoothing: float | None = None,
+    points: Annotated[int, Ge(2)] = 264,
+    magnitude: Literal["plain", "centred", "standardised"] = "centred",
+    smoothing: NotNegative | None = None,
 ) -> np.ndarray:
     """Return phase times period and magnitude of a smoothing spline at equal phases.
 

@@ -3,16 +3,25 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
+from annotated_types import Ge, Gt, Le, Lt
+
+from metalyra.core.bounds import Count, NotNegative, Positive
 from metalyra.core.settings import complete_settings
 
+Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+Schedule = Literal["constant", "cosine", "exponential", "reduce_on_plateau"]
+Loss = Literal["huber", "log_cosh", "mae", "mse"]
+Validation = Literal[None, "fold", "inner", "none"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
 CHOICES: Mapping[str, tuple[str | None, ...]] = {
-    "optimizer": ("adam", "adamw", "nadam", "rmsprop", "sgd"),
-    "schedule": ("constant", "cosine", "exponential", "reduce_on_plateau"),
-    "loss": ("huber", "log_cosh", "mae", "mse"),
-    "validation": (None, "fold", "inner", "none"),
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+    "optimizer": get_args(Optimizer),
+    "schedule": get_args(Schedule),
+    "loss": get_args(Loss),
+    "validation": get_args(Validation),
+    "precision": get_args(Precision),
 }
 """Settings of a training that are one of a few names."""
 
@@ -76,25 +85,25 @@ class TrainingSettings:
         If the value of a choice is unknown, or settings contradict each other.
     """
 
-    epochs: int = 80
-    batch_size: int = 64
-    optimizer: str = "adamw"
-    learning_rate: float = 0.003
-    weight_decay: float = 0.001
-    momentum: float = 0.9
-    clip_norm: float | None = None
-    schedule: str = "cosine"
-    warm_up: int = 0
-    final_share: float = 0.01
-    plateau: int = 10
-    reduction: float = 0.5
-    loss: str = "mse"
-    delta: float = 0.3
-    validation: str | None = None
-    validation_share: float = 0.15
-    patience: int | None = None
-    min_delta: float = 0.0
-    precision: str = "float32"
+    epochs: Count = 80
+    batch_size: Count = 64
+    optimizer: Optimizer = "adamw"
+    learning_rate: Positive = 0.003
+    weight_decay: NotNegative = 0.001
+    momentum: Annotated[float, Ge(0), Le(1)] = 0.9
+    clip_norm: Positive | None = None
+    schedule: Schedule = "cosine"
+    warm_up: Annotated[int, Ge(0)] = 0
+    final_share: Annotated[float, Gt(0), Le(1)] = 0.01
+    plateau: Count = 10
+    reduction: Annotated[float, Gt(0), Lt(1)] = 0.5
+    loss: Loss = "mse"
+    delta: Positive = 0.3
+    validation: Validation = None
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.15
+    patience: Count | None = None
+    min_delta: NotNegative = 0.0
+    precision: Precision = "float32"
     jit_compile: bool | None = None
 
     def __post_init__(self) -> None:

@@ -6,9 +6,12 @@ member that does not see it.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 from scipy.stats import gaussian_kde
+
+from metalyra.core.bounds import NotNegative
 
 
 def density_weights(
@@ -118,9 +121,9 @@ def make_weights(
     trained_on: tuple[np.ndarray, np.ndarray] | None = None,
     *,
     density_threshold: float | None = None,
-    density_alpha: float | None = None,
+    density_alpha: NotNegative | None = None,
     inverse_variance: bool = False,
-    scaling: str = "number",
+    scaling: Literal["number", "range"] = "number",
 ) -> np.ndarray:
     """Return the product of the weights asked for (Dékány & Grebel 2022, Sec. 2).
 

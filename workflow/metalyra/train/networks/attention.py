@@ -3,9 +3,9 @@
 Monti et al. (2024, 2025) announce them as their next steps and print no sizes.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from metalyra.core.bounds import Count, Counts, NotNegative, Share, Shares
 from metalyra.train.networks.recurrent import stack_recurrent
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ def transformer(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    width: int = 32,
-    heads: int = 4,
-    blocks: int = 2,
-    feedforward: int = 64,
-    dropout: float = 0.1,
+    width: Count = 32,
+    heads: Count = 4,
+    blocks: Count = 2,
+    feedforward: Count = 64,
+    dropout: Share = 0.1,
 ) -> "keras.KerasTensor":
     """Encode a light curve as a Transformer does, and average over its points.
 
@@ -84,14 +84,14 @@ def attention_gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    units: Sequence[int] = (20, 16, 8),
-    heads: int = 4,
-    key_width: int = 16,
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 2e-6,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: Sequence[float] = (0.2, 0.2, 0.1),
+    units: Counts = (20, 16, 8),
+    heads: Count = 4,
+    key_width: Count = 16,
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 2e-6,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Let the states of GRU layers attend to each other before the last layer reads them.
 

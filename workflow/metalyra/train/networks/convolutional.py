@@ -1,7 +1,8 @@
 """Convolutional networks, which read a light curve as a closed curve."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from metalyra.core.bounds import Count, Counts, Share
 
 if TYPE_CHECKING:
     import keras
@@ -11,12 +12,12 @@ def convolutional(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (32, 64, 64),
-    kernel_size: int = 5,
-    pool: int = 2,
-    hidden: int = 64,
+    filters: Counts = (32, 64, 64),
+    kernel_size: Count = 5,
+    pool: Count = 2,
+    hidden: Count = 64,
     activation: str = "gelu",
-    dropout: float = 0.2,
+    dropout: Share = 0.2,
 ) -> "keras.KerasTensor":
     """Stack convolutions on the phase circle, and a dense layer on top.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from metalyra.core.bounds import Count, Counts, NotNegative, Shares
 from metalyra.train.networks.recurrent import stack_recurrent
 from metalyra.train.networks.residual import stack_convolutions
 
@@ -14,15 +15,15 @@ def conv_lstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (128, 256, 128),
-    kernel_sizes: Sequence[int] = (8, 5, 3),
-    pool: int = 2,
-    units: Sequence[int] = (8, 4),
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 2e-6,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = (0.2, 0.1),
+    filters: Counts = (128, 256, 128),
+    kernel_sizes: Counts = (8, 5, 3),
+    pool: Count = 2,
+    units: Counts = (8, 4),
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 2e-6,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Read convolutional features by LSTM layers (Monti et al. 2024, Sec. 4.2.6).
 
@@ -62,15 +63,15 @@ def conv_gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (128, 256, 128),
-    kernel_sizes: Sequence[int] = (8, 5, 3),
-    pool: int = 2,
-    units: Sequence[int] = (8, 4),
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 2e-6,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = (0.2, 0.1),
+    filters: Counts = (128, 256, 128),
+    kernel_sizes: Counts = (8, 5, 3),
+    pool: Count = 2,
+    units: Counts = (8, 4),
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 2e-6,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Read convolutional features by GRU layers (Monti et al. 2024, Sec. 4.2.6).
 

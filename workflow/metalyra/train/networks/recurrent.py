@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from metalyra.core.bounds import Counts, NotNegative, Shares
+
 if TYPE_CHECKING:
     import keras
 
@@ -11,12 +13,12 @@ def lstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    units: Sequence[int] = (20, 16, 8),
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 2e-6,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = (0.2, 0.2, 0.1),
+    units: Counts = (20, 16, 8),
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 2e-6,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Stack LSTM layers (Monti et al. 2024, Sec. 4.2.4).
 
@@ -48,12 +50,12 @@ def bilstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    units: Sequence[int] = (32, 32),
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 0.0,
-    recurrent_l1: float = 3e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = 0.1,
+    units: Counts = (32, 32),
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 0.0,
+    recurrent_l1: NotNegative = 3e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = 0.1,
 ) -> "keras.KerasTensor":
     """Stack bidirectional LSTM layers (Dékány & Grebel 2022, Fig. 5 and Table 2).
 
@@ -85,12 +87,12 @@ def gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    units: Sequence[int] = (20, 16, 8),
-    kernel_l1: float = 0.0,
-    kernel_l2: float = 2e-6,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = (0.2, 0.2, 0.1),
+    units: Counts = (20, 16, 8),
+    kernel_l1: NotNegative = 0.0,
+    kernel_l2: NotNegative = 2e-6,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Stack GRU layers (Monti et al. 2024, Table 2; Monti et al. 2025, Fig. 4).
 
@@ -119,12 +121,12 @@ def bigru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    units: Sequence[int] = (20, 16, 8),
-    kernel_l1: float = 2e-6,
-    kernel_l2: float = 0.0,
-    recurrent_l1: float = 2e-6,
-    recurrent_l2: float = 0.0,
-    dropout: float | Sequence[float] = (0.2, 0.2, 0.1),
+    units: Counts = (20, 16, 8),
+    kernel_l1: NotNegative = 2e-6,
+    kernel_l2: NotNegative = 0.0,
+    recurrent_l1: NotNegative = 2e-6,
+    recurrent_l2: NotNegative = 0.0,
+    dropout: Shares = (0.2, 0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Stack bidirectional GRU layers (Monti et al. 2024, Sec. 4.2.5).
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from metalyra.core.bounds import Count, Counts
+
 if TYPE_CHECKING:
     import keras
 
@@ -11,8 +13,8 @@ def fcn(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (128, 256, 128),
-    kernel_sizes: Sequence[int] = (8, 5, 3),
+    filters: Counts = (128, 256, 128),
+    kernel_sizes: Counts = (8, 5, 3),
 ) -> "keras.KerasTensor":
     """Stack convolutions and average over the curve (Monti et al. 2024, Sec. 4.2.1).
 
@@ -42,8 +44,8 @@ def resnet(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (64, 64, 64),
-    kernel_sizes: Sequence[int] = (8, 5, 3),
+    filters: Counts = (64, 64, 64),
+    kernel_sizes: Counts = (8, 5, 3),
 ) -> "keras.KerasTensor":
     """Stack residual blocks and average over the curve (Monti et al. 2024, Sec. 4.2.3).
 
@@ -89,10 +91,10 @@ def inception_time(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    modules: int = 6,
-    filters: int = 32,
-    bottleneck: int = 32,
-    kernel_sizes: Sequence[int] = (40, 20, 10),
+    modules: Count = 6,
+    filters: Count = 32,
+    bottleneck: Count = 32,
+    kernel_sizes: Counts = (40, 20, 10),
 ) -> "keras.KerasTensor":
     """Stack Inception modules and average over the curve (Monti et al. 2024, Sec. 4.2.2).
 

@@ -4,8 +4,9 @@ Meant for curves at equal phases (the recipe gp_curve); the constants, such as t
 period, join the features of the curve before the dense layers.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from metalyra.core.bounds import Count, Counts, Share, Shares
 
 if TYPE_CHECKING:
     import keras
@@ -15,11 +16,11 @@ def joined_convolutional(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    filters: Sequence[int] = (16, 32, 48),
-    kernel_sizes: Sequence[int] = (2, 3, 3),
-    summary: str = "flatten",
-    hidden: int = 64,
-    dropout: Sequence[float] = (0.0, 0.12, 0.14, 0.5),
+    filters: Counts = (16, 32, 48),
+    kernel_sizes: Counts = (2, 3, 3),
+    summary: Literal["flatten", "maximum"] = "flatten",
+    hidden: Count = 64,
+    dropout: Shares = (0.0, 0.12, 0.14, 0.5),
 ) -> "keras.KerasTensor":
     """Stack convolutions of the curve, and join the constants before a dense layer.
 
@@ -85,10 +86,10 @@ def principal_components(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
     *,
-    components: int = 4,
-    hidden: Sequence[int] = (20, 20),
+    components: Count = 4,
+    hidden: Counts = (20, 20),
     activation: str = "tanh",
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
 ) -> "keras.KerasTensor":
     """Connect the principal components of the curve fully (Hajdu et al. 2018).
 

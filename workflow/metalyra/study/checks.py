@@ -1,0 +1,359 @@
+"""What one key of a study says about another: the checks that no key can have of itself."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+
+from metalyra.acquire.queries import BATCH
+from metalyra.study.cuts import is_measured, list_columns
+from metalyra.study.messages import explain, unknown
+from metalyra.study.model import Model
+from metalyra.train.search import RANGES, apply_changes, find_ranges
+from metalyra.train.training_settings import TrainingSettings
+
+Config = dict[str, Any]
+
+OWN_SAMPLE = "own_stars"
+"""Name of the sample that a user's own stars become."""
+
+RESERVED_TABLES = {"recovery": "the comparison of a simulated sky with its truth"}
+"""Tables that studies write by themselves; no other may have their name."""
+
+_ORIGINS = ("sample", "published", "trained")
+
+
+def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
+    """Return the band a model is for: its own, or that of the sample it is trained on."""
+    settings = config["models"][model]
+    if "band" in settings:
+        return settings["band"]
+    return config["samples"].get(settings.get("sample"), {}).get("band")
+
+
+def check_together(
+    config: Config,
+    relations: Mapping[str, Mapping[str, Any]],
+    archives: Mapping[str, Any] | None,
+) -> Iterator[str]:
+    """Yield what is wrong between the keys of a complete configuration.
+
+    Parameters
+    ----------
+    config
+        With every default filled in.
+    relations, archives
+        See `metalyra.study.configuration.resolve_config`.
+    """
+    yield from _check_names(config, relations)
+    yield from _check_searches(config)
+    yield from _check_queries(config, archives)
+
+
+def check_unambiguous(key: str, name: str, expanded: Config, given: Config) -> Iterator[str]:
+    """Say if a model of `models` with the name of an experiment's comes from elsewhere."""
+    for origin in _ORIGINS:
+        explicit = given.get(name, {}).get(origin)
+        if explicit not in (None, expanded.get(origin)):
+            yield (
+                f"models.{name}.{origin}: {explicit!r} makes another model than the one of this "
+                f"name that {key} has; rename one of the two"
+            )
+
+
+def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the names that are of nothing, and what is applied to the wrong thing."""
+    samples, labels, models = config["samples"], config["labels"], config["models"]
+    for name, sample in samples.items():
+        yield from _check_sample(f"samples.{name}", name, sample, samples)
+    calibrated = config["calibrate"]
+    for name, calibration in calibrated.items():
+        yield from _check_calibration(f"calibrate.{name}", name, calibration, config, published)
+    relations = {**published, **_relations_of_study(config)}
+    for name, relation in labels.items():
+        if name not in samples:
+            yield unknown("labels: the sample", name, samples)
+        if relation not in relations:
+            yield unknown(f"labels.{name}: the relation", relation, relations)
+        elif name in samples:
+            yield from _check_band_of_labels(name, samples[name], relation, relations)
+    for name in config["archive_comparisons"]:
+        if name not in samples:
+            yield unknown("archive_comparisons: the sample", name, samples)
+    for name, model in models.items():
+        if model.get("relation") not in (None, *relations):
+            yield unknown(f"models.{name}.relation:", model["relation"], relations)
+        yield from _check_model(f"models.{name}", model, config)
+    applied: dict[tuple[str, str], int] = {}
+    for place, prediction in enumerate(config["predict"]):
+        model, sample = prediction["model"], prediction["sample"]
+        first = applied.setdefault((model, sample), place)
+        if first != place:
+            yield (
+                f"predict[{place}]: predict[{first}] applies the model {model} to the sample "
+                f"{sample} already; leave one of the two out"
+            )
+        yield from _check_prediction(f"predict[{place}]", prediction, config)
+    for group in ("tables", "sky_maps"):
+        for name, product in config[group].items():
+            yield from _check_product(f"{group}.{name}", product, config)
+    for group in ("tables", "experiments"):
+        for name in config[group]:
+            if name in RESERVED_TABLES:
+                yield (
+                    f"{group}.{name}: tables/{name}.csv is {RESERVED_TABLES[name]}; choose another "
+                    "name"
+                )
+
+
+def _relations_of_study(config: Config) -> dict[str, Config]:
+    """Return the relations that a study calibrates, with the bands of their samples."""
+    relations = {}
+    for name, calibration in config["calibrate"].items():
+        sample = config["samples"].get(calibration["sample"], {})
+        relations[name] = {kind: {"band": sample.get("band")} for kind in ("RRab", "RRc")}
+    return relations
+
+
+def _bands_of(relation: Config) -> list[str]:
+    """Return the bands of a relation, of any pulsation type; none of one without a formula."""
+    parts = [part for part in relation.values() if isinstance(part, Mapping)]
+    return list(dict.fromkeys(part["band"] for part in parts if part.get("band")))
+
+
+def _check_band_of_labels(
+    name: str, sample: Config, relation: str, relations: Mapping[str, Config]
+) -> Iterator[str]:
+    """Check that a sample is labelled by a relation of its band, unless it may be another."""
+    bands, band = _bands_of(relations[relation]), sample["band"]
+    if set(bands) <= {band} or sample["labelling"]["other_band"]:
+        return
+    fitting = [other for other, part in relations.items() if _bands_of(part) == [band]]
+    yield (
+        f"labels.{name}: the relation {relation} is for band {' and '.join(bands)}, the sample "
+        f"{name} is in band {band}; relations for it: {', '.join(fitting) or 'none'}; "
+        f"samples.{name}.labelling: {{other_band: true}} allows this one"
+    )
+
+
+def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Config) -> Iterator[str]:
+    """Check that a sample has the columns of cuts; without a sample, that any could have them."""
+    columns = [column for column in cuts or {} if not is_measured(column)]
+    if not columns:
+        return
+    samples = config["samples"]
+    known = list_columns(samples[name]["survey"] for name in ([sample] if sample else samples))
+    for column in columns:
+        if column not in known:
+            whose = f" of the sample {sample}" if sample else ""
+            yield unknown(f"{key}: the column{whose}", column, known)
+
+
+def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
+    if sample["fit"]["order_min"] > sample["fit"]["order_max"]:
+        yield f"{key}.fit: order_min is greater than order_max"
+    if sample["survey"] != "own":
+        for source in [*sample["stars"], *sample["light_curves"]]:
+            yield from _check_source(key, source)
+    if "match" in sample:
+        reference = sample["match"]["reference"]
+        others = [other for other in samples if other != name and "match" not in samples[other]]
+        if reference not in others:
+            yield unknown(f"{key}.match.reference:", reference, others)
+
+
+def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterator[str]:
+    queries = config["queries"]
+    for name, query in queries.items():
+        key = f"queries.{name}"
+        yield from _check_source(key, name)
+        if (BATCH in name) != ("batches" in query):
+            yield f"{key}: {BATCH} in the path and the key batches go together"
+        for source in query.get("stars", []):
+            yield from _check_source(key, source)
+        if archives is None:
+            continue
+        if query["archive"] not in archives:
+            yield unknown(f"{key}.archive:", query["archive"], archives)
+            continue
+        products = archives[query["archive"]]["products"]
+        if query["product"] not in products:
+            yield unknown(f"{key}.product:", query["product"], products)
+        elif products[query["product"]].get("of_stars", False) != bool(
+            {"stars", "star_ids"} & {*query}
+        ):
+            what = "does not take" if "stars" in query else "needs"
+            yield f"{key}: the product {query['product']} {what} the key stars or star_ids"
+        suffixes = products.get(query["product"], {}).get("suffixes", [])
+        if suffixes and not name.endswith(tuple(suffixes)):
+            yield f"{key}: the path must end in {' or '.join(suffixes)}"
+    for name, sample in config["samples"].items():
+        for source in [*sample["stars"], *sample["light_curves"]]:
+            if sample["survey"] != "own" and BATCH in source and source not in queries:
+                yield unknown(f"samples.{name}: the query", source, queries)
+
+
+def _check_calibration(
+    key: str, name: str, calibration: Config, config: Config, relations: Collection[str]
+) -> Iterator[str]:
+    if name in relations:
+        yield f"{key}: the name {name} is that of a published relation; choose another"
+    if calibration["compare_with"] not in relations:
+        yield unknown(f"{key}.compare_with:", calibration["compare_with"], relations)
+    if calibration["sample"] not in config["samples"]:
+        yield unknown(f"{key}.sample:", calibration["sample"], config["samples"])
+    for source in calibration["spectra"]:
+        yield from _check_source(key, source)
+
+
+def _check_source(key: str, source: str) -> Iterator[str]:
+    path = PurePosixPath(source)
+    if path.is_absolute() or ".." in path.parts or source != str(path):
+        yield f"{key}: the source {source!r}; allowed is a path within the mirror, such as a/b.dat"
+
+
+def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
+    samples = config["samples"]
+    origins = [origin for origin in _ORIGINS if origin in model]
+    if len(origins) != 1:
+        yield (
+            f"{key}: needs one of the keys sample (trained here), published and trained "
+            "(by another study)"
+        )
+        return
+    needed = {
+        "published": ("band", "members", "relation", "sequence"),
+        "trained": ("band", "relation"),
+        "sample": ("relation",) if "stack" in model else ("sequence",),
+    }[origins[0]]
+    for name in needed:
+        if name not in model:
+            yield f"{key}: the key {name} is missing; this model needs it"
+    if "published" in model:
+        yield from _check_source(f"{key}.published", model["published"])
+    if "training_stars" in model:
+        yield from _check_source(f"{key}.training_stars", model["training_stars"])
+    if model.get("sample") in (None, *samples):
+        yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
+    if origins != ["sample"]:
+        return
+    if sum(name in model for name in ("network", "stack", "from_search")) != 1:
+        yield (
+            f"{key}: the key network is missing; a model trained here needs it, or a stack, or "
+            "from_search"
+        )
+    if model.get("from_search") not in (None, *config["searches"]):
+        yield unknown(f"{key}.from_search:", model["from_search"], config["searches"])
+    joining = model.get("stack", {}).get("published")
+    others = [name for name, other in config["models"].items() if "published" in other]
+    if joining is not None and joining not in others:
+        yield unknown(f"{key}.stack.published:", joining, others)
+    yield from _check_training(key, model)
+    yield from _check_repeats(key, model)
+    if model["folds"] == "published" and "members" not in model:
+        yield f"{key}: the key members is missing; it is the number of the published folds"
+    if model["sample"] not in samples:
+        yield unknown(f"{key}.sample:", model["sample"], samples)
+        return
+    labels = model.setdefault("labels", model["sample"])
+    if labels not in config["labels"]:
+        yield unknown(f"{key}.labels: the labelled sample", labels, config["labels"])
+    reference = samples[model["sample"]].get("match", {}).get("reference")
+    if labels not in (model["sample"], reference):
+        allowed = [model["sample"], *([reference] if reference else [])]
+        yield unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
+
+
+def _check_searches(config: Config) -> Iterator[str]:
+    models = {name: model for name, model in config["models"].items() if "network" in model}
+    for name, search in config["searches"].items():
+        key, ranges = f"searches.{name}", search["ranges"]
+        if search["model"] not in models:
+            yield unknown(f"{key}.model: the network", search["model"], models)
+            continue
+        model = models[search["model"]]
+        folds = model.get("members", model["folds"])
+        if isinstance(folds, int) and search["folds"] > folds:
+            yield f"{key}.folds: {search['folds']} is more than the {folds} of {search['model']}"
+        if isinstance(ranges, str) and ranges not in RANGES:
+            yield unknown(f"{key}.ranges: the paper", ranges, RANGES)
+            continue
+        yield from _check_ranges(f"{key}.ranges", search, model)
+
+
+def _check_ranges(key: str, search: Config, model: Config) -> Iterator[str]:
+    """Check every value that a search tries as if the model had it."""
+    settings = {name: model[name] for name in ("network", "training")}
+    for path, values in find_ranges(search["ranges"]).items():
+        if path.partition(".")[0] not in settings:
+            yield unknown(f"{key}: the key", path, ["network.<key>", "training.<key>"])
+            continue
+        if path == "training.epochs" and search["method"] == "hyperband":
+            yield f"{key}: the key training.epochs; hyperband chooses the epochs itself"
+        for value in values:
+            try:
+                changed = apply_changes(settings, {path: value})
+                Model.model_validate(changed)
+            except ValidationError as error:
+                yield from (f"{key}.{problem}" for problem in explain(error, Model, changed))
+            except ValueError as error:
+                yield f"{key}: {error}"
+            else:
+                yield from _check_training(f"{key}.{path}: {value}", changed)
+
+
+def _check_training(key: str, model: Config) -> Iterator[str]:
+    """Check that the settings of a training do not contradict each other."""
+    try:
+        TrainingSettings(**model["training"])
+    except ValueError as error:
+        yield f"{key}.training: {error}"
+
+
+def _check_repeats(key: str, model: Config) -> Iterator[str]:
+    if model["repeats"] > 1 and ("stack" in model or model["folds"] == "published"):
+        yield f"{key}.repeats: allowed is 1 for a stack and with published folds"
+
+
+def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
+    known = True
+    for part, names in (("model", config["models"]), ("sample", config["samples"])):
+        if prediction[part] not in names:
+            known = False
+            yield unknown(f"{key}.{part}:", prediction[part], names)
+    if known:
+        yield from _check_cuts(f"{key}.cuts", prediction["cuts"], prediction["sample"], config)
+        yield from _check_band_of_prediction(key, prediction, config)
+
+
+def _check_band_of_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:
+    """Check that a model is applied to a sample of its band, unless it may be another."""
+    model, sample = prediction["model"], prediction["sample"]
+    needed, band = band_of_model(config, model), config["samples"][sample]["band"]
+    if needed in (None, band) or prediction["other_band"]:
+        return
+    allowance = "other_band: true in this entry"
+    if sample == OWN_SAMPLE and "output" in config:
+        key, allowance = "band", "--config other_band=true"
+    fitting = [other for other in config["models"] if band_of_model(config, other) == band]
+    yield (
+        f"{key}: the model {model} is for band {needed}, the sample {sample} is in band {band}; "
+        f"models for it: {', '.join(fitting) or 'none'}; {allowance} applies this one"
+    )
+
+
+def _check_product(key: str, product: Config, config: Config) -> Iterator[str]:
+    """Check that a table or map shows values that the study has."""
+    if product["sample"] not in config["samples"]:
+        yield unknown(f"{key}.sample:", product["sample"], config["samples"])
+    elif "model" in product:
+        models = [
+            entry["model"] for entry in config["predict"] if entry["sample"] == product["sample"]
+        ]
+        if product["model"] not in models:
+            yield unknown(
+                f"{key}.model: the prediction for this sample of", product["model"], models
+            )
+    elif product["sample"] not in config["labels"]:
+        yield unknown(f"{key}.sample: the labelled sample", product["sample"], config["labels"])

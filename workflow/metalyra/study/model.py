@@ -1,0 +1,706 @@
+"""The model of a study's configuration: every key, its type, bounds, default and meaning.
+
+config/schemas/study.schema.yaml and docs/configuration.md are written from it by
+`metalyra.study.reference`. What one key says about another is looked at in
+`metalyra.study.checks`.
+"""
+
+from typing import Annotated, Any, Literal, Self, Union
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from metalyra.core.bounds import Count, NotNegative, Positive
+from metalyra.fit.alignment import ALIGNMENTS
+from metalyra.fit.fitting import FitSettings
+from metalyra.fit.fourier import RegressionSettings
+from metalyra.fit.gp import KERNELS
+from metalyra.label.regression import VARIANTS
+from metalyra.label.relations import Phi31Source, estimate_metallicity
+from metalyra.match.crossmatch import match_stars
+from metalyra.study.fields import (
+    Band,
+    Bounds,
+    Name,
+    Part,
+    PulsationType,
+    Source,
+    Sources,
+    Text,
+    absent,
+    one_of,
+    setting,
+    settings_model,
+)
+from metalyra.surveys import SURVEYS
+from metalyra.train.networks import KINDS
+from metalyra.train.search import METRICS
+from metalyra.train.sequences import RECIPES
+from metalyra.train.training_settings import TrainingSettings
+from metalyra.train.weights import make_weights
+
+Chunks = Annotated[int, Ge(1), Le(100_000)]
+Seed = Annotated[int, Ge(0)]
+Settings = dict[str, Any]
+"""Settings of a model, as in `models`, of which an experiment makes one."""
+
+Alignment = one_of(ALIGNMENTS)
+RelationName = Annotated[
+    str, Field(description="Name of a metallicity relation of resources/relations.yaml.")
+]
+
+Training = settings_model("Training", TrainingSettings)
+
+Network = Annotated[
+    Union[  # noqa: UP007 - of as many as are registered
+        tuple(settings_model(kind, body, "kind", kind) for kind, body in KINDS.items())
+    ],
+    Field(discriminator="kind", description="Kind of the network and its hyper-parameters."),
+]
+
+
+_ALIGNMENT = "What is at phase 0, the first harmonic's zero (phi1) or maximum light."
+
+Sequence = Annotated[
+    Union[  # noqa: UP007 - of as many as are registered
+        tuple(
+            settings_model(
+                recipe,
+                function,
+                "recipe",
+                recipe,
+                # Of the curves that a recipe gets, for its functions do not turn them.
+                more=(("alignment", Alignment, _ALIGNMENT),),
+            )
+            for recipe, function in RECIPES.items()
+        )
+    ],
+    Field(
+        discriminator="recipe",
+        description="How a light curve becomes the sequence that a network reads.",
+    ),
+]
+
+
+def _check_folds(value: object) -> object:
+    if value == "published" or (isinstance(value, int) and not isinstance(value, bool)):
+        if isinstance(value, int) and value < 2:
+            raise PydanticCustomError("said", f"{value!r} is less than the minimum of 2")
+        return value
+    raise PydanticCustomError("said", f"{value!r} where a whole number or published is expected")
+
+
+def _check_truth(value: object) -> object:
+    if isinstance(value, bool) or value in ("true", "True", "false", "False"):
+        return value
+    raise PydanticCustomError("said", f"{value!r} is neither true nor false")
+
+
+def _check_ranges(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict):
+        raise PydanticCustomError("expected", "a group of keys or a text")
+    if not value:
+        raise PydanticCustomError("said", "{{}} should be non-empty")
+    for key, tried in value.items():
+        if not isinstance(tried, list) or not tried:
+            raise PydanticCustomError("said", f"{key}: {tried!r} is not a list of values to try")
+        if any(entry in tried[:place] for place, entry in enumerate(tried)):
+            raise PydanticCustomError("said", f"{key}: {tried!r} has non-unique elements")
+    return value
+
+
+Folds = Annotated[
+    Any,
+    AfterValidator(_check_folds),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 2}, {"const": "published"}]}),
+]
+Truth = Annotated[
+    Any,
+    AfterValidator(_check_truth),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["true", "True", "false", "False"]}]}),
+]
+Ranges = Annotated[
+    Any,
+    AfterValidator(_check_ranges),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": {"type": "array", "minItems": 1, "uniqueItems": True},
+                },
+                {"type": "string"},
+            ]
+        }
+    ),
+]
+
+
+class Downloads(Part):
+    """How archives are asked."""
+
+    attempts: Annotated[int, Ge(1), Le(20)] = Field(
+        5, description="How often a request is sent when an archive fails in passing."
+    )
+    pause: NotNegative = Field(
+        2.0,
+        description="Pause (s) before the second attempt, doubled before each further one. What "
+        "the archive asks for goes before it.",
+    )
+    timeout: Positive = Field(
+        60.0, description="Seconds without a byte after which a connection is given up."
+    )
+    connections_per_host: Annotated[int, Ge(1), Le(16)] = Field(
+        2, description="Connections to one host at a time, of all jobs of the run."
+    )
+
+
+class Region(Part):
+    """A part of the sky: a circle, or bounds of the Galactic coordinates."""
+
+    ra: Annotated[float, Ge(0), Le(360)] = absent()
+    dec: Annotated[float, Ge(-90), Le(90)] = absent()
+    radius: Annotated[float, Gt(0), Le(180)] = absent()
+    l: Bounds = absent()  # noqa: E741 - the Galactic longitude
+    b: Bounds = absent()
+
+    @model_validator(mode="after")
+    def check_circle(self) -> Self:
+        """Refuse a circle without its centre or radius, and a region without bounds."""
+        circle = ("ra", "dec", "radius")
+        missing = [key for key in circle if key not in self.model_fields_set]
+        if 0 < len(missing) < len(circle):
+            given = next(key for key in circle if key not in missing)
+            raise PydanticCustomError("said", f"{missing[0]!r} is a dependency of {given!r}")
+        if not self.model_fields_set:
+            raise PydanticCustomError("said", "no bounds are given")
+        return self
+
+
+class Query(Part):
+    """A file that an archive makes on request."""
+
+    archive: str = Field(description="One of the archives of resources/archives.yaml.")
+    product: str = Field(description="One of its products.")
+    types: Annotated[list[str], MinLen(1)] = absent(
+        "Pulsation types of the stars, as the archive writes them."
+    )
+    region: Region = absent(
+        "Part of the sky: a circle (`ra`, `dec`, `radius`), or bounds of the Galactic `l` and `b` "
+        "(deg). A lower bound of `l` above the upper one is the way around through zero."
+    )
+    magnitudes: Bounds = absent("Bounds of the mean magnitude.")
+    where: Text = absent(
+        "More ADQL for the WHERE clause; the tables are `rr` and, for positions, `gs`."
+    )
+    limit: Count = absent("Number of stars, drawn by the archive's random index.")
+    band: Literal["I", "V"] = absent("Band of the light curves, of archives that have several.")
+    radius: Annotated[float, Gt(0), Le(60)] = absent(
+        "Distance (arcsec) within which a source of the archive is the star."
+    )
+    stars: Sources = absent("Star files; the archive is asked for the light curves of these stars.")
+    star_ids: Annotated[list[str], MinLen(1)] = absent(
+        "Only these stars, of those of the star files if there are any."
+    )
+    survey: str = absent("Whose formats the star files are in, if not the archive's own.")
+    batches: Annotated[int, Ge(1), Le(10_000)] = absent(
+        "Number of files that the light curves are split over."
+    )
+    format: Literal["csv", "ecsv", "fits", "votable"] = absent("Serialisation of the light curves.")
+
+
+class Simulation(Part):
+    """A synthetic sky, instead of the archives, with this many stars."""
+
+    n_rrab: Count = Field(description="RRab stars with OGLE I, Gaia G and VVV Ks light curves.")
+    n_rrab_field: Annotated[int, Ge(0)] = Field(
+        description="RRab stars in the archives' lists that only some of the surveys have."
+    )
+    n_rrc: Annotated[int, Ge(0)] = Field(description="RRc stars with Gaia DR3 light curves.")
+
+
+class FirstOvertoneFit(Part):
+    """Settings of the regression that differ for first-overtone stars."""
+
+    order_min: Count = absent()
+    order_max: Count = absent()
+    sigma_clip: Positive | None = absent()
+    huber: Positive = absent()
+    folds: Annotated[int, Ge(2)] = absent()
+    refine_period: bool = absent()
+
+
+class Fit(Part):
+    """How light curves are fitted, for every sample."""
+
+    harmonics: Annotated[int, Ge(3), Le(100)] = setting(FitSettings, "harmonics")
+    kernel: one_of(KERNELS) = setting(FitSettings, "kernel", "Kernel of the Gaussian process.")
+    order_min: Count = setting(RegressionSettings, "order_min", "Lowest Fourier order tried.")
+    order_max: Count = setting(RegressionSettings, "order_max", "Highest Fourier order tried.")
+    sigma_clip: Positive | None = setting(
+        RegressionSettings,
+        "sigma_clip",
+        "Residuals beyond so many standard deviations are rejected; none with null.",
+    )
+    huber: Positive = setting(
+        RegressionSettings, "huber", "Residual (mag) from which the Huber loss is linear."
+    )
+    folds: Annotated[int, Ge(2)] = setting(
+        RegressionSettings,
+        "folds",
+        "Folds of the cross-validation that chooses the Fourier order.",
+    )
+    draws: Annotated[int, Ge(2)] = setting(
+        FitSettings, "draws", "Draws from the posterior for the errors."
+    )
+    min_epochs: Annotated[int, Ge(5)] = setting(
+        FitSettings, "min_epochs", "A light curve with fewer epochs has the status too_few_epochs."
+    )
+    refine_period: bool = setting(
+        RegressionSettings,
+        "refine_period",
+        "Search a better period within +-10 / T of the catalogued one.",
+    )
+    apertures: Annotated[list[Count], MinLen(1)] | None = setting(
+        FitSettings,
+        "apertures",
+        "Apertures among which the one with the highest S/N is taken; all with null.",
+    )
+    use_errors: bool = setting(
+        FitSettings,
+        "use_errors",
+        "Weight the points by their known errors, beside the white noise.",
+    )
+    alignment: Alignment = setting(
+        FitSettings,
+        "alignment",
+        "What is at phase 0 of the stored curves, the first harmonic's zero (phi1) or maximum "
+        "light; of folded light curves, what is there in the published phases.",
+    )
+    published: bool = setting(
+        FitSettings, "published", "Fit as the published code lcfit does, where it differs."
+    )
+    rrc: FirstOvertoneFit = Field(
+        default={"order_max": 5, "sigma_clip": 4.5},
+        description="Settings of the regression that differ for first-overtone stars.",
+    )
+
+
+class Match(Part):
+    """Take period and pulsation type from a star of another sample."""
+
+    reference: Name = Field(description="The other sample.")
+    radius: Annotated[float, Gt(0), Le(3600)] = Field(
+        1.0, description="Largest distance on the sky (arcsec)."
+    )
+    cell_radius: Annotated[float, Gt(0), Le(3600)] | None = setting(
+        match_stars,
+        "cell_radius",
+        "Largest distance (arcsec) for a Gaia star without a position, from the centre of the "
+        "HEALPix cell of its source_id, some 50 arcsec wide; null to leave such stars out.",
+    )
+    epoch: Annotated[float, Ge(1900), Le(2100)] | None = setting(
+        match_stars,
+        "epoch",
+        "Epoch (Julian year) to which positions with a proper motion are moved; null for that of "
+        "the other sample, if its table has one.",
+    )
+    period_tolerance: Positive | None = setting(
+        match_stars,
+        "period_tolerance",
+        "Largest difference of the periods of a star that has one of its own; null to ignore it.",
+    )
+    period_tolerance_unit: Literal["d", "relative"] = setting(
+        match_stars,
+        "period_tolerance_unit",
+        "Days, or relative to the period of the other sample's star.",
+    )
+    ambiguous: Literal["refuse", "nearest"] = setting(
+        match_stars,
+        "ambiguous",
+        "What becomes of a match that is not one to one: `refuse` it, or take the `nearest` star "
+        "where both are each other's nearest.",
+    )
+
+
+class Labelling(Part):
+    """How the relation that labels a sample is applied."""
+
+    phi31: Phi31Source = setting(
+        estimate_metallicity, "phi31", "That of our own fit, or the archive's where it has one."
+    )
+    scatter: bool = setting(
+        estimate_metallicity,
+        "scatter",
+        "Include the scatter of the relation in the errors by which a training cuts and weights "
+        "the labels. Their whole error has it in any case.",
+    )
+    other_band: bool = setting(
+        estimate_metallicity,
+        "other_band",
+        "Apply the relation although it is for another band than the sample's.",
+    )
+
+
+class Shown(Part):
+    """Stars whose light curves are drawn; those named, the first, the noisiest."""
+
+    stars: list[str] = Field([], description="Names of stars.")
+    first: Annotated[int, Ge(0)] = Field(6, description="How many of the first stars.")
+    worst: Annotated[int, Ge(0)] = Field(6, description="How many of the noisiest.")
+
+
+class Sample(Part):
+    """A star list with light curves in one band from one survey."""
+
+    survey: one_of(SURVEYS) = Field(description="Whose formats the files are in.")
+    band: Band = Field(description="Photometric band of the light curves.")
+    stars: Sources = Field(description="Files of the star list.")
+    light_curves: Sources = Field(description="Files of the light curves.")
+    only_with_light_curves: bool = Field(
+        False,
+        description="Leave out the stars of the list that the light-curve files do not have.",
+    )
+    chunks: Chunks = absent("Number of chunks, instead of the study's.")
+    phases: Literal["measured", "published"] = setting(
+        FitSettings,
+        "phases",
+        "With `published`, the light curves are folded and aligned already; the fit keeps their "
+        "phases and rejects no point.",
+    )
+    match: Match = absent("Take period and pulsation type from a star of another sample.")
+    labelling: Labelling = Field(
+        {}, description="How the relation that labels the sample is applied."
+    )
+    show: Shown = Field(
+        {},
+        description="Stars whose light curves are drawn; those named, the first, the noisiest.",
+    )
+    fit: Fit = Field({}, description="Settings of the fit that differ from the study's.")
+
+
+class Calibration(Part):
+    """A metallicity relation that is calibrated here."""
+
+    spectra: Sources = Field(
+        description="Tables of spectroscopic metallicities with published parameters."
+    )
+    sample: Name = Field(description="The sample with the light curves of the same stars.")
+    photometry: Literal["published", "own"] = Field(
+        "published",
+        description="Light-curve parameters of the relation, the published or our own.",
+    )
+    variant: one_of(VARIANTS) = Field(
+        "hierarchical", description="The regression that makes the relation."
+    )
+    compare_with: RelationName = Field(
+        "dekany2021", description="The published relation shown beside it."
+    )
+    draws: Annotated[int, Ge(100)] = Field(10_000, description="Draws from the posterior.")
+
+
+class Weights(Part):
+    """Sample weights in a training, which each member learns from its own training stars."""
+
+    density_threshold: float | None = setting(
+        make_weights,
+        "density_threshold",
+        "Density below which a star counts no more; null for no density weights.",
+    )
+    density_alpha: NotNegative | None = setting(
+        make_weights, "density_alpha", "Strength of the weights of DenseWeight; null for none."
+    )
+    inverse_variance: bool = setting(
+        make_weights, "inverse_variance", "Weight stars by the errors of their labels."
+    )
+    scaling: Literal["number", "range"] = setting(
+        make_weights,
+        "scaling",
+        "Weights that sum to the number of stars, or that go from 0.01 to 1.",
+    )
+
+
+class Regressor(Part):
+    """One regressor of a stack."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(description="Kind of the regressor.")
+
+
+class Stack(Part):
+    """Regressors of several kinds whose weights are learnt out of fold."""
+
+    regressors: Annotated[dict[str, Regressor], MinLen(1)] = Field(
+        description="Settings of each regressor, by name."
+    )
+    population: Settings = absent("Settings of the model of all light curves.")
+    noise_floor: Positive | None = absent(
+        "Error (dex) that does not come from the light curve; null for none."
+    )
+    published: Name = absent(
+        "A published model of the study that joins in. If its networks chose their epoch on the "
+        "fold that counts as unseen, weights, errors and metrics of the stack are optimistic."
+    )
+
+
+class Model(Part):
+    """An ensemble trained here or published elsewhere."""
+
+    sample: Name = absent("The sample whose light curves it is trained on.")
+    labels: Name = absent(
+        "The labelled sample that has the metallicities; the model's own without it."
+    )
+    optional: bool = Field(
+        False, description="Train it only when its files are asked for, not with the whole study."
+    )
+    pulsation_type: PulsationType = Field(
+        "RRab", description="Type of the stars that the model is for."
+    )
+    cuts: dict[str, Bounds] = Field(
+        {},
+        description="Bounds that a star of the training set is within, by column of the fits, the "
+        "labels or the star list (archive_...).",
+    )
+    sequence: Sequence = absent("How a light curve becomes the sequence that a network reads.")
+    weights: Weights = Field(
+        {},
+        description="Sample weights in the training, which each member learns from its own "
+        "training stars.",
+    )
+    network: Network = absent("Kind of the network and its hyper-parameters.")
+    training: Training = Field({}, description="How a network is trained.")  # type: ignore[valid-type]
+    from_search: Name = absent(
+        "The search whose best network and training the model takes; what it says itself of its "
+        "training counts more."
+    )
+    stack: Stack = absent("Regressors of several kinds whose weights are learnt out of fold.")
+    folds: Folds = Field(
+        5,
+        description="Folds of the cross-validation; one member of the ensemble each. With "
+        "`published`, those of the star list, whose number `members` gives.",
+    )
+    repeats: Count = Field(
+        1,
+        description="How often the cross-validation of networks is repeated with other folds; a "
+        "member of the ensemble for each fold of each.",
+    )
+    members_per_job: Count = Field(
+        1, description="Networks that one job trains in turn, such as several on one GPU."
+    )
+    trained: Text = absent(
+        "Folder of a model that another study has trained, results/<study>/models/<name>."
+    )
+    published: Source = absent("Folder of a published model, with model.json and weights_<k>.h5.")
+    training_stars: Source = absent(
+        "Star list, with their folds, of the stars that a published model was trained on."
+    )
+    band: Band = absent("Band of a model that is published or of another study.")
+    members: Count = absent("Number of networks of a published model, or of published folds.")
+    relation: RelationName = absent(
+        "The metallicity relation that the labels of a model come from."
+    )
+
+
+Axes = Annotated[
+    dict[Name, Annotated[dict[Name, Settings], MinLen(1)]],
+    MinLen(1),
+]
+
+
+class Changes(Part):
+    """What an effort changes of `shared` and `axes`."""
+
+    shared: Settings = absent("Settings of a model, as in `models`.")
+    axes: Axes = absent("What is varied, by name.")
+
+
+class Experiment(Part):
+    """Models that differ in a few settings."""
+
+    shared: Settings = absent("Settings of a model, as in `models`.")
+    axes: Axes = Field(
+        description="What is varied, by name; of each, settings of a model by name. There is a "
+        "model <experiment>_<setting>_... for every combination."
+    )
+    quick: Changes = Field({}, description="What this effort changes of `shared` and `axes`.")
+    full: Changes = Field({}, description="What this effort changes of `shared` and `axes`.")
+
+
+class Search(Part):
+    """A search for the hyper-parameters of a model."""
+
+    model: Name = Field(description="The network of `models` that is searched.")
+    method: Literal["grid", "hyperband", "random"] = Field(
+        "grid",
+        description="Train all combinations of values (grid), some drawn at random, or many for "
+        "few epochs and the best of them for more (hyperband).",
+    )
+    ranges: Ranges = Field(
+        description="Values to try, by key of the model, such as training.learning_rate; or the "
+        "name of the ranges of a paper (dekany_grebel_2022_g, dekany_grebel_2022_ks, monti_2025)."
+    )
+    metric: one_of(METRICS) = Field("rmse", description="What trials are compared by, out of fold.")
+    trials: Count | None = Field(
+        None,
+        description="Most trials of a random search, or of a round of hyperband; null for any.",
+    )
+    folds: Count = Field(
+        1,
+        description="Folds that each trial is trained for, of as many as the model has. They are "
+        "drawn for the search alone, so that those that the model is measured on have no part in "
+        "it.",
+    )
+    epochs: Count | None = Field(
+        None, description="Most epochs of a trial; those of the model with null."
+    )
+    reduction: Annotated[int, Ge(2)] = Field(
+        3, description="Factor by which hyperband makes the trials fewer and their epochs more."
+    )
+    seed: Seed | None = Field(None, description="Draws the trials; the study's with null.")
+    optional: bool = Field(
+        False, description="Search only when its files are asked for, not with the whole study."
+    )
+
+
+class Prediction(Part):
+    """A model that is applied to a sample."""
+
+    model: Name = Field(description="One of `models`.")
+    sample: Name = Field(description="One of `samples`.")
+    cuts: dict[str, Bounds] | None = Field(
+        None,
+        description="Bounds that a star must be within, by column; those of the model with null.",
+    )
+    other_band: bool = Field(
+        False,
+        description="Apply the model although it is for another band than the sample's.",
+    )
+
+
+class Table(Part):
+    """A table of a paper."""
+
+    sample: Name = Field(description="The sample whose stars it lists.")
+    model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+
+
+class SkyMap(Part):
+    """A map of the metallicities of a sample."""
+
+    sample: Name = Field(description="The sample whose stars it shows.")
+    model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    region: Name = absent(
+        "Part of the sky to show, of resources/sky_regions.yaml; without it, the part that has "
+        "stars."
+    )
+    title: str = Field("", description="Title of the map.")
+
+
+class Study(Part):
+    """A file of config/: what a study is made of, and what it makes."""
+
+    study: Name = Field(
+        description="Name of the study; everything it writes is in results/<study>/."
+    )
+    seed: Seed = Field(42, description="Every random draw of the study follows from it.")
+    mirror: str | None = Field(
+        None,
+        description="Folder with the sources, laid out as the archives' mirror, asked before the "
+        "network. When null, the environment variable METALYRA_MIRROR.",
+    )
+    archives: dict[str, Annotated[str, StringConstraints(pattern="^https?://")]] = Field(
+        {},
+        description="Base URLs of services, instead of those of resources/archives.yaml. The "
+        "environment variable METALYRA_ARCHIVES, the address of a server that stands for all of "
+        "them, goes before these.",
+    )
+    downloads: Downloads = Field({}, description="How archives are asked.")
+    queries: dict[str, Query] = Field(
+        {},
+        description="Sources that archives make on request, by their path within the mirror. With "
+        "`{batch}` in the path, there is one file for each of so many `batches` of the stars.",
+    )
+    chunks: Chunks = Field(
+        4, description="Number of jobs that the light curves of a sample are split over."
+    )
+    gpu: Annotated[int, Ge(0)] = Field(
+        0, description="Number of GPUs that a training job asks for."
+    )
+    simulate: Simulation = absent("A synthetic sky, instead of the archives, with this many stars.")
+    fit: Fit = Field({}, description="How light curves are fitted, for every sample.")
+    samples: dict[Name, Sample] = Field(
+        {}, description="Star lists with light curves in one band from one survey, by name."
+    )
+    labels: dict[str, RelationName] = Field(
+        {},
+        description="The metallicity relation that labels a sample, by sample; `as_published` for "
+        "the [Fe/H] that came with the star list.",
+    )
+    calibrate: dict[Name, Calibration] = Field(
+        {},
+        description="Metallicity relations that are calibrated here, by name; `labels` may use "
+        "them.",
+    )
+    models: dict[Name, Model] = Field(
+        {}, description="Ensembles trained here or published elsewhere, by name."
+    )
+    experiments: dict[Name, Experiment] = Field(
+        {},
+        description="Models that differ in a few settings, by name; their metrics are written to "
+        "tables/<name>.csv.",
+    )
+    effort: Literal["quick", "full"] = Field(
+        "quick",
+        description="How much the experiments take: `quick` for a first look, `full` for trainings "
+        "as published.",
+    )
+    searches: dict[Name, Search] = Field(
+        {},
+        description="Searches for the hyper-parameters of a model, by name; written to "
+        "searches/<name>/. A model takes the settings that were found with the key `from_search`.",
+    )
+    predict: list[Prediction] = Field([], description="Which model is applied to which sample.")
+    archive_comparisons: list[Name] = Field(
+        [],
+        description="Samples whose Fourier phases are compared with those of their archive.",
+    )
+    tables: dict[Name, Table] = Field(
+        {}, description="Tables of a paper, by name; written to tables/<name>.csv."
+    )
+    sky_maps: dict[Name, SkyMap] = Field(
+        {},
+        description="Maps of the metallicities of a sample, by name; written to "
+        "figures/sky_maps/<name>.png.",
+    )
+    stars: Text = absent(
+        "Your own stars (CSV; columns star_id and period, optionally ra and dec in degrees)."
+    )
+    lightcurves: Text = absent(
+        "Light curves of your own stars: a folder with one <star_id>.csv each (columns time, mag "
+        "and optionally mag_err), or one long table (Parquet or CSV) with star_id as well."
+    )
+    model: Name = absent("The model, one of `models`, that is applied to your own stars.")
+    band: Band = absent("Band of the light curves of your own stars.")
+    other_band: Truth = absent(
+        "Apply the model to your own stars although it is for another band than theirs. The "
+        "command line gives a text."
+    )
+    cuts: dict[str, Bounds] = absent(
+        "Bounds that the light curves of your own stars are within, by column of the fits, instead "
+        "of the model's own cuts; a star outside keeps its value with the status cut:<column>."
+    )
+    output: Annotated[str, StringConstraints(pattern=r"\.csv$")] = absent(
+        "The CSV file with the metallicities of your own stars."
+    )
