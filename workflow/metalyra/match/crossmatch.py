@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from astropy import units
-from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
 from metalyra.core.bounds import Positive
 from metalyra.surveys.star_tables import PULSATION_TYPES
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+
 
 SHIFTS = (45.0, 135.0, 225.0, 315.0)
 """Position angles (deg) in which stars are moved to count matches by chance."""
@@ -153,6 +155,8 @@ def match_by_chance(
         from the centre of a cell, and its `separation` (arcsec); for the number of a real
         match by chance, divide by the number of `SHIFTS`.
     """
+    from astropy import units
+
     length = SHIFT_RADII * max(radius, cell_radius or 0.0)
     positions = move_to_epoch(stars, None)
     found = []
@@ -253,7 +257,7 @@ def is_from_cell(stars: pd.DataFrame) -> pd.Series:
     return stars["position_from_cell"].isin([True])
 
 
-def move_to_epoch(stars: pd.DataFrame, epoch: float | None) -> SkyCoord:
+def move_to_epoch(stars: pd.DataFrame, epoch: float | None) -> "SkyCoord":
     """Return the positions of a stars table, those with a proper motion at an epoch.
 
     Parameters
@@ -264,6 +268,10 @@ def move_to_epoch(stars: pd.DataFrame, epoch: float | None) -> SkyCoord:
     epoch
         Julian year; positions stay where they are if None.
     """
+    # Looked at by the configuration, too, which needs no coordinates.
+    from astropy import units
+    from astropy.coordinates import SkyCoord
+
     positions = SkyCoord(stars["ra"].to_numpy(), stars["dec"].to_numpy(), unit="deg")
     if epoch is None or not {"pmra", "pmdec", "ref_epoch"} <= {*stars}:
         return positions
@@ -292,6 +300,8 @@ def _find_pairs(
 
     `radii` is for pairs of measured positions (False) and for those with a cell (True).
     """
+    from astropy import units
+
     pairs = []
     for (mine, cell), (theirs, other_cell) in product(_split(stars, ok), _split(reference, known)):
         radius = radii[cell or other_cell]

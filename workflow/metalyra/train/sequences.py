@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
-from scipy.interpolate import make_smoothing_spline
 
 from metalyra.core.bounds import Count, NotNegative, Positive
 from metalyra.core.settings import complete_settings
@@ -329,6 +328,8 @@ def smooth_periodic(
     # Too few points near the ends of the cycle: its neighbours are used as a whole.
     if np.count_nonzero(used) < 5:
         used[:] = True
+    from scipy.interpolate import make_smoothing_spline
+
     spline = make_smoothing_spline(
         cycles[used], np.tile(means, 3)[used], w=np.tile(counts, 3)[used], lam=smoothing
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
-from scipy.stats import gaussian_kde
 
 from metalyra.core.bounds import NotNegative
 
@@ -38,6 +37,8 @@ def density_weights(
     array, shape (n,)
         Weights, of mean 1 over the stars trained on.
     """
+    from scipy.stats import gaussian_kde
+
     density = gaussian_kde(feh if trained_on is None else trained_on)
     own = 1 / np.maximum(density(feh), threshold)
     return scale_to_number(own, 1 / np.maximum(density(density.dataset[0]), threshold))
@@ -79,6 +80,8 @@ def dense_weights(
     """
     if alpha < 0:
         raise ValueError(f"alpha of the density weights is {alpha}; it cannot be negative")
+    from scipy.stats import gaussian_kde
+
     density = gaussian_kde(feh if trained_on is None else trained_on)
     of_training = density(density.dataset[0])
 
