@@ -1,10 +1,7 @@
 """Speed and accuracy, measured side by side; each module is run with ``python -m``."""
 
 import os
-import sys
-from pathlib import Path
 
 # One thread, so that CPU seconds are comparable; set before NumPy is loaded.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
