@@ -128,20 +128,56 @@ def trained_singly():
     return [model for model in network_models() if config["models"][model]["members_per_job"] == 1]
 
 
-def shared_training_jobs():
-    """Return model and members of the jobs that train several."""
-    jobs = []
-    for model in network_models():
-        size, numbers = config["models"][model]["members_per_job"], members(model)
-        if size > 1:
-            jobs += [(model, numbers[first : first + size]) for first in numbers[::size]]
-    return jobs
+def trained_in_batches():
+    """Return the ensembles of networks of which a job trains several members."""
+    return [model for model in network_models() if model not in trained_singly()]
+
+
+def batches_of(model):
+    """Return the members of each batch of an ensemble."""
+    size, numbers = config["models"][model]["members_per_job"], members(model)
+    return [numbers[first : first + size] for first in numbers[::size]]
+
+
+def members_of_batch(wildcards):
+    """Return the members of the rule's batch."""
+    return list(range(int(wildcards.first), int(wildcards.last) + 1))
+
+
+def batch_of_member(wildcards):
+    """Return the folder of the batch that the rule's member is trained in."""
+    [batch] = [batch for batch in batches_of(wildcards.model) if int(wildcards.member) in batch]
+    return f"<results>/models/{wildcards.model}/batches/{batch[0]}_to_{batch[-1]}"
 
 
 def training_benchmarks(model):
     """Return what the jobs that train a model have taken."""
-    jobs = [f"{job[0]}_to_{job[-1]}" for name, job in shared_training_jobs() if name == model]
-    return [f"<benchmarks>/train/{model}/{job}.tsv" for job in jobs or members(model)]
+    jobs = members(model)
+    if model in trained_in_batches():
+        jobs = [f"{batch[0]}_to_{batch[-1]}" for batch in batches_of(model)]
+    return [f"<benchmarks>/train/{model}/{job}.tsv" for job in jobs]
+
+
+def published_file(model, name):
+    """Return where a file of a published model lies."""
+    return f"<results>/sources/{config['models'][model]['published']}/{name}"
+
+
+def published_training_stars(model):
+    """Return the list of the stars that a published model was trained on, if it is known."""
+    settings = config["models"][model]
+    return sources([settings["training_stars"]] if "training_stars" in settings else [])
+
+
+def published_in_stack(wildcards):
+    """Return the files of the published model that joins the rule's stack."""
+    return model_files(config["models"][wildcards.model]["stack"]["published"])
+
+
+def joined_folder(model):
+    """Return the folder of the published model in that of a stack that it joins; else none."""
+    joined = config["models"][model]["stack"].get("published")
+    return [f"<results>/models/{model}/published"] if joined else []
 
 
 def checkpoint_folder(wildcards):
