@@ -35,6 +35,7 @@ test: setup
 lint: setup
 	$(BIN)/ruff check $(STYLED)
 	$(BIN)/ruff format --check $(STYLED)
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(SNAKEFILES)
 	$(SNAKEMAKE) --lint
 
