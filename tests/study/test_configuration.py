@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from metalyra.fit.fitting import FitSettings
 from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
+from metalyra.fit.settings import FitSettings
 from metalyra.label.relations import PHI31_SOURCES, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.study.configuration import (
