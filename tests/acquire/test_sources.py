@@ -2,6 +2,7 @@ import hashlib
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
@@ -93,15 +94,46 @@ def test_the_mirror_comes_before_the_network(tmp_path, folder, archive):
 def test_a_verified_file_is_not_touched(tmp_path, folder):
     destination = tmp_path / "stars.dat"
     acquire(SOURCE, destination, folder)
-    before = destination.stat()
-    (folder / SOURCE.name).unlink()
+    before = destination.lstat()
+    acquire(SOURCE, destination, None)
+    assert destination.lstat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_file_of_the_mirror_is_linked_and_never_written_to(tmp_path, folder, archive):
+    destination = tmp_path / "results" / "stars.dat"
     acquire(SOURCE, destination, folder)
-    assert destination.stat().st_mtime_ns == before.st_mtime_ns
+    assert destination.readlink() == (folder / SOURCE.name).resolve()
+    url, handler = archive
+    handler.replies = [200]
+    (folder / SOURCE.name).write_bytes(CONTENT[::-1])
+    acquire(replace(SOURCE, url=url), destination, None)
+    assert not destination.is_symlink()
+    assert destination.read_bytes() == CONTENT
+    assert (folder / SOURCE.name).read_bytes() == CONTENT[::-1]
+
+
+def test_a_link_to_a_mirror_that_is_gone_is_told(tmp_path, folder):
+    destination = tmp_path / "stars.dat"
+    acquire(SOURCE, destination, folder)
+    (folder / SOURCE.name).rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match=rf"links to {folder}/survey/stars\.dat, which is gone"):
+        acquire(SOURCE, destination, folder)
+
+
+def test_without_links_a_file_of_the_mirror_is_copied(tmp_path, folder, monkeypatch):
+    def refuse(self, target):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    acquire(SOURCE, tmp_path / "stars.dat", folder)
+    assert not (tmp_path / "stars.dat").is_symlink()
+    assert (tmp_path / "stars.dat").read_bytes() == CONTENT
 
 
 def test_a_file_that_is_not_the_source_is_replaced(tmp_path, folder):
     destination = tmp_path / "stars.dat"
     for wrong in (CONTENT[:-1], CONTENT[::-1]):
+        destination.unlink(missing_ok=True)
         destination.write_bytes(wrong)
         assert not is_verified(SOURCE, destination)
         acquire(SOURCE, destination, folder)

@@ -7,7 +7,8 @@ a folder laid out as the mirror; the archive. Nothing else of the library uses t
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,8 +27,6 @@ REGISTRY = RESOURCES / "sources.yaml"
 """The project's registry."""
 
 OFFLINE_VARIABLE = "METALYRA_OFFLINE"
-
-_BLOCK = 2**20
 
 
 class SourceError(Exception):
@@ -141,10 +140,7 @@ def is_verified(source: Source, path: Path) -> bool:
     """Say whether a file is there and is the source as the registry knows it."""
     if not path.is_file() or source.size not in (None, path.stat().st_size):
         return False
-    if source.sha256 is None:
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == source.sha256
+    return source.sha256 is None or _digest(path) == source.sha256
 
 
 def is_offline() -> bool:
@@ -168,6 +164,8 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
     if source.url is not None and not offline:
         return source.url
     looked = f"not in the mirror {mirror}" if mirror else "no mirror is configured"
+    if destination.is_symlink() and not destination.exists():
+        looked = f"{destination} links to {destination.readlink()}, which is gone; {looked}"
     where = f"it would come from {source.url}" if source.url else "no archive has this very file"
     if source.url and offline:
         where += f", but {OFFLINE_VARIABLE} forbids the network"
@@ -207,7 +205,7 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
         return destination
     logger.info("%s: from %s", source.name, place)
     if isinstance(place, Path):
-        _copy(source, place, destination)
+        _take_from_mirror(source, place, destination)
         return destination
     try:
         download(place, destination, Courtesy(**courtesy), size=source.size, sha256=source.sha256)
@@ -216,25 +214,43 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
     return destination
 
 
-def _copy(source: Source, place: Path, destination: Path) -> None:
-    """Copy a file into its final place if it is the source."""
-    digest, size = hashlib.sha256(), 0
+def _take_from_mirror(source: Source, place: Path, destination: Path) -> None:
+    """Bring a file of the mirror into its final place if it is the source."""
+    found: Mapping[str, tuple[object, Callable[[], object]]] = {
+        "size": (source.size, lambda: place.stat().st_size),
+        "sha256": (source.sha256, lambda: _digest(place)),
+    }
+    for what, (registered, measure) in found.items():
+        if registered is not None and (value := measure()) != registered:
+            raise SourceError(
+                f"source {source.name!r}: {place} has {what} {value}, the registry has "
+                f"{registered}. Replace or remove the file, or correct the registry"
+            )
+    link_or_copy(place, destination)
+
+
+def link_or_copy(place: Path, destination: Path) -> None:
+    """Put a link to a file into its final place, or a copy where there are no links.
+
+    Parameters
+    ----------
+    place
+        The file, in the mirror.
+    destination
+        The final name; what is there, be it a link, is replaced and not written to.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
     with replace_when_complete(destination) as temporary:
-        with place.open("rb") as stream, temporary.open("wb") as file:
-            while block := stream.read(_BLOCK):
-                file.write(block)
-                digest.update(block)
-                size += len(block)
-        expected: Mapping[str, tuple[object, object]] = {
-            "size": (source.size, size),
-            "sha256": (source.sha256, digest.hexdigest()),
-        }
-        for what, (registered, found) in expected.items():
-            if registered not in (None, found):
-                raise SourceError(
-                    f"source {source.name!r}: {place} has {what} {found}, the registry has "
-                    f"{registered}. Replace or remove the file, or correct the registry"
-                )
+        try:
+            temporary.symlink_to(place.resolve())
+        except OSError as error:
+            logger.debug("%s: no links on this file system (%s)", destination, error)
+            shutil.copyfile(place, temporary)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def by_hand(name: str) -> str:

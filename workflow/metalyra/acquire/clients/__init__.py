@@ -6,7 +6,6 @@ final file is made of the replies when all are there.
 """
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,13 @@ from metalyra.acquire.clients.protocols import send
 from metalyra.acquire.downloads import Courtesy, DownloadError
 from metalyra.acquire.queries import Request, Settings
 from metalyra.acquire.services import Services
-from metalyra.acquire.sources import OFFLINE_VARIABLE, SourceError, by_hand, is_offline
+from metalyra.acquire.sources import (
+    OFFLINE_VARIABLE,
+    SourceError,
+    by_hand,
+    is_offline,
+    link_or_copy,
+)
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import replace_when_complete
 from metalyra.surveys import survey
@@ -240,8 +245,7 @@ def acquire_query(
     """
     if mirror is not None and (mirror / name).is_file():
         logger.info("%s: from %s", name, mirror / name)
-        with replace_when_complete(destination) as temporary:
-            shutil.copyfile(mirror / name, temporary)
+        link_or_copy(mirror / name, destination)
         return
     product = find_product(query, archives)
     if is_offline():
