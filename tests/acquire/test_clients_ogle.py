@@ -16,7 +16,7 @@ from metalyra.acquire.clients import (
     plan_requests,
     read_stars,
 )
-from metalyra.acquire.downloads import Courtesy, DownloadError
+from metalyra.acquire.connection import DownloadError, RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
 from metalyra.surveys import survey
 from testbench.loopback import Faults
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 def ask(rerouted, tmp_path):
     """Ask for the light curves of some stars; returns the file."""
 
-    def make(stars, courtesy=None):
+    def make(stars, policy=None):
         make_source(
             find_product(QUERY, ARCHIVES["archives"]),
             QUERY,
@@ -45,7 +45,7 @@ def ask(rerouted, tmp_path):
             tmp_path / "phot.zip",
             tmp_path / "replies",
             find_services({}, ARCHIVES["services"]),
-            courtesy or Courtesy(pauses=(0.0,) * 3, timeout=5.0),
+            policy or RetryPolicy(attempts=4, pause=0.0, timeout=5.0),
         )
         return tmp_path / "phot.zip"
 
@@ -120,7 +120,7 @@ def test_an_archive_that_misbehaves_changes_nothing(ask, archive, stars, tmp_pat
 def test_what_fails_is_not_taken_for_absent(ask, archive, stars, tmp_path):
     archive.reset(Faults(at={4: "server_error"}))
     with pytest.raises(DownloadError, match="500"):
-        ask(stars, Courtesy(pauses=(), connections_per_host=1))
+        ask(stars, RetryPolicy(attempts=1, connections_per_host=1))
     assert not (tmp_path / "phot.zip").exists()
     assert len([*(tmp_path / "replies").iterdir()]) == 3
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.sources import (
     REGISTRY,
     Source,
@@ -190,7 +191,7 @@ def test_a_download_outlives_failures_that_pass(tmp_path, archive, failures):
     acquire(
         replace(SOURCE, url=url, size=None, sha256=None),
         tmp_path / "stars.dat",
-        sleep=waited.append,
+        policy=RetryPolicy(sleep=waited.append),
     )
     assert (tmp_path / "stars.dat").read_bytes() == CONTENT
     assert len(waited) == len(failures)
@@ -214,8 +215,7 @@ def test_a_download_that_fails_for_good_leaves_nothing(tmp_path, archive, replie
         acquire(
             replace(SOURCE, url=url),
             tmp_path / "stars.dat",
-            pauses=(0.0, 0.0),
-            sleep=lambda seconds: None,
+            policy=RetryPolicy(attempts=3, pause=0.0, sleep=lambda seconds: None),
         )
     assert "survey/stars.dat" in str(caught.value)
     assert handler.replies == []

@@ -4,18 +4,18 @@ A source is looked up in this order: where the study keeps it, if it is there an
 a folder laid out as the mirror; the archive. Nothing else of the library uses the network.
 """
 
-import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+import pooch
 import yaml
 
-from metalyra.acquire.downloads import Courtesy, DownloadError, download
+from metalyra.acquire.connection import USUAL, DownloadError, RetryPolicy
+from metalyra.acquire.downloads import download
 from metalyra.acquire.services import Services
 from metalyra.core.resources import RESOURCES
 from metalyra.core.tables import replace_when_complete
@@ -140,7 +140,7 @@ def is_verified(source: Source, path: Path) -> bool:
     """Say whether a file is there and is the source as the registry knows it."""
     if not path.is_file() or source.size not in (None, path.stat().st_size):
         return False
-    return source.sha256 is None or _digest(path) == source.sha256
+    return source.sha256 is None or pooch.file_hash(path) == source.sha256
 
 
 def is_offline() -> bool:
@@ -175,7 +175,12 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
     )
 
 
-def acquire(source: Source, destination: Path, mirror: Path | None = None, **courtesy: Any) -> Path:
+def acquire(
+    source: Source,
+    destination: Path,
+    mirror: Path | None = None,
+    policy: RetryPolicy = USUAL,
+) -> Path:
     """Bring a source to its place in the study: verified, complete, or not at all.
 
     Parameters
@@ -186,8 +191,8 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
         The file's final name; an earlier file is kept if it is the source.
     mirror
         Folder laid out as the mirror; asked before the network.
-    courtesy
-        How the archive is asked: attributes of `metalyra.acquire.downloads.Courtesy`.
+    policy
+        How the archive is asked.
 
     Returns
     -------
@@ -208,7 +213,7 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
         _take_from_mirror(source, place, destination)
         return destination
     try:
-        download(place, destination, Courtesy(**courtesy), size=source.size, sha256=source.sha256)
+        download(place, destination, policy, size=source.size, sha256=source.sha256)
     except DownloadError as error:
         raise SourceError(f"source {source.name!r}: {error}. {by_hand(source.name)}") from error
     return destination
@@ -218,7 +223,7 @@ def _take_from_mirror(source: Source, place: Path, destination: Path) -> None:
     """Bring a file of the mirror into its final place if it is the source."""
     found: Mapping[str, tuple[object, Callable[[], object]]] = {
         "size": (source.size, lambda: place.stat().st_size),
-        "sha256": (source.sha256, lambda: _digest(place)),
+        "sha256": (source.sha256, lambda: pooch.file_hash(place)),
     }
     for what, (registered, measure) in found.items():
         if registered is not None and (value := measure()) != registered:
@@ -246,11 +251,6 @@ def link_or_copy(place: Path, destination: Path) -> None:
         except OSError as error:
             logger.debug("%s: no links on this file system (%s)", destination, error)
             shutil.copyfile(place, temporary)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def by_hand(name: str) -> str:

@@ -120,7 +120,7 @@ def write_zip(destination: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a zip file of members, given as name and content; the same bytes every time."""
     with (
         replace_when_complete(destination) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
+        zipfile.ZipFile(temporary, "w") as container,
     ):
         for name, data in members:
-            archive.writestr(zipfile.ZipInfo(name, _MEMBER_DATE), data, zipfile.ZIP_DEFLATED)
+            container.writestr(zipfile.ZipInfo(name, _MEMBER_DATE), data, zipfile.ZIP_DEFLATED)

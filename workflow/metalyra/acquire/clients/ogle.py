@@ -1,6 +1,6 @@
 """OGLE: light curves of single stars, from the tree of files of its collection.
 
-For thousands of stars the packed archives (``phot.tar.gz``, sources of their own) are kinder.
+For thousands of stars the packed light curves (``phot.tar.gz``, sources of their own) are kinder.
 """
 
 import re
@@ -51,7 +51,7 @@ def _assemble(
     replies: Sequence[Path],
     destination: Path,
 ) -> None:
-    """Put the light curves that there are into one zip, named as in the packed archive."""
+    """Put the light curves that there are into one zip, named as in ``phot.tar.gz``."""
     names = (f"phot/{query['band']}/{star_id}{_SUFFIX}" for star_id in sorted(stars["star_id"]))
     write_zip(
         destination,
