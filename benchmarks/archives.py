@@ -9,7 +9,6 @@ other bytes are under a final name.
 
 import argparse
 import hashlib
-import io
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -341,9 +340,7 @@ def main() -> None:
 def _report(title: str, runs: Iterator[Outcome]) -> int:
     """Print what came of runs, and return the number of defects."""
     started, cpu = time.monotonic(), time.process_time()
-    # The clients print what they are told.
-    with redirect_stdout(io.StringIO()):
-        outcomes = list(runs)
+    outcomes = list(runs)
     faults: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
     requests = sum(outcome.requests for outcome in outcomes)
     errors = sum(outcome.error is not None for outcome in outcomes)

@@ -16,7 +16,7 @@ from metalyra.core.tables import read_table
 from metalyra.surveys import ingest, survey
 from testbench.loopback import KINDS, VARIABLE, LoopbackArchive
 
-# astroquery and pyvo leave it to the garbage collector to close their connections.
+# pyvo leaves it to the garbage collector to close their connections.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -217,7 +217,7 @@ def test_a_new_release_needs_only_its_names(sky, tmp_path, monkeypatch):
             replies=tmp_path / "replies",
             archives=described["archives"],
             services=find_services({}, described["services"]),
-            courtesy=Study(tmp_path, folder).courtesy,
+            policy=Study(tmp_path, folder).policy,
         )
     stars = pd.read_csv(sky / "gaia_dr3/vari_rrlyrae.csv.gz")
     assert pd.read_csv(destination)["source_id"].tolist() == stars["source_id"].tolist()

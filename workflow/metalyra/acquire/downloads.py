@@ -10,10 +10,10 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import pooch
+from urllib3 import HTTPResponse
 
 from metalyra.acquire.connection import (
     AbsentError,
@@ -203,6 +203,7 @@ def _transfer(url: str, partial: _Partial, policy: RetryPolicy, *, known: bool) 
             raise DownloadError(describe_status(reply))
         reply.raw.enforce_content_length = False  # the part that has come is of use
         resumed = reply.status_code == 206
+        end: int | None
         if resumed:
             end = _end_of_range(reply.headers, partial.path.stat().st_size)
         else:
@@ -241,11 +242,11 @@ def _end_of_range(headers: Mapping[str, str], start: int) -> int:
     return int(match[1]) + 1
 
 
-def _copy(reply: BinaryIO, path: Path, total: int | None, policy: RetryPolicy) -> None:
+def _copy(reply: HTTPResponse, path: Path, total: int | None, policy: RetryPolicy) -> None:
     """Append a reply to a file, with a line in the log from time to time."""
     with path.open("ab") as file:
         told = time.monotonic()
-        while block := reply.read(_BLOCK):
+        while block := reply.read(_BLOCK, decode_content=False):
             file.write(block)
             if time.monotonic() - told > policy.progress:
                 told = time.monotonic()
