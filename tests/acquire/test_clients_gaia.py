@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import socket
 import zipfile
 from dataclasses import replace
 
@@ -316,3 +317,34 @@ def test_the_log_tells_of_a_job_that_takes_its_time(ask, folder, monkeypatch, ca
         ask({**LIST, "limit": 3}, policy=RetryPolicy(progress=0.0))
     assert "the job is" in caplog.text
     assert "1 of 1 requests are answered" in caplog.text
+
+
+def test_light_curves_are_asked_for_in_the_words_of_astroquery(monkeypatch, tmp_path):
+    """A release that is to come included, whose words are in no documentation yet."""
+
+    class Listener:
+        def load_data(self, params_dict, output_file, verbose):
+            self.heard = params_dict
+            zipfile.ZipFile(output_file, "w").close()
+
+    def no_network(*_, **__):
+        raise OSError("no network in tests")
+
+    with monkeypatch.context() as patch:
+        # When it is imported it asks the real archive for news.
+        patch.setattr(socket, "create_connection", no_network)
+        from astroquery.gaia import GaiaClass
+    monkeypatch.chdir(tmp_path)
+    listener = Listener()
+    gaia = GaiaClass(datalink_handler=listener, show_server_messages=False)
+    stars = pd.DataFrame({"star_id": ["4111834567779557376", "5978423987417346304"]})
+    for archive_name in ("gaia_dr2", "gaia_dr3", "gaia_dr4"):
+        product = find_product({**CURVES, "archive": archive_name}, ARCHIVES["archives"])
+        [request] = plan_requests(product, CURVES, stars)
+        gaia.load_data(
+            [*stars["star_id"]],
+            data_release=product.names["release"],
+            retrieval_type="EPOCH_PHOTOMETRY",
+            format="csv",
+        )
+        assert request.parameters == listener.heard

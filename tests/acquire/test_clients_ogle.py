@@ -62,14 +62,14 @@ def stars(folder):
 
 def spoilt(folder):
     found = set()
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
-        for entry in archive:
-            if entry.isfile() and re.search(rb"[\x00-\x08]|<", archive.extractfile(entry).read()):
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
+        for entry in container:
+            if entry.isfile() and re.search(rb"[\x00-\x08]|<", container.extractfile(entry).read()):
                 found.add(Path(entry.name).stem)
     return found
 
 
-def test_single_files_are_as_those_of_the_packed_archive(ask, stars, folder):
+def test_single_files_are_as_the_packed_ones(ask, stars, folder):
     curves = {
         curve.star_id: curve.table
         for curve in survey("ogle").read_light_curves([ask(stars)], stars, "I")
@@ -95,11 +95,11 @@ def test_a_star_that_the_archive_has_not_is_absent_and_asked_for_once(ask, archi
 
 
 def test_a_file_that_the_archive_has_damaged_costs_one_star(ask, folder):
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
         noise = {
             Path(entry.name).stem
-            for entry in archive
-            if entry.isfile() and b"\x00" in archive.extractfile(entry).read()
+            for entry in container
+            if entry.isfile() and b"\x00" in container.extractfile(entry).read()
         }
     assert noise
     stars = pd.DataFrame({"star_id": [*noise, "OGLE-BLG-RRLYR-00001"]})
@@ -148,5 +148,5 @@ def test_what_is_no_star_of_the_collection_is_refused(star_id):
 
 
 def test_the_simulated_tree_is_as_the_readmes_describe_it(folder):
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
-        assert any(name.startswith("phot/I/OGLE-BLG-RRLYR-") for name in archive.getnames())
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
+        assert any(name.startswith("phot/I/OGLE-BLG-RRLYR-") for name in container.getnames())

@@ -129,7 +129,7 @@ def test_gaia_light_curves_of_the_aip(study, sky, tmp_path):
 
 
 def test_ogle(study, sky, tmp_path):
-    """The packed archive and single files."""
+    """The packed files and single ones."""
     for source in (f"{OGLE}/ident.dat", f"{OGLE}/RRab.dat", f"{OGLE}/phot.tar.gz"):
         study.acquire(source)
         assert study.path(source).read_bytes() == (sky / source).read_bytes()
