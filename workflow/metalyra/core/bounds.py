@@ -17,5 +17,8 @@ Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Ge(0), Lt(1)]
 """A part of a whole, less than all of it."""
 
+ShareOfEach = Annotated[Sequence[Share], MinLen(1)]
+"""Shares, one for each layer."""
+
 Shares = Share | Sequence[Share]
 """One share for all layers, or one for each."""

@@ -27,9 +27,10 @@ _ORIGINS = ("sample", "published", "trained")
 def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
     """Return the band a model is for: its own, or that of the sample it is trained on."""
     settings = config["models"][model]
-    if "band" in settings:
-        return settings["band"]
-    return config["samples"].get(settings.get("sample"), {}).get("band")
+    band: str | None = settings.get("band")
+    if band is None:
+        band = config["samples"].get(settings.get("sample"), {}).get("band")
+    return band
 
 
 def check_together(
@@ -64,20 +65,13 @@ def check_unambiguous(key: str, name: str, expanded: Config, given: Config) -> I
 
 def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the names that are of nothing, and what is applied to the wrong thing."""
-    samples, labels, models = config["samples"], config["labels"], config["models"]
+    samples, models = config["samples"], config["models"]
     for name, sample in samples.items():
         yield from _check_sample(f"samples.{name}", name, sample, samples)
-    calibrated = config["calibrate"]
-    for name, calibration in calibrated.items():
+    for name, calibration in config["calibrate"].items():
         yield from _check_calibration(f"calibrate.{name}", name, calibration, config, published)
     relations = {**published, **_relations_of_study(config)}
-    for name, relation in labels.items():
-        if name not in samples:
-            yield unknown("labels: the sample", name, samples)
-        if relation not in relations:
-            yield unknown(f"labels.{name}: the relation", relation, relations)
-        elif name in samples:
-            yield from _check_band_of_labels(name, samples[name], relation, relations)
+    yield from _check_labels(config, relations)
     for name in config["archive_comparisons"]:
         if name not in samples:
             yield unknown("archive_comparisons: the sample", name, samples)
@@ -85,6 +79,22 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
         if model.get("relation") not in (None, *relations):
             yield unknown(f"models.{name}.relation:", model["relation"], relations)
         yield from _check_model(f"models.{name}", model, config)
+    yield from _check_predictions(config)
+    yield from _check_products(config)
+
+
+def _check_labels(config: Config, relations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    samples = config["samples"]
+    for name, relation in config["labels"].items():
+        if name not in samples:
+            yield unknown("labels: the sample", name, samples)
+        if relation not in relations:
+            yield unknown(f"labels.{name}: the relation", relation, relations)
+        elif name in samples:
+            yield from _check_band_of_labels(name, samples[name], relation, relations)
+
+
+def _check_predictions(config: Config) -> Iterator[str]:
     applied: dict[tuple[str, str], int] = {}
     for place, prediction in enumerate(config["predict"]):
         model, sample = prediction["model"], prediction["sample"]
@@ -95,6 +105,9 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
                 f"{sample} already; leave one of the two out"
             )
         yield from _check_prediction(f"predict[{place}]", prediction, config)
+
+
+def _check_products(config: Config) -> Iterator[str]:
     for group in ("tables", "sky_maps"):
         for name, product in config[group].items():
             yield from _check_product(f"{group}.{name}", product, config)
@@ -116,14 +129,14 @@ def _relations_of_study(config: Config) -> dict[str, Config]:
     return relations
 
 
-def _bands_of(relation: Config) -> list[str]:
+def _bands_of(relation: Mapping[str, Any]) -> list[str]:
     """Return the bands of a relation, of any pulsation type; none of one without a formula."""
     parts = [part for part in relation.values() if isinstance(part, Mapping)]
     return list(dict.fromkeys(part["band"] for part in parts if part.get("band")))
 
 
 def _check_band_of_labels(
-    name: str, sample: Config, relation: str, relations: Mapping[str, Config]
+    name: str, sample: Config, relation: str, relations: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
     """Check that a sample is labelled by a relation of its band, unless it may be another."""
     bands, band = _bands_of(relations[relation]), sample["band"]
@@ -236,8 +249,13 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield from _check_source(f"{key}.training_stars", model["training_stars"])
     if model.get("sample") in (None, *samples):
         yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
-    if origins != ["sample"]:
-        return
+    if origins == ["sample"]:
+        yield from _check_training_of_model(key, model, config)
+        yield from _check_labels_of_model(key, model, config)
+
+
+def _check_training_of_model(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check how a model is trained here."""
     if sum(name in model for name in ("network", "stack", "from_search")) != 1:
         yield (
             f"{key}: the key network is missing; a model trained here needs it, or a stack, or "
@@ -253,6 +271,11 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     yield from _check_repeats(key, model)
     if model["folds"] == "published" and "members" not in model:
         yield f"{key}: the key members is missing; it is the number of the published folds"
+
+
+def _check_labels_of_model(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check where the light curves and labels of a model that is trained here come from."""
+    samples = config["samples"]
     if model["sample"] not in samples:
         yield unknown(f"{key}.sample:", model["sample"], samples)
         return

@@ -126,7 +126,8 @@ def _complete(value: Any, annotation: Any) -> None:
 
 def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
     """Add the models of the experiments; what `models` says of one of them stays."""
-    given, owners = config.get("models", {}), {}
+    given = config.get("models", {})
+    owners: dict[str, str] = {}
     for name, experiment in config.get("experiments", {}).items():
         if name in config.get("tables", {}):
             yield f"experiments.{name}: the name is that of a table; choose another"

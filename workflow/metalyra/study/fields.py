@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from annotated_types import MaxLen, MinLen
 from pydantic import (
@@ -51,6 +51,11 @@ def absent(description: str | None = None, **bounds: Any) -> Any:
     return Field(
         default=ABSENT, description=description, json_schema_extra={"absent": True}, **bounds
     )
+
+
+def group(description: str, default: Any = None) -> Any:
+    """Return the field of a group of keys, which is complete where it is not given."""
+    return Field(default={} if default is None else default, description=description)
 
 
 def setting(function: Callable[..., Any], name: str, description: str = "", **bounds: Any) -> Any:
@@ -112,8 +117,8 @@ def settings_model(
             )
     for key, annotation, text in more:
         fields[key] = (annotation, absent(text))
-    model = create_model(name, __base__=Part, __doc__=None, **fields)
-    return cast(type[Part], model)
+    model: type[Part] = create_model(name, __base__=Part, __doc__=None, **fields)
+    return model
 
 
 def one_of(names: Iterable[str]) -> Any:

@@ -5,7 +5,7 @@ config/schemas/study.schema.yaml and docs/configuration.md are written from it b
 `metalyra.study.checks`.
 """
 
-from typing import Annotated, Any, Literal, Self, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import (
@@ -36,6 +36,7 @@ from metalyra.study.fields import (
     Sources,
     Text,
     absent,
+    group,
     one_of,
     setting,
     settings_model,
@@ -52,42 +53,53 @@ Seed = Annotated[int, Ge(0)]
 Settings = dict[str, Any]
 """Settings of a model, as in `models`, of which an experiment makes one."""
 
-Alignment = one_of(ALIGNMENTS)
 RelationName = Annotated[
     str, Field(description="Name of a metallicity relation of resources/relations.yaml.")
 ]
 
-Training = settings_model("Training", TrainingSettings)
+# Types made of what is registered are for pydantic alone.
+if TYPE_CHECKING:
+    Alignment: TypeAlias = str
+    Kernel: TypeAlias = str
+    Metric: TypeAlias = str
+    SurveyName: TypeAlias = str
+    Variant: TypeAlias = str
+    Network: TypeAlias = Settings
+    Sequence: TypeAlias = Settings
+    Training: TypeAlias = Settings
+else:
+    Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
+    SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
+    Training = settings_model("Training", TrainingSettings)
 
-Network = Annotated[
-    Union[  # noqa: UP007 - of as many as are registered
-        tuple(settings_model(kind, body, "kind", kind) for kind, body in KINDS.items())
-    ],
-    Field(discriminator="kind", description="Kind of the network and its hyper-parameters."),
-]
+    Network = Annotated[
+        Union[  # noqa: UP007 - of as many as are registered
+            tuple(settings_model(kind, body, "kind", kind) for kind, body in KINDS.items())
+        ],
+        Field(discriminator="kind", description="Kind of the network and its hyper-parameters."),
+    ]
 
+    _ALIGNMENT = "What is at phase 0, the first harmonic's zero (phi1) or maximum light."
 
-_ALIGNMENT = "What is at phase 0, the first harmonic's zero (phi1) or maximum light."
-
-Sequence = Annotated[
-    Union[  # noqa: UP007 - of as many as are registered
-        tuple(
-            settings_model(
-                recipe,
-                function,
-                "recipe",
-                recipe,
-                # Of the curves that a recipe gets, for its functions do not turn them.
-                more=(("alignment", Alignment, _ALIGNMENT),),
+    Sequence = Annotated[
+        Union[  # noqa: UP007 - of as many as are registered
+            tuple(
+                settings_model(
+                    recipe,
+                    function,
+                    "recipe",
+                    recipe,
+                    # Of the curves that a recipe gets, for its functions do not turn them.
+                    more=(("alignment", Alignment, _ALIGNMENT),),
+                )
+                for recipe, function in RECIPES.items()
             )
-            for recipe, function in RECIPES.items()
-        )
-    ],
-    Field(
-        discriminator="recipe",
-        description="How a light curve becomes the sequence that a network reads.",
-    ),
-]
+        ],
+        Field(
+            discriminator="recipe",
+            description="How a light curve becomes the sequence that a network reads.",
+        ),
+    ]
 
 
 def _check_folds(value: object) -> object:
@@ -245,7 +257,7 @@ class Fit(Part):
     """How light curves are fitted, for every sample."""
 
     harmonics: Annotated[int, Ge(3), Le(100)] = setting(FitSettings, "harmonics")
-    kernel: one_of(KERNELS) = setting(FitSettings, "kernel", "Kernel of the Gaussian process.")
+    kernel: Kernel = setting(FitSettings, "kernel", "Kernel of the Gaussian process.")
     order_min: Count = setting(RegressionSettings, "order_min", "Lowest Fourier order tried.")
     order_max: Count = setting(RegressionSettings, "order_max", "Highest Fourier order tried.")
     sigma_clip: Positive | None = setting(
@@ -291,9 +303,9 @@ class Fit(Part):
     published: bool = setting(
         FitSettings, "published", "Fit as the published code lcfit does, where it differs."
     )
-    rrc: FirstOvertoneFit = Field(
-        default={"order_max": 5, "sigma_clip": 4.5},
-        description="Settings of the regression that differ for first-overtone stars.",
+    rrc: FirstOvertoneFit = group(
+        "Settings of the regression that differ for first-overtone stars.",
+        {"order_max": 5, "sigma_clip": 4.5},
     )
 
 
@@ -364,7 +376,7 @@ class Shown(Part):
 class Sample(Part):
     """A star list with light curves in one band from one survey."""
 
-    survey: one_of(SURVEYS) = Field(description="Whose formats the files are in.")
+    survey: SurveyName = Field(description="Whose formats the files are in.")
     band: Band = Field(description="Photometric band of the light curves.")
     stars: Sources = Field(description="Files of the star list.")
     light_curves: Sources = Field(description="Files of the light curves.")
@@ -380,14 +392,11 @@ class Sample(Part):
         "phases and rejects no point.",
     )
     match: Match = absent("Take period and pulsation type from a star of another sample.")
-    labelling: Labelling = Field(
-        {}, description="How the relation that labels the sample is applied."
+    labelling: Labelling = group("How the relation that labels the sample is applied.")
+    show: Shown = group(
+        "Stars whose light curves are drawn; those named, the first, the noisiest.",
     )
-    show: Shown = Field(
-        {},
-        description="Stars whose light curves are drawn; those named, the first, the noisiest.",
-    )
-    fit: Fit = Field({}, description="Settings of the fit that differ from the study's.")
+    fit: Fit = group("Settings of the fit that differ from the study's.")
 
 
 class Calibration(Part):
@@ -401,9 +410,7 @@ class Calibration(Part):
         "published",
         description="Light-curve parameters of the relation, the published or our own.",
     )
-    variant: one_of(VARIANTS) = Field(
-        "hierarchical", description="The regression that makes the relation."
-    )
+    variant: Variant = Field("hierarchical", description="The regression that makes the relation.")
     compare_with: RelationName = Field(
         "dekany2021", description="The published relation shown beside it."
     )
@@ -474,13 +481,11 @@ class Model(Part):
         "labels or the star list (archive_...).",
     )
     sequence: Sequence = absent("How a light curve becomes the sequence that a network reads.")
-    weights: Weights = Field(
-        {},
-        description="Sample weights in the training, which each member learns from its own "
-        "training stars.",
+    weights: Weights = group(
+        "Sample weights in the training, which each member learns from its own training stars.",
     )
     network: Network = absent("Kind of the network and its hyper-parameters.")
-    training: Training = Field({}, description="How a network is trained.")  # type: ignore[valid-type]
+    training: Training = group("How a network is trained.")
     from_search: Name = absent(
         "The search whose best network and training the model takes; what it says itself of its "
         "training counts more."
@@ -534,8 +539,8 @@ class Experiment(Part):
         description="What is varied, by name; of each, settings of a model by name. There is a "
         "model <experiment>_<setting>_... for every combination."
     )
-    quick: Changes = Field({}, description="What this effort changes of `shared` and `axes`.")
-    full: Changes = Field({}, description="What this effort changes of `shared` and `axes`.")
+    quick: Changes = group("What this effort changes of `shared` and `axes`.")
+    full: Changes = group("What this effort changes of `shared` and `axes`.")
 
 
 class Search(Part):
@@ -551,7 +556,7 @@ class Search(Part):
         description="Values to try, by key of the model, such as training.learning_rate; or the "
         "name of the ranges of a paper (dekany_grebel_2022_g, dekany_grebel_2022_ks, monti_2025)."
     )
-    metric: one_of(METRICS) = Field("rmse", description="What trials are compared by, out of fold.")
+    metric: Metric = Field("rmse", description="What trials are compared by, out of fold.")
     trials: Count | None = Field(
         None,
         description="Most trials of a random search, or of a round of hyperband; null for any.",
@@ -626,7 +631,7 @@ class Configuration(Part):
         "environment variable METALYRA_ARCHIVES, the address of a server that stands for all of "
         "them, goes before these.",
     )
-    downloads: Downloads = Field({}, description="How archives are asked.")
+    downloads: Downloads = group("How archives are asked.")
     queries: dict[str, Query] = Field(
         {},
         description="Sources that archives make on request, by their path within the mirror. With "
@@ -639,7 +644,7 @@ class Configuration(Part):
         0, description="Number of GPUs that a training job asks for."
     )
     simulate: Simulation = absent("A synthetic sky, instead of the archives, with this many stars.")
-    fit: Fit = Field({}, description="How light curves are fitted, for every sample.")
+    fit: Fit = group("How light curves are fitted, for every sample.")
     samples: dict[Name, Sample] = Field(
         {}, description="Star lists with light curves in one band from one survey, by name."
     )

@@ -139,13 +139,14 @@ def _write_type(key: Schema, parts: Schema) -> str:
         case "array":
             return f"list of {_write_type(key.get('items', {}), parts)}"
         case "object":
-            named = [*key.get("patternProperties", {}).values(), key.get("additionalProperties")]
-            if not isinstance(named[0], dict):
+            entries = [*key.get("patternProperties", {}).values(), key.get("additionalProperties")]
+            if not isinstance(entries[0], dict):
                 return "group of keys"
-            return f"`<name>`: {_write_type(named[0], parts)}"
-        case "integer" | "number" as kind:
-            words = "whole number" if kind == "integer" else "number"
-            return words + _write_bounds(key)
+            return f"`<name>`: {_write_type(entries[0], parts)}"
+        case "integer":
+            return f"whole number{_write_bounds(key)}"
+        case "number":
+            return f"number{_write_bounds(key)}"
         case "string":
             return "text"
         case "boolean":

@@ -5,7 +5,7 @@ Monti et al. (2024, 2025) announce them as their next steps and print no sizes.
 
 from typing import TYPE_CHECKING
 
-from metalyra.core.bounds import Count, Counts, NotNegative, Share, Shares
+from metalyra.core.bounds import Count, Counts, NotNegative, Share, ShareOfEach
 from metalyra.train.networks.recurrent import stack_recurrent
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def attention_gru(
     kernel_l2: NotNegative = 2e-6,
     recurrent_l1: NotNegative = 2e-6,
     recurrent_l2: NotNegative = 0.0,
-    dropout: Shares = (0.2, 0.2, 0.1),
+    dropout: ShareOfEach = (0.2, 0.2, 0.1),
 ) -> "keras.KerasTensor":
     """Let the states of GRU layers attend to each other before the last layer reads them.
 

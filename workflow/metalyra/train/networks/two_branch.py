@@ -6,7 +6,7 @@ period, join the features of the curve before the dense layers.
 
 from typing import TYPE_CHECKING, Literal
 
-from metalyra.core.bounds import Count, Counts, Share, Shares
+from metalyra.core.bounds import Count, Counts, Share, ShareOfEach
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,7 @@ def joined_convolutional(
     kernel_sizes: Counts = (2, 3, 3),
     summary: Literal["flatten", "maximum"] = "flatten",
     hidden: Count = 64,
-    dropout: Shares = (0.0, 0.12, 0.14, 0.5),
+    dropout: ShareOfEach = (0.0, 0.12, 0.14, 0.5),
 ) -> "keras.KerasTensor":
     """Stack convolutions of the curve, and join the constants before a dense layer.
 
