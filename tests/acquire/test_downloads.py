@@ -19,7 +19,7 @@ from metalyra.acquire.connection import (
     persist,
 )
 from metalyra.acquire.downloads import check_file, download
-from metalyra.study.configuration import read_yaml
+from metalyra.study.model import Downloads
 
 ROOT = Path(__file__).parents[2]
 CONTENT = b"1234.5 16.789 0.012\n" * 2000
@@ -299,10 +299,9 @@ def test_connections_to_a_host_are_counted_over_all_jobs(tmp_path):
 
 
 def test_the_configuration_says_how_archives_are_asked():
-    schema = read_yaml(ROOT / "config/schemas/study.schema.yaml")
-    parts = schema["properties"]["downloads"]["properties"]
-    assert len(parts) == 4
-    assert RetryPolicy(**{name: part["default"] for name, part in parts.items()}) == RetryPolicy()
+    defaults = Downloads.defaults()
+    assert len(defaults) == 4
+    assert RetryPolicy(**defaults) == RetryPolicy()
 
 
 class FtpServer:

@@ -126,6 +126,8 @@ def _write_default(key: Schema) -> str:
 
 def _write_type(key: Schema, parts: Schema) -> str:
     """Return in words what a key may be."""
+    if "type" in key and "enum" not in key and "const" not in key:
+        return _write_plain_type(key, parts)
     if "$ref" in key:
         return _link(key["$ref"])
     if "const" in key:
@@ -135,7 +137,11 @@ def _write_type(key: Schema, parts: Schema) -> str:
     if alternatives := key.get("anyOf") or key.get("oneOf"):
         words = dict.fromkeys(_write_type(inner, parts) for inner in alternatives)
         return " or ".join(words)
-    match key.get("type"):
+    return "any value"
+
+
+def _write_plain_type(key: Schema, parts: Schema) -> str:
+    match key["type"]:
         case "array":
             return f"list of {_write_type(key.get('items', {}), parts)}"
         case "object":
