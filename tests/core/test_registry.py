@@ -52,6 +52,12 @@ def test_an_unknown_name_is_said_with_those_that_are_known(registry):
 def test_one_name_is_not_for_two():
     registry: Registry[int] = Registry("number", "metalyra.core")
     registry.register("one", "here")(1)
-    registry.register("one", "here")(1)
     with pytest.raises(ValueError, match="the number 'one' is in here already; there has another"):
         registry.register("one", "there")(2)
+
+
+def test_a_module_that_cannot_be_imported_is_no_reason_to_know_only_the_others(registry, tmp_path):
+    (tmp_path / "shapes_of_a_test/broken.py").write_text("raise OSError('no such disk')\n")
+    for _ in range(2):
+        with pytest.raises(OSError, match="no such disk"):
+            registry["square"]

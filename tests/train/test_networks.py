@@ -346,7 +346,7 @@ def test_a_measurement_of_minus_one_in_one_channel_is_not_padding():
 
 
 def test_convolutional_reads_a_closed_curve():
-    from metalyra.train.networks.layers import CircularPadding
+    from metalyra.train.layers import CircularPadding
 
     curve = np.arange(5.0)[None, :, None]
     np.testing.assert_array_equal(

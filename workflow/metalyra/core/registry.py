@@ -43,7 +43,7 @@ class Registry(Mapping[str, T]):
         self.kind, self.package = kind, package
         self._entries: dict[str, T] = {}
         self._modules: dict[str, str] = {}
-        self._is_complete = False
+        self._is_complete = self._is_importing = False
 
     def register(self, name: str, module: str) -> Callable[[T], T]:
         """Return a decorator that registers what it is applied to.
@@ -57,7 +57,7 @@ class Registry(Mapping[str, T]):
         """
 
         def add(entry: T) -> T:
-            if self._modules.get(name, module) != module:
+            if name in self._entries:
                 raise ValueError(
                     f"the {self.kind} {name!r} is in {self._modules[name]} already; "
                     f"{module} has another one of this name"
@@ -96,8 +96,12 @@ class Registry(Mapping[str, T]):
 
     def _complete(self) -> None:
         """Import all modules of the package, once."""
-        if self._is_complete:
+        if self._is_complete or self._is_importing:
             return
-        self._is_complete = True
-        for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
+        self._is_importing = True
+        try:
+            for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+                importlib.import_module(f"{self.package}.{module.name}")
+            self._is_complete = True
+        finally:
+            self._is_importing = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from metalyra.train.networks import ANY_LENGTH, build_network
+from metalyra.train.networks import build_network, reads_any_length
 from metalyra.train.sequences import sequence_shape
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _load_members(
     predict a chunk. `versions` are the files and when they were changed.
     """
     settings = json.loads(config)
-    any_length = settings["kind"] in ANY_LENGTH
+    any_length = reads_any_length(settings["kind"])
     network = build_network(settings, None if any_length else steps, channels)
     weights = []
     for file, _ in versions:

@@ -1,6 +1,7 @@
 """The networks: a configuration in, a Keras model out.
 
-All networks share one frame: the sequences are scaled, a body of the configured kind
+A kind of network is a function of one module of this package, with the decorator
+`network`. All networks share one frame: the sequences are scaled, a body of the configured kind
 turns them into features, a linear head turns these into [Fe/H]. The scaling of the
 inputs and of the output is part of the network, so that its weights are all there is to
 know about it. Keras is only imported when a network is built.
@@ -11,39 +12,44 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metalyra.core.registry import Registry
 from metalyra.core.settings import complete_settings
-from metalyra.train.networks.attention import attention_gru, transformer
-from metalyra.train.networks.convolutional import convolutional
-from metalyra.train.networks.hybrid import conv_gru, conv_lstm
-from metalyra.train.networks.recurrent import bigru, bilstm, gru, lstm
-from metalyra.train.networks.residual import fcn, inception_time, resnet
-from metalyra.train.networks.two_branch import joined_convolutional, principal_components
 from metalyra.train.sequences import PADDING
 
 if TYPE_CHECKING:
     import keras
 
-KINDS: Mapping[str, Callable[..., "keras.KerasTensor"]] = {
-    "attention_gru": attention_gru,
-    "bigru": bigru,
-    "bilstm": bilstm,
-    "conv_gru": conv_gru,
-    "conv_lstm": conv_lstm,
-    "convolutional": convolutional,
-    "fcn": fcn,
-    "gru": gru,
-    "inception_time": inception_time,
-    "joined_convolutional": joined_convolutional,
-    "lstm": lstm,
-    "principal_components": principal_components,
-    "resnet": resnet,
-    "transformer": transformer,
-}
+Body = Callable[..., "keras.KerasTensor"]
+"""From scaled sequences and their mask to features (n, d), by hyper-parameters."""
+
+KINDS: Registry[Body] = Registry("kind of network", __name__)
 """Bodies of networks by kind; their hyper-parameters are the functions' keyword arguments."""
 
+_ANY_LENGTH: set[str] = set()
 
-ANY_LENGTH = frozenset({"bigru", "bilstm", "gru", "lstm"})
-"""Kinds that read sequences of any length, and predict the same with less padding."""
+
+def network(kind: str, *, any_length: bool = False) -> Callable[[Body], Body]:
+    """Return the decorator of a function that is the body of a kind of network.
+
+    Parameters
+    ----------
+    kind
+        Its name in the configuration.
+    any_length
+        Whether it reads sequences of any length, and predicts the same with less padding.
+    """
+
+    def register(body: Body) -> Body:
+        if any_length:
+            _ANY_LENGTH.add(kind)
+        return KINDS.register(kind, body.__module__)(body)
+
+    return register
+
+
+def reads_any_length(kind: str) -> bool:
+    """Tell whether networks of a kind read sequences of any length."""
+    return kind in KINDS and kind in _ANY_LENGTH
 
 
 def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +62,6 @@ def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     hyperparameters = dict(config)
     kind = hyperparameters.pop("kind", None)
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind of network {kind!r}; known are {', '.join(KINDS)}")
     return {"kind": kind, **complete_settings(KINDS[kind], hyperparameters, f"a {kind} network")}
 
 
@@ -72,7 +76,7 @@ def build_network(
         The kind of the network under `kind`, and its hyper-parameters: see `KINDS`.
     steps, channels
         Shape of a sequence. Steps where all channels are padding are masked. None for
-        any number of steps, which the kinds of `ANY_LENGTH` read.
+        any number of steps, which some kinds read: `reads_any_length`.
     precision
         Keras' policy of the numbers that the body computes with; its weights, and the
         scaling of the sequences and of [Fe/H], are float32 with any.
@@ -89,7 +93,7 @@ def build_network(
     """
     import keras
 
-    from metalyra.train.networks.layers import FixedScaling, PaddingMask
+    from metalyra.train.layers import FixedScaling, PaddingMask
 
     hyperparameters = complete_network(config)
     body = KINDS[hyperparameters.pop("kind")]
@@ -128,7 +132,7 @@ def set_scaling(
     """
     import keras
 
-    from metalyra.train.networks.layers import PrincipalComponents
+    from metalyra.train.layers import PrincipalComponents
 
     points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
     mean, deviation = points.mean(axis=0), points.std(axis=0)

@@ -6,12 +6,14 @@ Monti et al. (2024, 2025) announce them as their next steps and print no sizes.
 from typing import TYPE_CHECKING
 
 from metalyra.core.bounds import Count, Counts, NotNegative, Share, ShareOfEach
+from metalyra.train.networks import network
 from metalyra.train.networks.recurrent import stack_recurrent
 
 if TYPE_CHECKING:
     import keras
 
 
+@network("transformer")
 def transformer(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -57,7 +59,7 @@ def transformer(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import PositionalEncoding
+    from metalyra.train.layers import PositionalEncoding
 
     if width % heads:
         raise ValueError(f"{heads} attention heads cannot share a width of {width} evenly")
@@ -80,6 +82,7 @@ def transformer(
     return layers.GlobalAveragePooling1D(name="average")(hidden, mask=mask)
 
 
+@network("attention_gru")
 def attention_gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -117,7 +120,7 @@ def attention_gru(
     """
     from keras import layers
 
-    penalties = {"kernel": (kernel_l1, kernel_l2), "recurrent": (recurrent_l1, recurrent_l2)}
+    kernel, recurrent = (kernel_l1, kernel_l2), (recurrent_l1, recurrent_l2)
     hidden = stack_recurrent(
         "gru",
         sequences,
@@ -125,7 +128,8 @@ def attention_gru(
         units=units[:-1],
         dropout=dropout[:-1],
         keep_steps=True,
-        **penalties,
+        kernel=kernel,
+        recurrent=recurrent,
     )
     attended = layers.MultiHeadAttention(heads, key_width, name="attention")(
         hidden, hidden, value_mask=mask
@@ -139,5 +143,6 @@ def attention_gru(
         units=units[-1:],
         dropout=dropout[-1:],
         first=len(units),
-        **penalties,
+        kernel=kernel,
+        recurrent=recurrent,
     )

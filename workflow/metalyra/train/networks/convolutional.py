@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from metalyra.core.bounds import Count, Counts, Share
+from metalyra.train.networks import network
 
 if TYPE_CHECKING:
     import keras
 
 
+@network("convolutional")
 def convolutional(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -50,7 +52,7 @@ def convolutional(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import CircularPadding
+    from metalyra.train.layers import CircularPadding
 
     curve = sequences
     for number, width in enumerate(filters, start=1):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metalyra.core.bounds import Count, Counts, NotNegative, Shares
+from metalyra.train.networks import network
 from metalyra.train.networks.recurrent import stack_recurrent
 from metalyra.train.networks.residual import stack_convolutions
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 
+@network("conv_lstm")
 def conv_lstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -59,6 +61,7 @@ def conv_lstm(
     )
 
 
+@network("conv_gru")
 def conv_gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -99,7 +102,7 @@ def _pool_features(
     """Return the pooled features of the convolutions, and the mask of their steps."""
     from keras import layers
 
-    from metalyra.train.networks.layers import FillPadding, PooledMask
+    from metalyra.train.layers import FillPadding, PooledMask
 
     features = stack_convolutions(sequences, mask, filters=filters, kernel_sizes=kernel_sizes)
     # Zeros are never the maximum: ReLU leaves nothing below them.

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metalyra.core.bounds import Counts, NotNegative, Shares
+from metalyra.train.networks import network
 
 if TYPE_CHECKING:
     import keras
 
 
+@network("lstm", any_length=True)
 def lstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -46,6 +48,7 @@ def lstm(
     )
 
 
+@network("bilstm", any_length=True)
 def bilstm(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -83,6 +86,7 @@ def bilstm(
     )
 
 
+@network("gru", any_length=True)
 def gru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -117,6 +121,7 @@ def gru(
     )
 
 
+@network("bigru", any_length=True)
 def bigru(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",

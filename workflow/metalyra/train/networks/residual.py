@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metalyra.core.bounds import Count, Counts
+from metalyra.train.networks import network
 
 if TYPE_CHECKING:
     import keras
 
 
+@network("fcn")
 def fcn(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -40,6 +42,7 @@ def fcn(
     return layers.GlobalAveragePooling1D(name="average")(curve, mask=mask)
 
 
+@network("resnet")
 def resnet(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -87,6 +90,7 @@ def resnet(
     return layers.GlobalAveragePooling1D(name="average")(curve, mask=mask)
 
 
+@network("inception_time")
 def inception_time(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -124,7 +128,7 @@ def inception_time(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import FillPadding
+    from metalyra.train.layers import FillPadding
 
     curve = shortcut = sequences
     for number in range(1, modules + 1):
@@ -187,7 +191,7 @@ def stack_convolutions(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import FillPadding
+    from metalyra.train.layers import FillPadding
 
     curve = sequences
     for number, (width, size) in enumerate(zip(filters, kernel_sizes, strict=True), start=1):
@@ -209,7 +213,7 @@ def add_shortcut(
     """Add the normalised input of a residual block to its output, and apply ReLU."""
     from keras import layers
 
-    from metalyra.train.networks.layers import FillPadding
+    from metalyra.train.layers import FillPadding
 
     if shortcut.shape[-1] != branch.shape[-1]:
         shortcut = FillPadding(name=f"{name}clear_shortcut")(shortcut, mask)

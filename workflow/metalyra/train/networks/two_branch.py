@@ -7,11 +7,13 @@ period, join the features of the curve before the dense layers.
 from typing import TYPE_CHECKING, Literal
 
 from metalyra.core.bounds import Count, Counts, Share, ShareOfEach
+from metalyra.train.networks import network
 
 if TYPE_CHECKING:
     import keras
 
 
+@network("joined_convolutional")
 def joined_convolutional(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -58,7 +60,7 @@ def joined_convolutional(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import Constants, Curve
+    from metalyra.train.layers import Constants, Curve
 
     if summary not in ("flatten", "maximum"):
         raise ValueError(f"summary is {summary!r}; allowed are 'flatten' and 'maximum'")
@@ -82,6 +84,7 @@ def joined_convolutional(
     return layers.Dropout(last_rate, name="dropout")(features)
 
 
+@network("principal_components")
 def principal_components(
     sequences: "keras.KerasTensor",
     mask: "keras.KerasTensor",
@@ -120,7 +123,7 @@ def principal_components(
     """
     from keras import layers
 
-    from metalyra.train.networks.layers import Constants, Curve, PrincipalComponents
+    from metalyra.train.layers import Constants, Curve, PrincipalComponents
 
     curve = layers.Flatten(name="flatten")(Curve(name="curve")(sequences))
     coefficients = PrincipalComponents(components, name="components")(curve)
