@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from metalyra.stack.regressors import (
-    FORMS,
-    KINDS,
-    complete_regressor,
-    fit_regressor,
-    fit_support_vectors,
-    measure_relevance,
-)
+from metalyra.stack.regressors import FORMS, KINDS, complete_regressor, fit_regressor
+from metalyra.stack.regressors.kernel_machines import fit_support_vectors, measure_relevance
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -27,7 +21,7 @@ def draw_stars(number: int, seed: int):
     return inputs, feh + random.normal(0, 0.02, number)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[*KINDS])
 def fitted(request):
     config = {"kind": request.param, **QUICK.get(request.param, {})}
     return config, fit_regressor(config, *draw_stars(400, 1), seed=1)

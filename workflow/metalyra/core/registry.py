@@ -8,9 +8,10 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
+Entry = TypeVar("Entry")
 
 
 class UnknownNameError(KeyError, ValueError):
@@ -45,7 +46,7 @@ class Registry(Mapping[str, T]):
         self._modules: dict[str, str] = {}
         self._is_complete = self._is_importing = False
 
-    def register(self, name: str, module: str) -> Callable[[T], T]:
+    def register(self, name: str, module: str) -> Callable[[Entry], Entry]:
         """Return a decorator that registers what it is applied to.
 
         Parameters
@@ -56,13 +57,15 @@ class Registry(Mapping[str, T]):
             The module that does so, its ``__name__``.
         """
 
-        def add(entry: T) -> T:
+        def add(entry: Entry) -> Entry:
             if name in self._entries:
                 raise ValueError(
                     f"the {self.kind} {name!r} is in {self._modules[name]} already; "
                     f"{module} has another one of this name"
                 )
-            self._entries[name], self._modules[name] = entry, module
+            # What is decorated keeps its own type, which is narrower than the registry's.
+            self._entries[name] = cast(T, entry)
+            self._modules[name] = module
             return entry
 
         return add

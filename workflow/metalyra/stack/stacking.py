@@ -32,13 +32,8 @@ from metalyra.stack.population import (
     fit_population,
     infer_shapes,
 )
-from metalyra.stack.regressors import (
-    FORMS,
-    LinearModel,
-    Regressor,
-    complete_regressor,
-    fit_regressor,
-)
+from metalyra.stack.regressors import FORMS, Regressor, complete_regressor, fit_regressor
+from metalyra.stack.regressors.linear import LinearModel
 from metalyra.train.weights import make_weights
 
 PUBLISHED = "published"
