@@ -149,7 +149,7 @@ def test_the_relevance_of_an_input_is_its_slope():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"kind": "forest"}, "unknown kind of regressor 'forest'; known are ridge"),
+        ({"kind": "forest"}, "unknown kind of regressor 'forest'; known are boosted_trees"),
         ({"kind": "ridge", "beta": 1}, "a ridge regressor: beta; allowed are alpha"),
     ],
 )

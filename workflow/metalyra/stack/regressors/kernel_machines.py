@@ -107,7 +107,7 @@ def fit_gaussian_process(
     gamma = 0.5 / length_scale**2
     covariance = amplitude**2 * np.exp(-gamma * _distances(scaled, scaled))
     covariance[np.diag_indices_from(covariance)] += noise**2 / weights
-    coefficients: Floats = amplitude**2 * np.linalg.solve(covariance, feh - mean)
+    coefficients = amplitude**2 * np.linalg.solve(covariance, (feh - mean).astype(float))
     return KernelMachine(*scaling, scaled, coefficients, np.array(gamma), np.array(mean))
 
 
