@@ -8,25 +8,61 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
         <results>/models/<model>/training_set.parquet    its stars and their folds
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
+        <results>/models/<model>/published/              the published model that a stack joins
+
+A job trains one member, or a batch of several in turn (`members_per_job`, for a GPU). A batch
+writes into a folder of its own, for it has as many files as it has members; each member's are
+taken out of it.
 """
+
+batched = [model for model in study.network_models() if study.trains_in_batches(model)]
+single = [model for model in study.network_models() if model not in batched]
+joining = [model for model in study.stacked_models() if study.joined_by(model)]
+
+
+def stars_of(wildcards):
+    """Return the development set of the rule's model."""
+    return development_set(wildcards.model)
+
+
+def fits_of(wildcards):
+    """Return the fits of the sample that the rule's model is trained on."""
+    return chunk_files("fits", config["models"][wildcards.model]["sample"])
+
+
+def folded_of(wildcards):
+    """Return the folded light curves of the sample that the rule's model is trained on."""
+    return chunk_files("folded", config["models"][wildcards.model]["sample"])
+
+
+def batch_of(wildcards):
+    """Return the members of the rule's batch."""
+    return study.batches(wildcards.model)[wildcards.batch]
+
+
+def checkpoint_folder(wildcards):
+    """Return where the members of a model that are being trained keep their state.
+
+    Not among the outputs, for Snakemake deletes those of a job that was killed.
+    """
+    return f"results/{config['study']}/checkpoints/models/{wildcards.model}"
 
 
 rule train:
     input:
-        table="<results>/development/{model}.parquet",
-        sequences="<results>/development/{model}.npz",
+        unpack(stars_of),
         best=lambda wildcards: best_settings(wildcards.model),
     output:
-        networks=["<results>/models/{model}/member_{member}.keras"],
-        histories=["<results>/models/{model}/history_{member}.parquet"],
-        out_of_fold=["<results>/models/{model}/out_of_fold_{member}.parquet"],
-        metrics=["<results>/models/{model}/metrics_{member}.parquet"],
+        network="<results>/models/{model}/member_{member}.keras",
+        history="<results>/models/{model}/history_{member}.parquet",
+        out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
+        metrics="<results>/models/{model}/metrics_{member}.parquet",
     log:
         "<logs>/train/{model}/{member}.log",
     benchmark:
         "<benchmarks>/train/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(trained_singly()) or "-",
+        model="|".join(single) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -35,6 +71,7 @@ rule train:
         runtime=240,
         gpu=config["gpu"],
     params:
+        folder=subpath(output.network, parent=True),
         members=lambda wildcards: [int(wildcards.member)],
         checkpoints=checkpoint_folder,
         network=of_model("network"),
@@ -48,51 +85,77 @@ rule train:
         "../scripts/train.py"
 
 
-# A GPU trains several members in turn, which are named in the rule of their job.
-for model, job in shared_training_jobs():
+rule train_batch:
+    input:
+        unpack(stars_of),
+        best=lambda wildcards: best_settings(wildcards.model),
+    output:
+        temp(directory("<results>/batches/{model}/{batch}")),
+    log:
+        "<logs>/train/{model}/{batch}.log",
+    benchmark:
+        "<benchmarks>/train/{model}/{batch}.tsv"
+    wildcard_constraints:
+        model="|".join(batched) or "-",
+        batch=r"\d+_to_\d+",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards: 240 * len(batch_of(wildcards)),
+        gpu=config["gpu"],
+    params:
+        folder=lambda wildcards, output: output[0],
+        members=lambda wildcards: list(batch_of(wildcards)),
+        checkpoints=checkpoint_folder,
+        network=of_model("network"),
+        training=of_model("training"),
+        weights=of_model("weights"),
+        seed=config["seed"],
+        library=fingerprint("train.py"),
+    message:
+        "Training members {wildcards.batch} of {wildcards.model}"
+    script:
+        "../scripts/train.py"
 
-    rule:
-        name:
-            f"train_{model}_{job[0]}_to_{job[-1]}"
-        input:
-            table=f"<results>/development/{model}.parquet",
-            sequences=f"<results>/development/{model}.npz",
-            best=best_settings(model),
-        output:
-            networks=member_files(model, "member", numbers=job),
-            histories=member_files(model, "history", "parquet", numbers=job),
-            out_of_fold=member_files(model, "out_of_fold", "parquet", numbers=job),
-            metrics=member_files(model, "metrics", "parquet", numbers=job),
-        log:
-            f"<logs>/train/{model}/{job[0]}_to_{job[-1]}.log",
-        benchmark:
-            f"<benchmarks>/train/{model}/{job[0]}_to_{job[-1]}.tsv"
-        conda:
-            "../../envs/networks.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=240 * len(job),
-            gpu=config["gpu"],
-        params:
-            members=list(job),
-            checkpoints=f"results/{config['study']}/checkpoints/models/{model}",
-            network=config["models"][model].get("network"),
-            training=config["models"][model]["training"],
-            weights=config["models"][model]["weights"],
-            seed=config["seed"],
-            library=fingerprint("train.py"),
-        message:
-            f"Training members {job[0]} to {job[-1]} of {model}"
-        script:
-            "../scripts/train.py"
+
+rule take_member:
+    input:
+        lambda wildcards: (
+            f"<results>/batches/{wildcards.model}/"
+            f"{study.batch_of(wildcards.model, int(wildcards.member))}"
+        ),
+    output:
+        "<results>/models/{model}/member_{member}.keras",
+        "<results>/models/{model}/history_{member}.parquet",
+        "<results>/models/{model}/out_of_fold_{member}.parquet",
+        "<results>/models/{model}/metrics_{member}.parquet",
+    log:
+        "<logs>/take_member/{model}/{member}.log",
+    benchmark:
+        "<benchmarks>/take_member/{model}/{member}.tsv"
+    wildcard_constraints:
+        model="|".join(batched) or "-",
+    localrule: True
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        library=fingerprint("take_member.py"),
+    message:
+        "Taking member {wildcards.member} of {wildcards.model} out of its batch"
+    script:
+        "../scripts/take_member.py"
 
 
 rule evaluate:
     input:
-        table="<results>/development/{model}.parquet",
-        sequences="<results>/development/{model}.npz",
-        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
+        unpack(stars_of),
+        fits=fits_of,
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
         metrics=lambda wildcards: member_files(wildcards.model, "metrics", "parquet"),
         best=lambda wildcards: best_settings(wildcards.model),
@@ -110,7 +173,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{model}.tsv"
     wildcard_constraints:
-        model="|".join(network_models()) or "-",
+        model="|".join(study.network_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -123,11 +186,11 @@ rule evaluate:
         training=of_model("training"),
         weights=of_model("weights"),
         seed=config["seed"],
-        band=lambda wildcards: band_of_model(config, wildcards.model),
-        relation=lambda wildcards: relation_of(wildcards.model),
+        band=lambda wildcards: study.band_of(wildcards.model),
+        relation=lambda wildcards: study.relation_of(wildcards.model),
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
-        fit=lambda wildcards: fit_of(config["models"][wildcards.model]["sample"]),
+        fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
         search=of_model("from_search"),
         library=fingerprint("evaluate.py"),
     message:
@@ -139,8 +202,8 @@ rule evaluate:
 rule train_stack:
     input:
         table="<results>/development/{model}.parquet",
-        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
-        folded=lambda wildcards: chunk_files("folded", config["models"][wildcards.model]["sample"]),
+        fits=fits_of,
+        folded=folded_of,
     output:
         member="<results>/models/{model}/member_{member}.npz",
         out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
@@ -149,7 +212,7 @@ rule train_stack:
     benchmark:
         "<benchmarks>/train_stack/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(stacked_models()) or "-",
+        model="|".join(study.stacked_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -168,99 +231,146 @@ rule train_stack:
 
 
 # A stack that a published model joins holds a copy of it.
-for model in stacked_models():
-
-    rule:
-        name:
-            f"evaluate_{model}"
-        input:
-            table=f"<results>/development/{model}.parquet",
-            fits=chunk_files("fits", config["models"][model]["sample"]),
-            folded=chunk_files("folded", config["models"][model]["sample"]),
-            out_of_fold=member_files(model, "out_of_fold", "parquet"),
-            published=(
-                model_files(config["models"][model]["stack"]["published"])
-                if "published" in config["models"][model]["stack"]
-                else []
-            ),
-        output:
-            **(
-                {"published": directory(f"<results>/models/{model}/published")}
-                if "published" in config["models"][model]["stack"]
-                else {}
-            ),
-            card=report(
-                f"<results>/models/{model}/card.json",
-                caption="../report/model_card.rst",
-                category="Models",
-                labels={"model": model, "product": "card"},
-            ),
-            out_of_fold=f"<results>/models/{model}/out_of_fold.parquet",
-            training_set=f"<results>/models/{model}/training_set.parquet",
-        log:
-            f"<logs>/evaluate/{model}.log",
-        benchmark:
-            f"<benchmarks>/evaluate/{model}.tsv"
-        conda:
-            "../../envs/networks.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=30,
-        params:
-            model=model,
-            stack=config["models"][model]["stack"],
-            seed=config["seed"],
-            band=band_of_model(config, model),
-            relation=relation_of(model),
-            weights=config["models"][model]["weights"],
-            pulsation_type=config["models"][model]["pulsation_type"],
-            cuts=config["models"][model]["cuts"],
-            fit=fit_of(config["models"][model]["sample"]),
-            library=fingerprint("evaluate_stack.py"),
-        message:
-            f"Learning the weights of the stack {model} out of fold"
-        script:
-            "../scripts/evaluate_stack.py"
+rule join_published:
+    input:
+        lambda wildcards: model_files(study.joined_by(wildcards.model)),
+    output:
+        directory("<results>/models/{model}/published"),
+    log:
+        "<logs>/join_published/{model}.log",
+    benchmark:
+        "<benchmarks>/join_published/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(joining) or "-",
+    localrule: True
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        library=fingerprint("join_published.py"),
+    message:
+        "Joining a published model to the stack {wildcards.model}"
+    script:
+        "../scripts/join_published.py"
 
 
-# The number of networks is the model's own, so that each published model has a rule of its own.
-for model in published_models():
+rule evaluate_stack:
+    input:
+        table="<results>/development/{model}.parquet",
+        fits=fits_of,
+        folded=folded_of,
+        out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
+        published=lambda wildcards: (
+            f"<results>/models/{wildcards.model}/published" if wildcards.model in joining else []
+        ),
+    output:
+        card=report(
+            "<results>/models/{model}/card.json",
+            caption="../report/model_card.rst",
+            category="Models",
+            labels={"model": "{model}", "product": "card"},
+        ),
+        out_of_fold="<results>/models/{model}/out_of_fold.parquet",
+        training_set="<results>/models/{model}/training_set.parquet",
+    log:
+        "<logs>/evaluate_stack/{model}.log",
+    benchmark:
+        "<benchmarks>/evaluate_stack/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(study.stacked_models()) or "-",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stack=of_model("stack"),
+        seed=config["seed"],
+        band=lambda wildcards: study.band_of(wildcards.model),
+        relation=lambda wildcards: study.relation_of(wildcards.model),
+        weights=of_model("weights"),
+        pulsation_type=of_model("pulsation_type"),
+        cuts=of_model("cuts"),
+        fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
+        library=fingerprint("evaluate_stack.py"),
+    message:
+        "Learning the weights of the stack {wildcards.model} out of fold"
+    script:
+        "../scripts/evaluate_stack.py"
 
-    rule:
-        name:
-            f"publish_{model}"
-        input:
-            architecture=f"<results>/sources/{config['models'][model]['published']}/model.json",
-            weights=sources(
-                f"{config['models'][model]['published']}/weights_{member}.h5"
-                for member in members(model)
-            ),
-            training_stars=sources(
-                [config["models"][model]["training_stars"]]
-                if "training_stars" in config["models"][model]
-                else []
-            ),
-            known=PUBLISHED_MODELS,
-        output:
-            card=f"<results>/models/{model}/card.json",
-            training_set=f"<results>/models/{model}/training_set.parquet",
-            members=member_files(model),
-        log:
-            f"<logs>/publish/{model}.log",
-        benchmark:
-            f"<benchmarks>/publish/{model}.tsv"
-        conda:
-            "../../envs/networks.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=20,
-        params:
-            name=model,
-            settings=config["models"][model],
-            library=fingerprint("publish.py"),
-        message:
-            f"Reading the published networks of {model}"
-        script:
-            "../scripts/publish.py"
+
+def architecture_of(wildcards):
+    """Return the file with the architecture of the rule's published model."""
+    return sources([study.published_architecture(wildcards.model)])
+
+
+def weights_of(wildcards):
+    """Return the file with the published weights of the rule's member."""
+    return sources([study.published_weights(wildcards.model, int(wildcards.member))])
+
+
+def all_weights_of(wildcards):
+    """Return the files with the published weights of all members of the rule's model."""
+    model = wildcards.model
+    return sources(study.published_weights(model, member) for member in study.members(model))
+
+
+rule publish_member:
+    input:
+        architecture=architecture_of,
+        weights=weights_of,
+    output:
+        "<results>/models/{model}/member_{member}.keras",
+    log:
+        "<logs>/publish_member/{model}/{member}.log",
+    benchmark:
+        "<benchmarks>/publish_member/{model}/{member}.tsv"
+    wildcard_constraints:
+        model="|".join(study.published_models()) or "-",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        sequence=of_model("sequence"),
+        library=fingerprint("publish_member.py"),
+    message:
+        "Reading the published member {wildcards.member} of {wildcards.model}"
+    script:
+        "../scripts/publish_member.py"
+
+
+rule publish_card:
+    input:
+        architecture=architecture_of,
+        weights=all_weights_of,
+        training_stars=lambda wildcards: sources(study.published_training_stars(wildcards.model)),
+        known=PUBLISHED_MODELS,
+    output:
+        card="<results>/models/{model}/card.json",
+        training_set="<results>/models/{model}/training_set.parquet",
+    log:
+        "<logs>/publish_card/{model}.log",
+    benchmark:
+        "<benchmarks>/publish_card/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(study.published_models()) or "-",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=lambda wildcards: config["models"][wildcards.model],
+        library=fingerprint("publish_card.py"),
+    message:
+        "Describing the published model {wildcards.model}"
+    script:
+        "../scripts/publish_card.py"
