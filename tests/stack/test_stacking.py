@@ -114,7 +114,7 @@ def model(tmp_path_factory, sample, members, published, out_of_fold):
     directory = tmp_path_factory.mktemp("stack")
     for number, (member, _) in enumerate(members):
         write_stack_member(member, directory / f"member_{number}.npz")
-    copy_published(published, directory)
+    copy_published(published, directory / PUBLISHED)
     development, fits, _ = sample
     card = make_stack_card(
         out_of_fold,

@@ -20,13 +20,13 @@ from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.experiments import EFFORTS
 from metalyra.study.messages import ConfigurationError
 from metalyra.study.model import (
+    Configuration,
     Experiment,
     FirstOvertoneFit,
     Fit,
     Labelling,
     Match,
     Model,
-    Study,
     Training,
     Weights,
 )
@@ -107,7 +107,7 @@ def test_every_default_of_the_model_is_filled_in():
     config = load("config")
     del config["chunks"]
     resolved = resolve(config)
-    assert set(Study.defaults()) <= set(resolved)
+    assert set(Configuration.defaults()) <= set(resolved)
     assert resolved["samples"]["ogle_i"]["fit"] == {**Fit.defaults(), **config.get("fit", {})}
     assert resolved["samples"]["ogle_i"]["phases"] == "measured"
 
@@ -321,7 +321,7 @@ def test_a_mistake_in_an_experiment_is_named(path, value, message):
 
 
 def test_the_model_knows_the_efforts_of_an_experiment():
-    assert get_args(Study.model_fields["effort"].annotation) == EFFORTS
+    assert get_args(Configuration.model_fields["effort"].annotation) == EFFORTS
     assert set(EFFORTS) < set(Experiment.model_fields)
 
 

@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from metalyra.study import reference
-from metalyra.study.model import Study
+from metalyra.study.model import Configuration
 
 STUDIES = sorted((reference.ROOT / "config").glob("*.yaml"))
 
@@ -35,7 +35,7 @@ def test_editors_find_what_is_wrong():
 
 def test_the_reference_has_every_key_of_a_study_with_its_meaning():
     text = reference.REFERENCE.read_text()
-    for name, field in Study.model_fields.items():
+    for name, field in Configuration.model_fields.items():
         [row] = [
             line
             for line in text.splitlines()

@@ -40,6 +40,12 @@ def batch_of(wildcards):
     return study.batches(wildcards.model)[wildcards.batch]
 
 
+def batch_folder(wildcards):
+    """Return the folder of the batch that the rule's member is trained in."""
+    batch = study.batch_of(wildcards.model, int(wildcards.member))
+    return f"<results>/batches/{wildcards.model}/{batch}"
+
+
 def checkpoint_folder(wildcards):
     """Return where the members of a model that are being trained keep their state.
 
@@ -120,21 +126,19 @@ rule train_batch:
         "../scripts/train.py"
 
 
-rule take_member:
+# As copies, for a file may not be older than the folder that it is taken out of.
+rule take_from_batch:
     input:
-        lambda wildcards: (
-            f"<results>/batches/{wildcards.model}/"
-            f"{study.batch_of(wildcards.model, int(wildcards.member))}"
-        ),
+        batch_folder,
     output:
         "<results>/models/{model}/member_{member}.keras",
         "<results>/models/{model}/history_{member}.parquet",
         "<results>/models/{model}/out_of_fold_{member}.parquet",
         "<results>/models/{model}/metrics_{member}.parquet",
     log:
-        "<logs>/take_member/{model}/{member}.log",
+        "<logs>/take_from_batch/{model}/{member}.log",
     benchmark:
-        "<benchmarks>/take_member/{model}/{member}.tsv"
+        "<benchmarks>/take_from_batch/{model}/{member}.tsv"
     wildcard_constraints:
         model="|".join(batched) or "-",
     localrule: True
@@ -142,14 +146,12 @@ rule take_member:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        library=fingerprint("take_member.py"),
+        mem_mb=100,
+        runtime=5,
     message:
         "Taking member {wildcards.member} of {wildcards.model} out of its batch"
-    script:
-        "../scripts/take_member.py"
+    shell:
+        'for file in {output}; do cp {input}/"$(basename "$file")" "$file"; done 2> {log}'
 
 
 rule evaluate:
@@ -230,6 +232,12 @@ rule train_stack:
         "../scripts/train_stack.py"
 
 
+def joined_folder(wildcards):
+    """Return the folder of the published model that joins the rule's stack; none if none does."""
+    model = wildcards.model
+    return [f"<results>/models/{model}/published"] if study.joined_by(model) else []
+
+
 # A stack that a published model joins holds a copy of it.
 rule join_published:
     input:
@@ -263,9 +271,7 @@ rule evaluate_stack:
         fits=fits_of,
         folded=folded_of,
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
-        published=lambda wildcards: (
-            f"<results>/models/{wildcards.model}/published" if wildcards.model in joining else []
-        ),
+        published=joined_folder,
     output:
         card=report(
             "<results>/models/{model}/card.json",
@@ -276,9 +282,9 @@ rule evaluate_stack:
         out_of_fold="<results>/models/{model}/out_of_fold.parquet",
         training_set="<results>/models/{model}/training_set.parquet",
     log:
-        "<logs>/evaluate_stack/{model}.log",
+        "<logs>/evaluate/{model}.log",
     benchmark:
-        "<benchmarks>/evaluate_stack/{model}.tsv"
+        "<benchmarks>/evaluate/{model}.tsv"
     wildcard_constraints:
         model="|".join(study.stacked_models()) or "-",
     conda:
@@ -305,12 +311,13 @@ rule evaluate_stack:
 
 def architecture_of(wildcards):
     """Return the file with the architecture of the rule's published model."""
-    return sources([study.published_architecture(wildcards.model)])
+    return f"<results>/sources/{study.published_architecture(wildcards.model)}"
 
 
 def weights_of(wildcards):
     """Return the file with the published weights of the rule's member."""
-    return sources([study.published_weights(wildcards.model, int(wildcards.member))])
+    member = int(wildcards.member)
+    return f"<results>/sources/{study.published_weights(wildcards.model, member)}"
 
 
 def all_weights_of(wildcards):
@@ -326,9 +333,9 @@ rule publish_member:
     output:
         "<results>/models/{model}/member_{member}.keras",
     log:
-        "<logs>/publish_member/{model}/{member}.log",
+        "<logs>/publish/{model}/{member}.log",
     benchmark:
-        "<benchmarks>/publish_member/{model}/{member}.tsv"
+        "<benchmarks>/publish/{model}/{member}.tsv"
     wildcard_constraints:
         model="|".join(study.published_models()) or "-",
     conda:
@@ -356,9 +363,9 @@ rule publish_card:
         card="<results>/models/{model}/card.json",
         training_set="<results>/models/{model}/training_set.parquet",
     log:
-        "<logs>/publish_card/{model}.log",
+        "<logs>/publish/{model}/card.log",
     benchmark:
-        "<benchmarks>/publish_card/{model}.tsv"
+        "<benchmarks>/publish/{model}/card.tsv"
     wildcard_constraints:
         model="|".join(study.published_models()) or "-",
     conda:

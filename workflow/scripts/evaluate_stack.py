@@ -1,11 +1,8 @@
 """Learn the weights of a stack from the stars that its members were not trained on."""
 
-from pathlib import Path
-
 from job import logged
 from metalyra.core import read_table, read_tables, write_table
 from metalyra.predict import (
-    copy_published,
     evaluate_stack,
     make_stack_card,
     predict_published,
@@ -15,22 +12,21 @@ from metalyra.stack import PUBLISHED, add_published, complete_stack
 from metalyra.train import select_training_set
 
 with logged(snakemake):
-    params, model = snakemake.params, Path(snakemake.output.card).parent
+    params = snakemake.params
     fits, folded = read_tables(snakemake.input.fits), read_tables(snakemake.input.folded)
     development = read_table(snakemake.input.table)
     out_of_fold = read_tables(snakemake.input.out_of_fold)
     names = list(complete_stack(params.stack)["regressors"])
     if params.stack.get(PUBLISHED):
-        copy_published(Path(snakemake.input.published[0]).parent, model)
         used = fits[fits["star_id"].isin(out_of_fold["star_id"])]
-        predictions = predict_published(model / PUBLISHED, used, folded)
+        predictions = predict_published(snakemake.input.published[0], used, folded)
         out_of_fold = add_published(out_of_fold, predictions)
         names.append(PUBLISHED)
     card = make_stack_card(
         out_of_fold,
         development,
         fits,
-        name=params.model,
+        name=snakemake.wildcards.model,
         band=params.band,
         relation=params.relation,
         stack=params.stack,

@@ -14,10 +14,10 @@ from metalyra.train import (
 )
 
 with logged(snakemake):
-    params, output = snakemake.params, snakemake.output
+    params, folder = snakemake.params, Path(snakemake.params.folder)
     network, training = take_best(snakemake.input.best, params.network, params.training)
     stars = (read_table(snakemake.input.table), *read_sequences(snakemake.input.sequences))
-    for place, member in enumerate(params.members):
+    for member in params.members:
         checkpoint = Checkpoint(Path(params.checkpoints) / f"{member}.npz")
         trained, history, out_of_fold = train_member(
             *stars,
@@ -29,10 +29,10 @@ with logged(snakemake):
             weights=params.weights,
         )
         metrics = measure_member(trained, *stars, member, training, params.seed)
-        save_network(trained, output.networks[place])
-        write_table(history, output.histories[place])
-        write_table(out_of_fold, output.out_of_fold[place])
-        write_table(metrics, output.metrics[place])
+        save_network(trained, folder / f"member_{member}.keras")
+        write_table(history, folder / f"history_{member}.parquet")
+        write_table(out_of_fold, folder / f"out_of_fold_{member}.parquet")
+        write_table(metrics, folder / f"metrics_{member}.parquet")
     # Snakemake deletes the outputs of a job that is killed before its last member.
     for member in params.members:
         Checkpoint(Path(params.checkpoints) / f"{member}.npz").remove()

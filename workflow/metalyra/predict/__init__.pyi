@@ -4,6 +4,9 @@ from .cards import read_card as read_card
 from .cards import write_card as write_card
 from .prediction import predict_stars as predict_stars
 from .published import convert_published_model as convert_published_model
+from .published import convert_published_network as convert_published_network
+from .published import list_training_stars as list_training_stars
+from .published import make_published_card as make_published_card
 from .stack_cards import copy_published as copy_published
 from .stack_cards import evaluate_stack as evaluate_stack
 from .stack_cards import make_stack_card as make_stack_card

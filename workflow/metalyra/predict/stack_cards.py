@@ -162,9 +162,9 @@ def make_stack_card(
     }
 
 
-def copy_published(source: Path | str, model_directory: Path | str) -> None:
-    """Copy the card and networks of a published model into the folder of a stack."""
-    source, destination = Path(source), Path(model_directory) / PUBLISHED
+def copy_published(source: Path | str, destination: Path | str) -> None:
+    """Copy the card and networks of a published model into a folder of its own in a stack's."""
+    source, destination = Path(source), Path(destination)
     destination.mkdir(parents=True, exist_ok=True)
     for member in read_card(source)["members"]:
         shutil.copyfile(source / f"member_{member}.keras", destination / f"member_{member}.keras")

@@ -22,7 +22,7 @@ from metalyra.study.checks import (
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
 from metalyra.study.fields import is_absent
 from metalyra.study.messages import ConfigurationError, explain, unknown
-from metalyra.study.model import Study
+from metalyra.study.model import Configuration
 
 _OWN_KEYS = ("stars", "lightcurves", "model", "band", "output")
 _HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band> output=<csv>"
@@ -74,7 +74,7 @@ def resolve_config(
     for sample in resolved.get("samples", {}).values():
         sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
-    _complete(resolved, Study)
+    _complete(resolved, Configuration)
     _raise_any(check_together(resolved, relations, archives))
     _expand_batches(resolved)
     return resolved
@@ -96,15 +96,15 @@ def _check_keys(config: Mapping[str, Any]) -> None:
             + _HOW_TO_APPLY.format("name")
         )
     try:
-        Study.model_validate(config)
+        Configuration.model_validate(config)
     except ValidationError as error:
-        problems += explain(error, Study, config)
+        problems += explain(error, Configuration, config)
     if problems:
         raise ConfigurationError(problems)
 
 
 def _default(key: str) -> Any:
-    return Study.model_fields[key].default
+    return Configuration.model_fields[key].default
 
 
 def _complete(value: Any, annotation: Any) -> None:

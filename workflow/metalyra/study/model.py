@@ -608,7 +608,7 @@ class SkyMap(Part):
     title: str = Field("", description="Title of the map.")
 
 
-class Study(Part):
+class Configuration(Part):
     """A file of config/: what a study is made of, and what it makes."""
 
     study: Name = Field(

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from metalyra.study.model import Study
+from metalyra.study.model import Configuration
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "config/schemas/study.schema.yaml"
@@ -34,7 +34,7 @@ lower-case letters, digits and underscores. A key in **bold** must be given.
 
 def make_schema() -> dict[str, Any]:
     """Return the JSON schema of a study, for editors."""
-    schema = Study.model_json_schema()
+    schema = Configuration.model_json_schema()
     _forget_absent(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -60,7 +60,7 @@ def write_schema() -> str:
 
 def write_reference() -> str:
     """Return the reference of all keys as Markdown."""
-    schema = Study.model_json_schema()
+    schema = Configuration.model_json_schema()
     parts = schema["$defs"]
     sections = [_INTRODUCTION, "## The study\n", _write_table(schema, parts)]
     pending = list(_parts_of(schema))
