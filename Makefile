@@ -1,5 +1,6 @@
 # make demo   the whole workflow on a simulated sky, from a fresh clone
-# make test   the tests; make lint, make format: the style
+# make test   the tests; make coverage: how much of the library they run
+# make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt)
 # make lock   the lock from pyproject.toml; make clean: forget the demo
 
@@ -13,7 +14,7 @@ SNAKEFILES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test lint format lock clean
+.PHONY: setup demo test coverage lint format lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -32,9 +33,13 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+coverage: setup
+	$(BIN)/python -m pytest -n auto --cov=metalyra --cov-report=term-missing:skip-covered
+
 lint: setup
 	$(BIN)/ruff check $(STYLED)
 	$(BIN)/ruff format --check $(STYLED)
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check $(SNAKEFILES)
 	$(BIN)/lint-imports
 	$(BIN)/python -m metalyra.study.reference --check

@@ -1,7 +1,7 @@
 """How the acquire stage stands archives that misbehave.
 
 A run brings one source of every kind to a study from a loopback archive: files with and
-without a known hash, lists of stars by TAP+ and by TAP, light curves by DataLink, by position
+without a known hash, lists of stars by TAP from two archives, light curves by DataLink, by position
 and one by one, a catalogue. It must end with the bytes of an undisturbed run, or with one
 clear error, after which a second run without faults completes it; whatever happens, no
 other bytes are under a final name.
@@ -9,7 +9,6 @@ other bytes are under a final name.
 
 import argparse
 import hashlib
-import io
 import logging
 import os
 import shutil
@@ -17,8 +16,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,12 @@ from typing import Any
 import yaml
 
 from metalyra.acquire import (
-    Courtesy,
+    RetryPolicy,
     SourceError,
     acquire,
     acquire_query,
     find_services,
     find_source,
-    make_courtesy,
     read_archives,
 )
 from testbench.loopback import KINDS, Faults, LoopbackArchive
@@ -80,7 +78,7 @@ QUERIES = {
 }
 
 # As the configuration key `downloads` would have it; a real study waits longer.
-PATIENCE = {"attempts": 4, "pause": 0.001, "timeout": 1.0, "connections_per_host": 1}
+PATIENCE = RetryPolicy(attempts=4, pause=0.001, timeout=1.0, connections_per_host=1)
 
 # Small enough for several requests to some products, and one to the others.
 LIMITS = {"ids_per_request": 20, "positions_per_request": 20, "rows": 1000}
@@ -138,7 +136,7 @@ class Study:
     folder: Path
     registry: Path
     names: tuple[str, ...] = (*FILES, *QUERIES)
-    courtesy: Courtesy = field(default_factory=lambda: make_courtesy(PATIENCE, None))
+    policy: RetryPolicy = PATIENCE
 
     def acquire(self, name: str) -> None:
         """Bring a source, as the rule `acquire` does.
@@ -152,7 +150,7 @@ class Study:
         services = find_services({}, described["services"])
         if name not in QUERIES:
             source = find_source(name, self.registry, services)
-            acquire(source, self.path(name), None, **vars(self.courtesy))
+            acquire(source, self.path(name), None, self.policy)
         elif not self.path(name).is_file():  # else Snakemake would not ask again
             acquire_query(
                 name,
@@ -164,7 +162,7 @@ class Study:
                 replies=self.folder / "replies" / name,
                 archives=described["archives"],
                 services=services,
-                courtesy=self.courtesy,
+                policy=self.policy,
             )
 
     def lists(self, name: str) -> list[str]:
@@ -342,9 +340,7 @@ def main() -> None:
 def _report(title: str, runs: Iterator[Outcome]) -> int:
     """Print what came of runs, and return the number of defects."""
     started, cpu = time.monotonic(), time.process_time()
-    # The clients print what they are told.
-    with redirect_stdout(io.StringIO()):
-        outcomes = list(runs)
+    outcomes = list(runs)
     faults: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
     requests = sum(outcome.requests for outcome in outcomes)
     errors = sum(outcome.error is not None for outcome in outcomes)

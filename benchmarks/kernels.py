@@ -3,7 +3,7 @@
     python -m benchmarks.kernels [--stars 250]
 
 The share of the stars of a type that have one of two kernels is the one number of a mixture:
-its posterior, from a flat prior, is summed on a grid. `metalyra.fit.fitting` takes it from here.
+its posterior, from a flat prior, is summed on a grid. `metalyra.fit.batches` takes it from here.
 """
 
 import argparse

@@ -19,7 +19,14 @@ import pandas as pd
 
 from benchmarks.real_light_curves import find_mirror, read_asas, read_gaia_dr2, read_ogle
 from metalyra.core import generator
-from metalyra.fit import FitSettings, fit_stars, fitting
+from metalyra.fit import (
+    FitSettings,
+    describe_star,
+    fit_batch,
+    fit_stars,
+    fold_best_aperture,
+    summarise_stars,
+)
 
 LCFIT_OPTIONS = """\
 --rootdir {folder}
@@ -56,17 +63,17 @@ def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, fl
     rngs = {star_id: generator(1, "fit", star_id) for star_id in stars["star_id"]}
     begin = time.process_time()
     folded = [
-        fitting.fold_best_aperture(
+        fold_best_aperture(
             groups[star.star_id], star.period, star.pulsation_type, settings, rngs[star.star_id]
         )
         for star in stars.itertuples()
     ]
     regressed = time.process_time()
-    posterior = fitting.fit_batch(fitting.summarise_stars(folded, settings), settings.kernel)
+    posterior = fit_batch(summarise_stars(folded, settings), settings.kernel)
     modelled = time.process_time()
     for index, (star, curve) in enumerate(zip(stars.itertuples(), folded, strict=True)):
         rng = rngs[star.star_id]
-        fitting.describe_star(curve, posterior, index, star.pulsation_type, settings, rng)
+        describe_star(curve, posterior, index, star.pulsation_type, settings, rng)
     described = time.process_time()
     fit_stars(stars, light_curves, {}, seed=1)
     whole = time.process_time()

@@ -16,7 +16,7 @@ from metalyra.acquire.clients import (
     plan_requests,
     read_stars,
 )
-from metalyra.acquire.downloads import Courtesy, DownloadError
+from metalyra.acquire.connection import DownloadError, RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
 from metalyra.surveys import survey
 from testbench.loopback import Faults
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 def ask(rerouted, tmp_path):
     """Ask for the light curves of some stars; returns the file."""
 
-    def make(stars, courtesy=None):
+    def make(stars, policy=None):
         make_source(
             find_product(QUERY, ARCHIVES["archives"]),
             QUERY,
@@ -45,7 +45,7 @@ def ask(rerouted, tmp_path):
             tmp_path / "phot.zip",
             tmp_path / "replies",
             find_services({}, ARCHIVES["services"]),
-            courtesy or Courtesy(pauses=(0.0,) * 3, timeout=5.0),
+            policy or RetryPolicy(attempts=4, pause=0.0, timeout=5.0),
         )
         return tmp_path / "phot.zip"
 
@@ -62,14 +62,14 @@ def stars(folder):
 
 def spoilt(folder):
     found = set()
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
-        for entry in archive:
-            if entry.isfile() and re.search(rb"[\x00-\x08]|<", archive.extractfile(entry).read()):
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
+        for entry in container:
+            if entry.isfile() and re.search(rb"[\x00-\x08]|<", container.extractfile(entry).read()):
                 found.add(Path(entry.name).stem)
     return found
 
 
-def test_single_files_are_as_those_of_the_packed_archive(ask, stars, folder):
+def test_single_files_are_as_the_packed_ones(ask, stars, folder):
     curves = {
         curve.star_id: curve.table
         for curve in survey("ogle").read_light_curves([ask(stars)], stars, "I")
@@ -95,11 +95,11 @@ def test_a_star_that_the_archive_has_not_is_absent_and_asked_for_once(ask, archi
 
 
 def test_a_file_that_the_archive_has_damaged_costs_one_star(ask, folder):
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
         noise = {
             Path(entry.name).stem
-            for entry in archive
-            if entry.isfile() and b"\x00" in archive.extractfile(entry).read()
+            for entry in container
+            if entry.isfile() and b"\x00" in container.extractfile(entry).read()
         }
     assert noise
     stars = pd.DataFrame({"star_id": [*noise, "OGLE-BLG-RRLYR-00001"]})
@@ -120,7 +120,7 @@ def test_an_archive_that_misbehaves_changes_nothing(ask, archive, stars, tmp_pat
 def test_what_fails_is_not_taken_for_absent(ask, archive, stars, tmp_path):
     archive.reset(Faults(at={4: "server_error"}))
     with pytest.raises(DownloadError, match="500"):
-        ask(stars, Courtesy(pauses=(), connections_per_host=1))
+        ask(stars, RetryPolicy(attempts=1, connections_per_host=1))
     assert not (tmp_path / "phot.zip").exists()
     assert len([*(tmp_path / "replies").iterdir()]) == 3
 
@@ -148,5 +148,5 @@ def test_what_is_no_star_of_the_collection_is_refused(star_id):
 
 
 def test_the_simulated_tree_is_as_the_readmes_describe_it(folder):
-    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as archive:
-        assert any(name.startswith("phot/I/OGLE-BLG-RRLYR-") for name in archive.getnames())
+    with tarfile.open(folder / "ogle_ocvs/ogle4/blg/phot.tar.gz") as container:
+        assert any(name.startswith("phot/I/OGLE-BLG-RRLYR-") for name in container.getnames())

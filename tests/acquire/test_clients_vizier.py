@@ -8,7 +8,7 @@ import pytest
 from astropy.io import votable
 
 from metalyra.acquire.clients import QueryError, find_product, make_source
-from metalyra.acquire.downloads import Courtesy
+from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
 from testbench.loopback import Faults
 
@@ -40,7 +40,7 @@ def ask(rerouted, tmp_path):
             tmp_path / file,
             tmp_path / "replies",
             find_services({}, ARCHIVES["services"]),
-            Courtesy(pauses=(0.0,) * 2, timeout=20.0),
+            RetryPolicy(attempts=3, pause=0.0, timeout=20.0),
         )
         return tmp_path / file
 

@@ -8,7 +8,7 @@ import pytest
 
 from metalyra.acquire.clients import QueryError, find_product, make_source, plan_requests
 from metalyra.acquire.clients.interface import OverflowingReplyError
-from metalyra.acquire.downloads import Courtesy
+from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
 from metalyra.surveys import survey
 from testbench.simulate import simulate_sky, write_archives
@@ -53,7 +53,7 @@ def ask(rerouted, tmp_path):
             tmp_path / name,
             tmp_path / "replies",
             find_services({}, ARCHIVES["services"]),
-            Courtesy(pauses=(0.0,), timeout=5.0),
+            RetryPolicy(attempts=2, pause=0.0, timeout=5.0),
         )
         return tmp_path / name
 

@@ -1,25 +1,24 @@
 import email.utils
+import ftplib
 import gzip
 import hashlib
-import inspect
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from metalyra.acquire.downloads import (
+from metalyra.acquire.connection import (
     AbsentError,
-    Courtesy,
     DownloadError,
-    PassingError,
-    check_file,
-    download,
+    RetryPolicy,
+    TransientError,
     host_slot,
-    make_courtesy,
     parse_retry_after,
     persist,
 )
+from metalyra.acquire.downloads import check_file, download
 from metalyra.study.configuration import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -83,8 +82,8 @@ def waited():
 
 
 @pytest.fixture
-def courtesy(waited):
-    return Courtesy(pauses=(0.5, 1.0), timeout=5.0, sleep=waited.append)
+def policy(waited):
+    return RetryPolicy(attempts=3, pause=0.5, timeout=5.0, sleep=waited.append)
 
 
 @pytest.mark.parametrize(
@@ -102,31 +101,32 @@ def courtesy(waited):
         (None, None),
     ],
 )
-def test_the_pause_that_an_archive_asks_for_is_in_seconds_or_a_date(text, seconds):
-    assert parse_retry_after(text, now=1_000_000) == seconds
+def test_the_pause_that_an_archive_asks_for_is_in_seconds_or_a_date(monkeypatch, text, seconds):
+    monkeypatch.setattr(time, "time", lambda: 1_000_000)
+    assert parse_retry_after(text) == seconds
 
 
-def test_what_fails_in_passing_is_tried_again_after_longer_and_longer_pauses(courtesy, waited):
-    failures = [PassingError("busy"), PassingError("wait", 9.0)]
+def test_a_transient_error_is_tried_again_after_longer_and_longer_pauses(policy, waited):
+    failures = [TransientError("busy"), TransientError("wait", 9.0)]
 
     def action():
         if failures:
             raise failures.pop(0)
         return "done"
 
-    assert persist(action, "it", courtesy) == "done"
+    assert persist(action, "it", policy) == "done"
     assert waited == [0.5, 9.0]
 
 
 @pytest.mark.parametrize(
     ("error", "message", "attempts"),
     [
-        (PassingError("busy"), r"^it failed after 3 attempts \(busy\)$", 3),
+        (TransientError("busy"), r"^it failed after 3 attempts \(busy\)$", 3),
         (DownloadError("no"), r"^it failed at the first attempt \(no\)$", 1),
         (AbsentError("gone"), "^gone$", 1),
     ],
 )
-def test_what_fails_for_good_says_after_how_many_attempts(courtesy, error, message, attempts):
+def test_what_fails_for_good_says_after_how_many_attempts(policy, error, message, attempts):
     tried = []
 
     def action():
@@ -134,51 +134,51 @@ def test_what_fails_for_good_says_after_how_many_attempts(courtesy, error, messa
         raise error
 
     with pytest.raises(DownloadError, match=message):
-        persist(action, "it", courtesy)
+        persist(action, "it", policy)
     assert len(tried) == attempts
 
 
-def test_a_download_goes_on_where_it_was_cut(tmp_path, serve, courtesy):
+def test_a_download_goes_on_where_it_was_cut(tmp_path, serve, policy):
     url, handler = serve(cuts=[7000, 9000])
-    download(url, tmp_path / "phot.dat", courtesy, sha256=SHA256)
+    download(url, tmp_path / "phot.dat", policy, sha256=SHA256)
     assert (tmp_path / "phot.dat").read_bytes() == CONTENT
     assert handler.asked == [(None, None), ("bytes=7000-", TAG), ("bytes=16000-", TAG)]
     assert [path.name for path in tmp_path.iterdir()] == ["phot.dat"]
 
 
-def test_a_run_goes_on_where_the_last_one_was_stopped(tmp_path, serve, courtesy):
+def test_a_run_goes_on_where_the_last_one_was_stopped(tmp_path, serve, policy):
     url, handler = serve(cuts=[7000, 100, 100])
     with pytest.raises(DownloadError, match=r"failed after 3 attempts .* bytes too early"):
-        download(url, tmp_path / "phot.dat", courtesy)
+        download(url, tmp_path / "phot.dat", policy)
     assert not (tmp_path / "phot.dat").exists()
-    download(url, tmp_path / "phot.dat", courtesy)
+    download(url, tmp_path / "phot.dat", policy)
     assert (tmp_path / "phot.dat").read_bytes() == CONTENT
     assert handler.asked[-1] == ("bytes=7200-", TAG)
 
 
-def test_a_file_that_has_changed_meanwhile_is_fetched_anew(tmp_path, serve, courtesy):
+def test_a_file_that_has_changed_meanwhile_is_fetched_anew(tmp_path, serve, policy):
     url, handler = serve(cuts=[7000, 0, 0])
     with pytest.raises(DownloadError):
-        download(url, tmp_path / "phot.dat", courtesy)
+        download(url, tmp_path / "phot.dat", policy)
     handler.content, handler.tag = CONTENT[::-1].strip() + b"\n", '"new"'
-    download(url, tmp_path / "phot.dat", courtesy)
+    download(url, tmp_path / "phot.dat", policy)
     assert (tmp_path / "phot.dat").read_bytes() == handler.content
 
 
-def test_a_resumed_file_that_is_wrong_is_fetched_anew(tmp_path, serve, courtesy):
+def test_a_resumed_file_that_is_wrong_is_fetched_anew(tmp_path, serve, policy):
     url, handler = serve(cuts=[7000])
     (tmp_path / ".phot.dat.partial").write_bytes(b"another file")
     (tmp_path / ".phot.dat.partial.validator").write_text(TAG)
-    download(url, tmp_path / "phot.dat", courtesy, sha256=SHA256)
+    download(url, tmp_path / "phot.dat", policy, sha256=SHA256)
     assert (tmp_path / "phot.dat").read_bytes() == CONTENT
     assert handler.asked[0] == ("bytes=12-", TAG)
     assert (None, None) in handler.asked
 
 
-def test_without_a_validator_a_download_begins_anew_and_leaves_nothing(tmp_path, serve, courtesy):
+def test_without_a_validator_a_download_begins_anew_and_leaves_nothing(tmp_path, serve, policy):
     url, handler = serve(cuts=[7000, 7000, 7000], tag="")
     with pytest.raises(DownloadError, match="bytes too early"):
-        download(url, tmp_path / "phot.dat", courtesy)
+        download(url, tmp_path / "phot.dat", policy)
     assert handler.asked == [(None, None)] * 3
     assert [*tmp_path.iterdir()] == []
 
@@ -186,27 +186,27 @@ def test_without_a_validator_a_download_begins_anew_and_leaves_nothing(tmp_path,
 def test_a_long_download_tells_how_far_it_is(tmp_path, serve, caplog):
     caplog.set_level("INFO")
     url, _ = serve(content=CONTENT * 30)
-    download(url, tmp_path / "phot.dat", Courtesy(progress=0.0))
+    download(url, tmp_path / "phot.dat", RetryPolicy(progress=0.0))
     lines = [record.getMessage() for record in caplog.records if " MB" in record.getMessage()]
     assert lines[-1].endswith(": 1 of 1 MB")
     assert len(lines) > 2
     caplog.clear()
-    download(url, tmp_path / "again.dat", Courtesy())
+    download(url, tmp_path / "again.dat", RetryPolicy())
     assert caplog.records == []
 
 
-def test_a_server_that_goes_on_elsewhere_is_not_believed(tmp_path, serve, courtesy):
+def test_a_server_that_goes_on_elsewhere_is_not_believed(tmp_path, serve, policy):
     class Elsewhere(Archive):
         def send_header(self, name, value):
             super().send_header(name, "bytes 3-9/10" if name == "Content-Range" else value)
 
     url, _ = serve(Elsewhere, cuts=[7000])
     with pytest.raises(DownloadError, match="instead of byte 7000"):
-        download(url, tmp_path / "phot.dat", courtesy)
+        download(url, tmp_path / "phot.dat", policy)
     assert not (tmp_path / "phot.dat").exists()
 
 
-def test_a_reply_of_unknown_length_is_believed_only_if_the_file_is_known(tmp_path, serve, courtesy):
+def test_a_reply_of_unknown_length_is_believed_only_if_the_file_is_known(tmp_path, serve, policy):
     class Vague(Archive):
         def send_header(self, name, value):
             if name != "Content-Length":
@@ -214,8 +214,8 @@ def test_a_reply_of_unknown_length_is_believed_only_if_the_file_is_known(tmp_pat
 
     url, _ = serve(Vague, tag="")
     with pytest.raises(DownloadError, match="does not say how long"):
-        download(url, tmp_path / "phot.dat", courtesy)
-    download(url, tmp_path / "phot.dat", courtesy, size=len(CONTENT), sha256=SHA256)
+        download(url, tmp_path / "phot.dat", policy)
+    download(url, tmp_path / "phot.dat", policy, size=len(CONTENT), sha256=SHA256)
     assert (tmp_path / "phot.dat").read_bytes() == CONTENT
 
 
@@ -227,14 +227,14 @@ def test_a_silent_server_is_given_up(tmp_path, serve, waited):
             silence.wait(10)
 
     url, _ = serve(Silent)
-    courtesy = Courtesy(pauses=(0.0,), timeout=0.1, sleep=waited.append)
+    policy = RetryPolicy(attempts=2, pause=0.0, timeout=0.1, sleep=waited.append)
     with pytest.raises(DownloadError, match=r"failed after 2 attempts .*timed out"):
-        download(url, tmp_path / "phot.dat", courtesy)
+        download(url, tmp_path / "phot.dat", policy)
     silence.set()
 
 
 def test_a_resumed_reply_that_is_cut_without_a_length_is_not_taken_for_the_rest(
-    tmp_path, serve, courtesy
+    tmp_path, serve, policy
 ):
     class Vague(Archive):
         def send_header(self, name, value):
@@ -242,7 +242,7 @@ def test_a_resumed_reply_that_is_cut_without_a_length_is_not_taken_for_the_rest(
                 super().send_header(name, value)
 
     url, handler = serve(Vague, cuts=[7000, 1000])
-    download(url, tmp_path / "phot.dat", courtesy)
+    download(url, tmp_path / "phot.dat", policy)
     assert (tmp_path / "phot.dat").read_bytes() == CONTENT
     assert handler.asked[-1] == ("bytes=8000-", TAG)
 
@@ -260,7 +260,7 @@ def test_a_resumed_reply_that_is_cut_without_a_length_is_not_taken_for_the_rest(
 )
 def test_what_is_not_what_its_name_says_is_refused_by_its_content(tmp_path, name, content, message):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(PassingError, match=message):
+    with pytest.raises(TransientError, match=message):
         check_file(tmp_path / "file", name)
 
 
@@ -270,18 +270,18 @@ def test_a_file_is_compared_with_what_is_registered(tmp_path):
     check_file(path, "a.dat", len(CONTENT), SHA256)
     with pytest.raises(DownloadError, match="has size"):
         check_file(path, "a.dat", len(CONTENT) - 1)
-    with pytest.raises(PassingError, match="cut short"):
+    with pytest.raises(TransientError, match="cut short"):
         check_file(path, "a.dat", len(CONTENT) + 1)
     with pytest.raises(DownloadError, match="has sha256"):
         check_file(path, "a.dat", sha256="0" * 64)
 
 
 def test_connections_to_a_host_are_counted_over_all_jobs(tmp_path):
-    courtesy = Courtesy(connections_per_host=2, slots=tmp_path / "slots")
+    policy = RetryPolicy(connections_per_host=2, slots=tmp_path / "slots")
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def job(url):
-        with host_slot(url, courtesy):
+        with host_slot(url, policy):
             entered.release()
             leave.wait(10)
 
@@ -301,11 +301,64 @@ def test_connections_to_a_host_are_counted_over_all_jobs(tmp_path):
 def test_the_configuration_says_how_archives_are_asked():
     schema = read_yaml(ROOT / "config/schemas/study.schema.yaml")
     parts = schema["properties"]["downloads"]["properties"]
-    courtesy = make_courtesy({name: part["default"] for name, part in parts.items()}, None)
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(Courtesy).parameters.items()
-    }
-    assert vars(courtesy) == defaults
-    settings = {"attempts": 3, "pause": 0.5, "timeout": 1, "connections_per_host": 4}
-    assert make_courtesy(settings, Path("x")).pauses == (0.5, 1.0)
+    assert len(parts) == 4
+    assert RetryPolicy(**{name: part["default"] for name, part in parts.items()}) == RetryPolicy()
+
+
+class FtpServer:
+    """What pooch uses of ftplib, with `files` to be had; `failures` come first."""
+
+    files: dict[str, bytes]
+    failures: list[Exception]
+
+    def __init__(self, timeout):
+        self.timeout = timeout
+
+    def connect(self, host, port):
+        assert (host, port, self.timeout) == ("archive.example", 21, 5.0)
+
+    def login(self, **_):
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def retrbinary(self, command, write, blocksize):
+        name = command.removeprefix("RETR ")
+        if name not in self.files:
+            raise ftplib.error_perm(f"550 {name}: no such file")
+        write(self.files[name])
+
+    def close(self):
+        pass
+
+    quit = close
+
+
+@pytest.fixture
+def ftp(monkeypatch):
+    server = type("Server", (FtpServer,), {"files": {"/phot.dat": CONTENT}, "failures": []})
+    monkeypatch.setattr(ftplib, "FTP", server)
+    return server
+
+
+def test_a_known_file_comes_by_ftp(tmp_path, ftp, policy, waited):
+    ftp.failures = [TimeoutError("timed out"), ftplib.error_temp("421 too many users")]
+    download("ftp://archive.example/phot.dat", tmp_path / "a.dat", policy, sha256=SHA256)
+    assert (tmp_path / "a.dat").read_bytes() == CONTENT
+    assert waited == [0.5, 1.0]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.dat"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "message"),
+    [
+        ("gone.dat", {"sha256": SHA256}, "first attempt .*no such file"),
+        ("phot.dat", {"sha256": "0" * 64}, "has sha256"),
+        ("phot.dat", {}, "does not say how long"),
+    ],
+)
+def test_what_ftp_has_not_or_cannot_vouch_for_is_refused(
+    tmp_path, ftp, policy, name, known, message
+):
+    with pytest.raises(DownloadError, match=message):
+        download(f"ftp://archive.example/{name}", tmp_path / "a.dat", policy, **known)
+    assert [*tmp_path.iterdir()] == []

@@ -152,11 +152,11 @@ def test_a_quote_in_a_text_ends_nothing():
 
 
 def test_the_same_question_has_the_same_name_and_another_another():
-    request = Request("gaia", "tap", "tap_plus", ".csv", {"QUERY": "SELECT 1", "A": "b"})
-    same = Request("gaia", "tap", "tap_plus", ".csv", {"A": "b", "QUERY": "SELECT 1"})
+    request = Request("gaia", "tap", "tap", ".csv", {"QUERY": "SELECT 1", "A": "b"})
+    same = Request("gaia", "tap", "tap", ".csv", {"A": "b", "QUERY": "SELECT 1"})
     assert request.name == same.name
     assert request.name.endswith(".csv")
-    other = Request("gaia", "tap", "tap_plus", ".csv", {"QUERY": "SELECT 2", "A": "b"})
+    other = Request("gaia", "tap", "tap", ".csv", {"QUERY": "SELECT 2", "A": "b"})
     assert request.name != other.name
 
 

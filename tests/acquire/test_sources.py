@@ -2,10 +2,12 @@ import hashlib
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
 
+from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.sources import (
     REGISTRY,
     Source,
@@ -93,15 +95,46 @@ def test_the_mirror_comes_before_the_network(tmp_path, folder, archive):
 def test_a_verified_file_is_not_touched(tmp_path, folder):
     destination = tmp_path / "stars.dat"
     acquire(SOURCE, destination, folder)
-    before = destination.stat()
-    (folder / SOURCE.name).unlink()
+    before = destination.lstat()
+    acquire(SOURCE, destination, None)
+    assert destination.lstat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_file_of_the_mirror_is_linked_and_never_written_to(tmp_path, folder, archive):
+    destination = tmp_path / "results" / "stars.dat"
     acquire(SOURCE, destination, folder)
-    assert destination.stat().st_mtime_ns == before.st_mtime_ns
+    assert destination.readlink() == (folder / SOURCE.name).resolve()
+    url, handler = archive
+    handler.replies = [200]
+    (folder / SOURCE.name).write_bytes(CONTENT[::-1])
+    acquire(replace(SOURCE, url=url), destination, None)
+    assert not destination.is_symlink()
+    assert destination.read_bytes() == CONTENT
+    assert (folder / SOURCE.name).read_bytes() == CONTENT[::-1]
+
+
+def test_a_link_to_a_mirror_that_is_gone_is_told(tmp_path, folder):
+    destination = tmp_path / "stars.dat"
+    acquire(SOURCE, destination, folder)
+    (folder / SOURCE.name).rename(tmp_path / "elsewhere")
+    with pytest.raises(SourceError, match=rf"links to {folder}/survey/stars\.dat, which is gone"):
+        acquire(SOURCE, destination, folder)
+
+
+def test_without_links_a_file_of_the_mirror_is_copied(tmp_path, folder, monkeypatch):
+    def refuse(self, target):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    acquire(SOURCE, tmp_path / "stars.dat", folder)
+    assert not (tmp_path / "stars.dat").is_symlink()
+    assert (tmp_path / "stars.dat").read_bytes() == CONTENT
 
 
 def test_a_file_that_is_not_the_source_is_replaced(tmp_path, folder):
     destination = tmp_path / "stars.dat"
     for wrong in (CONTENT[:-1], CONTENT[::-1]):
+        destination.unlink(missing_ok=True)
         destination.write_bytes(wrong)
         assert not is_verified(SOURCE, destination)
         acquire(SOURCE, destination, folder)
@@ -158,7 +191,7 @@ def test_a_download_outlives_failures_that_pass(tmp_path, archive, failures):
     acquire(
         replace(SOURCE, url=url, size=None, sha256=None),
         tmp_path / "stars.dat",
-        sleep=waited.append,
+        policy=RetryPolicy(sleep=waited.append),
     )
     assert (tmp_path / "stars.dat").read_bytes() == CONTENT
     assert len(waited) == len(failures)
@@ -182,8 +215,7 @@ def test_a_download_that_fails_for_good_leaves_nothing(tmp_path, archive, replie
         acquire(
             replace(SOURCE, url=url),
             tmp_path / "stars.dat",
-            pauses=(0.0, 0.0),
-            sleep=lambda seconds: None,
+            policy=RetryPolicy(attempts=3, pause=0.0, sleep=lambda seconds: None),
         )
     assert "survey/stars.dat" in str(caught.value)
     assert handler.replies == []

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalyra.core.tables import read_metadata, read_table, write_table
-from metalyra.fit import fitting
-from metalyra.fit.fitting import PERIODS, FitSettings, fit_stars, measure_shape, rotate
+from metalyra.fit import batches, fitting
+from metalyra.fit.description import measure_shape, rotate
+from metalyra.fit.fitting import PERIODS, fit_stars
 from metalyra.fit.fourier import evaluate_harmonics, measure_phase_coverage
+from metalyra.fit.settings import FitSettings
 from tests.fit.test_fourier import PERIOD, make_light_curve
 
 
@@ -419,14 +421,14 @@ def test_real_stars_vary(mirror):
 
 def test_a_batch_that_cannot_be_fitted_leaves_out_the_star_to_blame(monkeypatch, caplog):
     stars, light_curves = make_chunk(count=7)
-    fit = fitting.fit_batch
+    fit = batches.fit_batch
 
     def fit_unless_star_4(summaries, *arguments):
         if any(summary.freedom == 120 + 3 * 4 - 1 for summary in summaries):
             raise np.linalg.LinAlgError("Matrix is not positive definite")
         return fit(summaries, *arguments)
 
-    monkeypatch.setattr(fitting, "fit_batch", fit_unless_star_4)
+    monkeypatch.setattr(batches, "fit_batch", fit_unless_star_4)
     with caplog.at_level("INFO"):
         fits, refolded = fit_stars(stars, light_curves, {"sigma_clip": None}, seed=1)
     monkeypatch.undo()

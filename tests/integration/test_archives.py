@@ -16,7 +16,7 @@ from metalyra.core.tables import read_table
 from metalyra.surveys import ingest, survey
 from testbench.loopback import KINDS, VARIABLE, LoopbackArchive
 
-# astroquery and pyvo leave it to the garbage collector to close their connections.
+# pyvo leaves it to the garbage collector to close their connections.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -129,7 +129,7 @@ def test_gaia_light_curves_of_the_aip(study, sky, tmp_path):
 
 
 def test_ogle(study, sky, tmp_path):
-    """The packed archive and single files."""
+    """The packed files and single ones."""
     for source in (f"{OGLE}/ident.dat", f"{OGLE}/RRab.dat", f"{OGLE}/phot.tar.gz"):
         study.acquire(source)
         assert study.path(source).read_bytes() == (sky / source).read_bytes()
@@ -217,7 +217,7 @@ def test_a_new_release_needs_only_its_names(sky, tmp_path, monkeypatch):
             replies=tmp_path / "replies",
             archives=described["archives"],
             services=find_services({}, described["services"]),
-            courtesy=Study(tmp_path, folder).courtesy,
+            policy=Study(tmp_path, folder).policy,
         )
     stars = pd.read_csv(sky / "gaia_dr3/vari_rrlyrae.csv.gz")
     assert pd.read_csv(destination)["source_id"].tolist() == stars["source_id"].tolist()

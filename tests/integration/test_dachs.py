@@ -212,7 +212,7 @@ def ask(sky, tmp_path, monkeypatch):
             replies=folder / "replies",
             archives=described["archives"],
             services=find_services({"gaia_aip": url}, described["services"]),
-            courtesy=Study(folder, sky).courtesy,
+            policy=Study(folder, sky).policy,
         )
         return folder / Path(name).name
 

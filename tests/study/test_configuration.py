@@ -9,9 +9,9 @@ from typing import get_args
 import pytest
 import yaml
 
-from metalyra.fit.fitting import FitSettings
 from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
+from metalyra.fit.settings import FitSettings
 from metalyra.label.relations import estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.study import messages

@@ -4,24 +4,24 @@ from pathlib import Path
 
 from job import logged
 from metalyra.acquire import (
+    RetryPolicy,
     acquire,
     acquire_query,
     find_mirror,
     find_services,
     find_source,
-    make_courtesy,
     read_archives,
 )
 
 with logged(snakemake):
     archives = read_archives(Path(snakemake.input.archives))
     services = find_services(snakemake.config["archives"], archives["services"])
-    courtesy = make_courtesy(snakemake.config["downloads"], Path(snakemake.params.slots))
+    policy = RetryPolicy(**snakemake.config["downloads"], slots=Path(snakemake.params.slots))
     mirror = find_mirror(snakemake.config["mirror"])
     name, destination = snakemake.wildcards.source, Path(snakemake.output[0])
     if snakemake.params.query is None:
         source = find_source(name, Path(snakemake.input.registry), services)
-        acquire(source, destination, mirror, **vars(courtesy))
+        acquire(source, destination, mirror, policy)
     else:
         acquire_query(
             name,
@@ -32,5 +32,5 @@ with logged(snakemake):
             replies=Path(snakemake.params.replies) / name,
             archives=archives["archives"],
             services=services,
-            courtesy=courtesy,
+            policy=policy,
         )

@@ -1,6 +1,6 @@
 from .clients import acquire_query as acquire_query
-from .downloads import Courtesy as Courtesy
-from .downloads import make_courtesy as make_courtesy
+from .connection import RetryPolicy as RetryPolicy
+from .connection import TransientError as TransientError
 from .inventory import Places as Places
 from .inventory import describe_queries as describe_queries
 from .inventory import list_sources as list_sources

@@ -10,7 +10,7 @@ import pandas as pd
 from metalyra.acquire.clients import find_product, plan_requests, read_stars
 from metalyra.acquire.queries import Settings, find_query
 from metalyra.acquire.services import Services
-from metalyra.acquire.sources import REGISTRY, SourceError, is_verified, read_registry
+from metalyra.acquire.sources import REGISTRY, Source, SourceError, is_verified, read_registry
 
 SHOWN_REQUESTS = 3
 """Requests shown of a query that has many alike."""
@@ -75,16 +75,17 @@ def list_sources(
 
 
 def _describe_source(
-    name: str, registry: Mapping[str, Any], queries: Mapping[str, Settings], places: Places
+    name: str, registry: Mapping[str, Source], queries: Mapping[str, Settings], places: Places
 ) -> tuple[str, bool, str, int | None]:
     found = find_query(name, queries)
     if found is None and name not in registry:
         raise SourceError(f"unknown source {name!r}: neither in {places.registry} nor a query")
     file = places.find(name)
-    here = file is not None and file.is_relative_to(places.folder)
-    if found is None:
-        here = here and is_verified(registry[name], file)
-    if here:
+    if (
+        file is not None
+        and file.is_relative_to(places.folder)
+        and (found is not None or is_verified(registry[name], file))
+    ):
         return name, True, "here", file.stat().st_size
     if places.mirror is not None and (places.mirror / name).is_file():
         return name, False, "mirror", (places.mirror / name).stat().st_size
@@ -105,9 +106,10 @@ def describe_queries(queries: Mapping[str, Settings], places: Places) -> Iterato
     """
     for name, query in queries.items():
         product = find_product(query, places.archives)
-        files = [places.find(source) for source in query.get("stars", [])]
+        found = [places.find(source) for source in query.get("stars", [])]
+        files = [path for path in found if path is not None]
         lines = [f"## {name}", f"-- {query['archive']}: {query['product']}; {product.citation}"]
-        if None in files:
+        if len(files) < len(found):
             lines.append(f"-- for the stars of {', '.join(query['stars'])}, which are not here yet")
         else:
             stars = read_stars(product, query, files, 0)

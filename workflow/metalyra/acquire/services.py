@@ -60,7 +60,8 @@ class Services:
 
 def read_archives(path: Path = ARCHIVES) -> dict[str, Any]:
     """Read the services and archives."""
-    return yaml.safe_load(path.read_text())
+    described: dict[str, Any] = yaml.safe_load(path.read_text())
+    return described
 
 
 def find_services(configured: Mapping[str, str], published: Mapping[str, str]) -> Services:

@@ -4,17 +4,18 @@ A source is looked up in this order: where the study keeps it, if it is there an
 a folder laid out as the mirror; the archive. Nothing else of the library uses the network.
 """
 
-import hashlib
 import logging
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+import pooch
 import yaml
 
-from metalyra.acquire.downloads import Courtesy, DownloadError, download
+from metalyra.acquire.connection import USUAL, DownloadError, RetryPolicy
+from metalyra.acquire.downloads import download
 from metalyra.acquire.services import Services
 from metalyra.core.resources import MIRROR_VARIABLE, RESOURCES
 from metalyra.core.tables import replace_when_complete
@@ -25,8 +26,6 @@ REGISTRY = RESOURCES / "sources.yaml"
 """The project's registry."""
 
 OFFLINE_VARIABLE = "METALYRA_OFFLINE"
-
-_BLOCK = 2**20
 
 
 class SourceError(Exception):
@@ -140,10 +139,7 @@ def is_verified(source: Source, path: Path) -> bool:
     """Say whether a file is there and is the source as the registry knows it."""
     if not path.is_file() or source.size not in (None, path.stat().st_size):
         return False
-    if source.sha256 is None:
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == source.sha256
+    return source.sha256 is None or pooch.file_hash(path) == source.sha256
 
 
 def is_offline() -> bool:
@@ -167,6 +163,8 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
     if source.url is not None and not offline:
         return source.url
     looked = f"not in the mirror {mirror}" if mirror else "no mirror is configured"
+    if destination.is_symlink() and not destination.exists():
+        looked = f"{destination} links to {destination.readlink()}, which is gone; {looked}"
     where = f"it would come from {source.url}" if source.url else "no archive has this very file"
     if source.url and offline:
         where += f", but {OFFLINE_VARIABLE} forbids the network"
@@ -176,7 +174,12 @@ def locate(source: Source, destination: Path, mirror: Path | None) -> Path | str
     )
 
 
-def acquire(source: Source, destination: Path, mirror: Path | None = None, **courtesy: Any) -> Path:
+def acquire(
+    source: Source,
+    destination: Path,
+    mirror: Path | None = None,
+    policy: RetryPolicy = USUAL,
+) -> Path:
     """Bring a source to its place in the study: verified, complete, or not at all.
 
     Parameters
@@ -187,8 +190,8 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
         The file's final name; an earlier file is kept if it is the source.
     mirror
         Folder laid out as the mirror; asked before the network.
-    courtesy
-        How the archive is asked: attributes of `metalyra.acquire.downloads.Courtesy`.
+    policy
+        How the archive is asked.
 
     Returns
     -------
@@ -206,34 +209,47 @@ def acquire(source: Source, destination: Path, mirror: Path | None = None, **cou
         return destination
     logger.info("%s: from %s", source.name, place)
     if isinstance(place, Path):
-        _copy(source, place, destination)
+        _take_from_mirror(source, place, destination)
         return destination
     try:
-        download(place, destination, Courtesy(**courtesy), size=source.size, sha256=source.sha256)
+        download(place, destination, policy, size=source.size, sha256=source.sha256)
     except DownloadError as error:
         raise SourceError(f"source {source.name!r}: {error}. {by_hand(source.name)}") from error
     return destination
 
 
-def _copy(source: Source, place: Path, destination: Path) -> None:
-    """Copy a file into its final place if it is the source."""
-    digest, size = hashlib.sha256(), 0
+def _take_from_mirror(source: Source, place: Path, destination: Path) -> None:
+    """Bring a file of the mirror into its final place if it is the source."""
+    found: Mapping[str, tuple[object, Callable[[], object]]] = {
+        "size": (source.size, lambda: place.stat().st_size),
+        "sha256": (source.sha256, lambda: pooch.file_hash(place)),
+    }
+    for what, (registered, measure) in found.items():
+        if registered is not None and (value := measure()) != registered:
+            raise SourceError(
+                f"source {source.name!r}: {place} has {what} {value}, the registry has "
+                f"{registered}. Replace or remove the file, or correct the registry"
+            )
+    link_or_copy(place, destination)
+
+
+def link_or_copy(place: Path, destination: Path) -> None:
+    """Put a link to a file into its final place, or a copy where there are no links.
+
+    Parameters
+    ----------
+    place
+        The file, in the mirror.
+    destination
+        The final name; what is there, be it a link, is replaced and not written to.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
     with replace_when_complete(destination) as temporary:
-        with place.open("rb") as stream, temporary.open("wb") as file:
-            while block := stream.read(_BLOCK):
-                file.write(block)
-                digest.update(block)
-                size += len(block)
-        expected: Mapping[str, tuple[object, object]] = {
-            "size": (source.size, size),
-            "sha256": (source.sha256, digest.hexdigest()),
-        }
-        for what, (registered, found) in expected.items():
-            if registered not in (None, found):
-                raise SourceError(
-                    f"source {source.name!r}: {place} has {what} {found}, the registry has "
-                    f"{registered}. Replace or remove the file, or correct the registry"
-                )
+        try:
+            temporary.symlink_to(place.resolve())
+        except OSError as error:
+            logger.debug("%s: no links on this file system (%s)", destination, error)
+            shutil.copyfile(place, temporary)
 
 
 def by_hand(name: str) -> str:

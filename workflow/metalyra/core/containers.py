@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 MEMBER_LIMIT = 64 * 2**20
 """Largest member that is read (bytes); the longest light curve known here has 0.4 MB."""
@@ -156,7 +156,7 @@ def _is_tar(path: Path) -> bool:
 class _LimitedStream:
     """Refuses a read so large that only a forged header would ask for it."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BufferedIOBase, limit: int) -> None:
         self._stream = stream
         self._limit = limit
         self.seek = stream.seek
@@ -175,7 +175,8 @@ def _tar_members(path: Path, limit: int) -> Iterator[Member]:
     with gzip.open(path) if compressed else path.open("rb") as stream:
         try:
             source = _LimitedStream(stream, max(limit, tarfile.RECORDSIZE))
-            with tarfile.open(fileobj=source, mode="r:") as archive:
+            # Of a file, reading needs what a limited stream has.
+            with tarfile.open(fileobj=source, mode="r:") as archive:  # type: ignore[call-overload]
                 while (entry := archive.next()) is not None:
                     archive.members.clear()  # else every header stays in memory
                     if not entry.isreg() or entry.issparse():
@@ -192,7 +193,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[Member]:
             ) from error
 
 
-def _check_end(stream: BinaryIO, offset: int) -> None:
+def _check_end(stream: BufferedIOBase, offset: int) -> None:
     """Raise unless a tar ends with its end mark and a gzip stream with its checksum.
 
     `tarfile` takes a header that it cannot read for the end of the archive.

@@ -1,10 +1,8 @@
 """Phase differences phi_k1, and the windows that they are wrapped into."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-
+from metalyra.core.arrays import Floats
 
 WINDOW_CENTRES = {"RRab": {2: 9.1, 3: 5.88}, "RRc": {2: 9.1, 3: 6.83}}
 """Centres of the 2 pi windows of phi21 and phi31 (rad), by pulsation type."""

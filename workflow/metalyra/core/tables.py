@@ -211,7 +211,8 @@ def write_table(
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a Parquet table: the given columns, or all."""
-    return pq.ParquetFile(path).read(columns).to_pandas()
+    table: pd.DataFrame = pq.ParquetFile(path).read(columns).to_pandas()
+    return table
 
 
 def read_metadata(path: Path | str) -> dict[str, str]:
@@ -232,9 +233,8 @@ def read_tables(paths: list[Path | str], columns: list[str] | None = None) -> pd
 def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:
     """Read the rows of some stars from the chunks of a table."""
     chosen = [("star_id", "in", star_ids)] if star_ids else [("star_id", "==", "")]
-    return pd.concat(
-        [pq.read_table(path, filters=chosen).to_pandas() for path in paths], ignore_index=True
-    )
+    tables: list[pd.DataFrame] = [pq.read_table(path, filters=chosen).to_pandas() for path in paths]
+    return pd.concat(tables, ignore_index=True)
 
 
 def write_csv(table: pd.DataFrame, path: Path | str, decimals: int = 4) -> None:

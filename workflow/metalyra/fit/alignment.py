@@ -9,9 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from metalyra.core.arrays import Floats
 
 ALIGNMENTS: Mapping[str, str] = {
     "phi1": "the first harmonic's zero on the way to faint (Dékány & Grebel 2022, Eq. 2)",

@@ -8,14 +8,13 @@ clipping, and an order chosen by cross-validation over folds stratified in phase
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.core.phase_differences import wrap_around
-
-Floats = NDArray[np.float64]
 
 
 class RobustFit(NamedTuple):
@@ -24,7 +23,7 @@ class RobustFit(NamedTuple):
     coefficients: Floats
     order: int
     period: float
-    kept: NDArray[np.bool_]
+    kept: Booleans
     sigma: float
     cost: float
 
@@ -84,6 +83,14 @@ def evaluate_harmonics(phase: Floats, order: int) -> Floats:
     return columns
 
 
+@cache
+def harmonics_on_grid(points: int, order: int) -> Floats:
+    """Return the harmonics at equal phases from 0, (points, 2 * order + 1)."""
+    columns = evaluate_harmonics(np.arange(points) / points, order)
+    columns.flags.writeable = False
+    return columns
+
+
 def amplitudes_and_phases(coefficients: Floats) -> tuple[Floats, Floats]:
     """Return A_k (mag) and phi_k (rad, in (-pi, pi]) of coefficients ``(..., 2 K + 1)``."""
     sine, cosine = coefficients[..., 1::2], coefficients[..., 2::2]
@@ -114,7 +121,7 @@ def huber_cost(residuals: Floats, scale: float) -> float:
     return float(np.sum(np.where(size <= scale, 0.5 * size**2, scale * (size - 0.5 * scale))))
 
 
-def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> Indices:
     """Send one point of every run of `folds` neighbours in phase to each fold.
 
     Returns
@@ -129,7 +136,7 @@ def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> NDArray
     return fold
 
 
-def assign_folds_as_published(phase: Floats, folds: int, seed: int = 42) -> NDArray[np.intp]:
+def assign_folds_as_published(phase: Floats, folds: int, seed: int = 42) -> Indices:
     """Return the folds of lcfit: runs of neighbours in phase, split by scikit-learn.
 
     Parameters and return as `assign_folds`; the split is the same for every star.
@@ -152,7 +159,7 @@ def assign_folds_as_published(phase: Floats, folds: int, seed: int = 42) -> NDAr
 def choose_order(
     harmonics: Floats,
     mag: Floats,
-    fold: NDArray[np.intp],
+    fold: Indices,
     orders: range,
     huber: float,
 ) -> int:
@@ -185,11 +192,11 @@ def choose_order(
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
     normal += 1e-10 * mag.size * np.eye(n_columns)
-    inverse = np.zeros((len(orders), n_folds, n_columns, n_columns))
+    inverses = np.zeros((len(orders), n_folds, n_columns, n_columns))
     for row, order in enumerate(orders):
         size = 2 * order + 1
-        inverse[row, :, :size, :size] = np.linalg.inv(normal[:, :size, :size])
-    inverse = inverse.reshape(-1, n_columns, n_columns)
+        inverses[row, :, :size, :size] = np.linalg.inv(normal[:, :size, :size])
+    inverse = inverses.reshape(-1, n_columns, n_columns)
 
     held_out = np.tile(fold[:, None] == np.arange(n_folds), (1, len(orders)))
     training = ~held_out
@@ -249,9 +256,10 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate.
     """
-    solution = (
-        np.linalg.solve(design.T @ design, design.T @ target) if start is None else start.copy()
-    )
+    if start is None:
+        solution = cast("Floats", np.linalg.solve(design.T @ design, design.T @ target))
+    else:
+        solution = start.copy()
     residuals = target - design @ solution
     cost = huber_cost(residuals, scale)
     for _ in range(100):

@@ -19,15 +19,13 @@ the kernel's constant term has to absorb.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, ive, log_expit, logit
 
+from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.fourier import evaluate_harmonics
-
-Floats = NDArray[np.float64]
 
 LENGTH_SCALES = (0.1, 10.0)
 """Bounds of the length scale, those of the published fits."""
@@ -119,10 +117,10 @@ class Posterior(NamedTuple):
     mean: Floats
     nodes: tuple[tuple[Floats, Regression], ...]
     log_bayes_factor: Floats
-    converged: NDArray[np.bool_]
+    converged: Booleans
     harmonic_means: Floats
     weight: Floats
-    freedom: NDArray[np.int_]
+    freedom: Indices
 
 
 def expsine2_weights(length_scale: Floats, harmonics: int) -> tuple[Floats, Floats]:
@@ -250,7 +248,8 @@ class _Batch:
     def likelihood_of_constant(self) -> Floats:
         """Return the log likelihood (b,) of a constant magnitude: the limit of no variance."""
         variance = self.square / self.freedom
-        return -0.5 * self.freedom * (np.log(2 * np.pi * variance) + 1) + self.log_mean
+        value: Floats = -0.5 * self.freedom * (np.log(2 * np.pi * variance) + 1) + self.log_mean
+        return value
 
     def weigh(self, length_scale: Floats) -> tuple[Floats, Floats]:
         """Return the square roots of w_j of each column, and their d log w_j / d log l."""
@@ -258,9 +257,7 @@ class _Batch:
         column = np.repeat(np.arange(self.harmonics + 1), 2)[1 if self.has_constant else 2 :]
         return np.sqrt(np.take(weights, column, axis=1)), np.take(slopes, column, axis=1)
 
-    def evaluate(
-        self, position: Floats, rows: NDArray[np.intp]
-    ) -> tuple[Floats, Floats, Floats, Floats]:
+    def evaluate(self, position: Floats, rows: Indices) -> tuple[Floats, Floats, Floats, Floats]:
         """Return the log likelihood at ``(log l, log rho)`` for some rows, and its gradient.
 
         Returns
@@ -277,8 +274,8 @@ class _Batch:
         matrix = self.gram[rows] * root[:, :, None] * root[:, None, :] * ratio[:, None, None]
         diagonal = np.arange(matrix.shape[1])
         matrix[:, diagonal, diagonal] += 1.0
-        factor = np.linalg.cholesky(matrix)
-        inverse = np.linalg.inv(matrix)
+        factor = cast("Floats", np.linalg.cholesky(matrix))
+        inverse = cast("Floats", np.linalg.inv(matrix))
         projection = root * self.projection[rows]
         solution = np.matmul(inverse, projection[:, :, None])[:, :, 0]
         quadratic = self.square[rows] - ratio * (projection * solution).sum(axis=1)
@@ -313,7 +310,7 @@ class _Batch:
         factors = amplitude[:, None, None] * root[:, :, None] * np.linalg.cholesky(inverse)
         return Regression(coefficients, factors, length_scale, amplitude, noise, value)
 
-    def curvature(self, position: Floats, rows: NDArray[np.intp], gradient: Floats) -> Floats:
+    def curvature(self, position: Floats, rows: Indices, gradient: Floats) -> Floats:
         """Return the Hessian (r, 2, 2) of the log likelihood of some rows."""
         shift = 1e-4
         hessian = np.empty((rows.size, 2, 2))
@@ -337,7 +334,7 @@ _TOLERANCE = 1e-3  # of the gradient of the log likelihood
 
 def maximise_likelihood(
     batch: _Batch,
-) -> tuple[Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, Booleans]:
     """Find ``(log l, log rho)`` of each star: the best of several starts, then Newton steps.
 
     Returns
@@ -384,10 +381,10 @@ def maximise_likelihood(
 
 def _newton_step(
     batch: _Batch,
-    rows: NDArray[np.intp],
+    rows: Indices,
     here: Floats,
     gradient: Floats,
-    held: NDArray[np.bool_],
+    held: Booleans,
     reach: Floats,
 ) -> Floats:
     """Return the Newton step of each row, no longer than `reach`.
@@ -461,7 +458,7 @@ class _KernelFit(NamedTuple):
     best: Regression
     nodes: list[tuple[Floats, Regression]]
     log_bayes_factor: Floats
-    converged: NDArray[np.bool_]
+    converged: Booleans
 
 
 def _fit_kernel(batch: _Batch) -> _KernelFit:
@@ -514,7 +511,8 @@ def fit_batch(
         trust = expit(first.log_bayes_factor - other.log_bayes_factor - odds)
         nodes = [(trust * share, node) for share, node in first.nodes]
         nodes += [((1 - trust) * share, node) for share, node in other.nodes]
-        mean = sum(share[:, None] * node.coefficients for share, node in nodes)
+        parts = (share[:, None] * node.coefficients for share, node in nodes)
+        mean = sum(parts, start=np.zeros_like(mean))
         log_bayes_factor = np.logaddexp(
             first.log_bayes_factor + log_expit(-odds), other.log_bayes_factor + log_expit(odds)
         )

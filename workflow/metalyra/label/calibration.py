@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.phase_differences import WINDOW_CENTRES
 from metalyra.core.randomness import generator
 from metalyra.label.calibrators import FEATURES
@@ -34,8 +34,6 @@ from metalyra.label.regression import (
 )
 from metalyra.label.relations import Relation
 from metalyra.label.sampler import sample_posterior
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Indices
 from metalyra.core.metrics import mean_absolute_error, root_mean_squared_error
 from metalyra.core.randomness import generator
 from metalyra.label.calibration import calibrate, describe_relations, summarise
@@ -20,7 +21,7 @@ from metalyra.label.regression import PUBLISHED_VARIANT, VARIANTS
 from metalyra.label.relations import Relation
 
 
-def draw_star_folds(star_ids: NDArray[np.str_], folds: int, rng: np.random.Generator) -> NDArray:
+def draw_star_folds(star_ids: NDArray[np.str_], folds: int, rng: np.random.Generator) -> Indices:
     """Return a random fold (0 to folds - 1) for each row; the rows of a star share it.
 
     Raises
@@ -113,8 +114,8 @@ def evaluate_cross_validation(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for unit, table in (("spectrum", predictions), ("star", stars)):
         true, predicted = table["feh"].to_numpy(), table["predicted"].to_numpy()
-        spectroscopic = table["error_scale"] * table["feh_err"]
-        error = np.hypot(spectroscopic, table["predicted_err"]).to_numpy()
+        spectroscopic = (table["error_scale"] * table["feh_err"]).to_numpy()
+        error = np.hypot(spectroscopic, table["predicted_err"].to_numpy())
         rows.append(
             {
                 "unit": unit,

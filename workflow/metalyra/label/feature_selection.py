@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.randomness import generator
 from metalyra.label.calibrators import FEATURES, CalibrationError, select_calibrators
 from metalyra.label.comparison import draw_star_folds
 
-Floats = NDArray[np.float64]
 Subset = tuple[str, ...]
 
 CANDIDATES: Subset = ("period", "a1", "a2", "a3", "phi21", "phi31")
@@ -107,7 +107,7 @@ def select_features(
             }
         )
     path = pd.DataFrame(rows)
-    limit = path.loc[path["mae"].idxmin(), ["mae", "mae_err"]].sum()
+    limit = path[["mae", "mae_err"]].iloc[int(path["mae"].argmin())].sum()
     return path.assign(chosen=path.index == (path["mae"] <= limit).idxmax())
 
 

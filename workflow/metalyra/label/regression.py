@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.label.calibrators import CalibrationError
 from metalyra.label.relations import Relation
-
-Floats = NDArray[np.float64]
 
 PUBLISHED_PRIOR = {"RRab": 10.0, "RRc": 5.0}
 """Standard deviation of the published priors, centred on the weighted least squares."""
@@ -237,11 +235,12 @@ def _log_likelihood(
     scale = error_scale[:, None] ** 2
     variance = scale * regression.feh_variance + scatter[:, None] ** 2 + variance
     within = regression.spectra - len(regression.feh)
-    return -0.5 * (
+    likelihood: Floats = -0.5 * (
         np.sum(np.log(variance) + residuals**2 / variance, axis=1)
         + within * np.log(scale[:, 0])
         + regression.deviation / scale[:, 0]
     )
+    return likelihood
 
 
 class Scatter(NamedTuple):

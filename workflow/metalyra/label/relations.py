@@ -142,10 +142,12 @@ class Relation:
         )
         if self.errors is not None:
             scaled = design * [self.errors[name] for name in ("intercept", *self.features)]
-            return np.sqrt(np.sum(scaled**2, axis=1))
+            independent: Floats = np.sqrt(np.sum(scaled**2, axis=1))
+            return independent
         if self.covariance is not None:
             variance = np.sum(design @ np.array(self.covariance, float) * design, axis=1)
-            return np.sqrt(np.maximum(variance, 0.0))
+            joint: Floats = np.sqrt(np.maximum(variance, 0.0))
+            return joint
         return np.zeros(len(fits))
 
     def _parameter(self, fits: pd.DataFrame, name: str) -> Floats:

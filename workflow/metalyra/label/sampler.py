@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 
+from metalyra.core.arrays import Floats
 from metalyra.label.calibrators import CalibrationError
 from metalyra.label.regression import (
     ERROR_SCALE_PRIOR,
@@ -16,8 +16,6 @@ from metalyra.label.regression import (
     Variant,
     log_likelihood,
 )
-
-Floats = NDArray[np.float64]
 
 # The importance sampler: t distribution with tails wider than the posterior's, proposals
 # per draw, rounds of adaptation, step of the numerical derivatives in standard deviations.
@@ -136,25 +134,46 @@ def sample_posterior(
         weights = normalise_weights(log_weights)
         centre = weights @ points
         spread = np.cov(points.T, aweights=weights, ddof=0)
-    points, log_weights = np.empty((0, len(start))), np.empty(0)
-    for _ in range(_MOST_BATCHES):
-        batch = _sample_importance(log_posterior, centre, spread, count, rng)
-        points = np.concatenate([points, batch[0]])
-        log_weights = np.concatenate([log_weights, batch[1]])
-        weights = normalise_weights(log_weights)
-        effective_size, pareto_k = float(1 / np.sum(weights**2)), fit_pareto_tail(weights)
-        if effective_size >= draws and pareto_k <= _LARGEST_PARETO_K:
-            break
-    else:
-        raise CalibrationError(
-            f"the posterior is too irregular: {effective_size:.0f} of {len(weights)} proposals "
-            f"count where {draws} draws are asked for, k-hat of their weights is {pareto_k:.2f} "
-            f"where at most {_LARGEST_PARETO_K} is safe; use more calibrators or another variant"
-        )
+    points, weights, pareto_k = _sample_safely(log_posterior, centre, spread, draws, rng)
+    effective_size = _measure_effective_size(weights)
     efficiency = effective_size / len(weights)
     steps = (np.arange(draws) + rng.random()) / draws
     chosen = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
     return Posterior(*unpack(points[rng.permutation(chosen)]), efficiency, effective_size, pareto_k)
+
+
+def _sample_safely(
+    log_posterior: Callable[[Floats], Floats],
+    centre: Floats,
+    spread: Floats,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats, float]:
+    """Return proposals (m, d), their weights (m,) and k-hat, once there are enough to draw from.
+
+    Raises
+    ------
+    CalibrationError
+        If there never are.
+    """
+    points, log_weights = np.empty((0, len(centre))), np.empty(0)
+    for _ in range(_MOST_BATCHES):
+        batch = _sample_importance(log_posterior, centre, spread, _OVERSAMPLING * draws, rng)
+        points = np.concatenate([points, batch[0]])
+        log_weights = np.concatenate([log_weights, batch[1]])
+        weights = normalise_weights(log_weights)
+        effective_size, pareto_k = _measure_effective_size(weights), fit_pareto_tail(weights)
+        if effective_size >= draws and pareto_k <= _LARGEST_PARETO_K:
+            return points, weights, pareto_k
+    raise CalibrationError(
+        f"the posterior is too irregular: {effective_size:.0f} of {len(weights)} proposals "
+        f"count where {draws} draws are asked for, k-hat of their weights is {pareto_k:.2f} "
+        f"where at most {_LARGEST_PARETO_K} is safe; use more calibrators or another variant"
+    )
+
+
+def _measure_effective_size(weights: Floats) -> float:
+    return float(1 / np.sum(weights**2))
 
 
 def _locate_mode(log_density: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, Floats]:
@@ -164,11 +183,13 @@ def _locate_mode(log_density: Callable[[Floats], Floats], start: Floats) -> tupl
     def descend(point: Floats) -> Floats:
         """Return the gradient of minus the log density."""
         both = log_density(np.concatenate([point - steps, point + steps])).reshape(2, -1)
-        return (both[0] - both[1]) / (2 * _STEP)
+        gradient: Floats = (both[0] - both[1]) / (2 * _STEP)
+        return gradient
 
-    mode = optimize.minimize(
-        lambda point: -log_density(point[None])[0], start, jac=descend, method="BFGS"
-    ).x
+    def cost(point: Floats) -> float:
+        return float(-log_density(point[None])[0])
+
+    mode = optimize.minimize(cost, start, jac=descend, method="BFGS").x
     curvature = np.array([descend(mode + step) - descend(mode - step) for step in steps])
     curvature = (curvature + curvature.T) / (4 * _STEP)
     try:
@@ -200,7 +221,8 @@ def _sample_importance(
 def normalise_weights(log_weights: Floats) -> Floats:
     """Return importance weights that add up to 1."""
     weights = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
+    normalised: Floats = weights / weights.sum()
+    return normalised
 
 
 def fit_pareto_tail(weights: Floats) -> float:

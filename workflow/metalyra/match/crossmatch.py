@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.bounds import Positive
 from metalyra.surveys.star_tables import PULSATION_TYPES
 
@@ -27,7 +28,6 @@ PERIOD_AGREEMENT = 1e-4
 QUANTILES = (0.05, 0.5, 0.95)
 """Quantiles of the separations that are reported."""
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
@@ -119,8 +119,8 @@ def match_stars(
 
     table = stars.drop(columns="status")
     for column in ("period", "pulsation_type"):
-        value = _take(reference[column], partner).set_axis(stars.index)
-        table[column] = table[column].mask(matched & ~doubtful & value.notna(), value)
+        theirs = _take(reference[column], partner).set_axis(stars.index)
+        table[column] = table[column].mask(matched & ~doubtful & theirs.notna(), theirs)
     table["reference_id"] = _take(reference["star_id"], partner).set_axis(stars.index)
     table["separation"] = distance
     status = pd.Series("ok", index=stars.index)
@@ -139,7 +139,7 @@ def match_by_chance(
     radius: float,
     *,
     cell_radius: float | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> pd.DataFrame:
     """Match stars moved to where none of them is, to see how many matches are by chance.
 
@@ -242,7 +242,8 @@ def period_differences(
     """Return each star's own period minus that of its match (d), NaN where there is none."""
     periods = reference.set_index("star_id")["period"]
     theirs = matched["reference_id"].where(is_matched(matched)).map(periods)
-    return stars["period"].to_numpy(dtype=float) - theirs.to_numpy(dtype=float)
+    difference: Floats = stars["period"].to_numpy(dtype=float) - theirs.to_numpy(dtype=float)
+    return difference
 
 
 def is_matched(table: pd.DataFrame) -> pd.Series:
@@ -291,8 +292,8 @@ def _common_epoch(reference: pd.DataFrame) -> float | None:
 def _find_pairs(
     stars: pd.DataFrame,
     reference: pd.DataFrame,
-    ok: NDArray[np.bool_],
-    known: NDArray[np.bool_],
+    ok: Booleans,
+    known: Booleans,
     radii: dict[bool, float | None],
     epoch: float | None,
 ) -> tuple[Rows, Rows, Floats]:
@@ -317,7 +318,7 @@ def _find_pairs(
     return star, other, separation
 
 
-def _split(stars: pd.DataFrame, chosen: NDArray[np.bool_]) -> Iterator[tuple[Rows, bool]]:
+def _split(stars: pd.DataFrame, chosen: Booleans) -> Iterator[tuple[Rows, bool]]:
     """Give the rows of the chosen stars with measured positions, and with those of cells."""
     chosen = chosen & np.isfinite(stars[["ra", "dec"]].to_numpy(dtype=float)).all(axis=1)
     cells = is_from_cell(stars).to_numpy()
@@ -325,7 +326,7 @@ def _split(stars: pd.DataFrame, chosen: NDArray[np.bool_]) -> Iterator[tuple[Row
     yield np.flatnonzero(chosen & cells), True
 
 
-def _periods_agree(own: Floats, other: Floats, tolerance: float, unit: str) -> NDArray[np.bool_]:
+def _periods_agree(own: Floats, other: Floats, tolerance: float, unit: str) -> Booleans:
     """Say which pairs have the same period, or no period to tell by."""
     scale = other if unit == "relative" else 1.0
     return ~np.isfinite(own) | (np.abs(own - other) <= tolerance * scale)
@@ -333,7 +334,7 @@ def _periods_agree(own: Floats, other: Floats, tolerance: float, unit: str) -> N
 
 def _pair(
     star: Rows, other: Rows, separation: Floats, sizes: tuple[int, int], ambiguous: str
-) -> tuple[Rows, Floats, NDArray[np.bool_]]:
+) -> tuple[Rows, Floats, Booleans]:
     """Return each star's nearest partner (or -1), its distance, and whether that is in doubt."""
     partner = np.full(sizes[0], -1)
     distance = np.full(sizes[0], np.nan)

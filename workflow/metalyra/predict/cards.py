@@ -161,7 +161,7 @@ def library_versions(*libraries: str) -> dict[str, str]:
 def _measure_parts(metrics: pd.DataFrame) -> dict[str, Any]:
     """Return the metrics on the stars that members have seen."""
     return {
-        part: {
+        str(part): {
             "by_fold": {
                 str(row.pop("fold")): row for row in rows.drop(columns="part").to_dict("records")
             },
@@ -206,4 +206,5 @@ def _network_versions() -> dict[str, str]:
 
 def read_card(model_directory: Path | str) -> dict[str, Any]:
     """Return what a model's card says."""
-    return json.loads((Path(model_directory) / "card.json").read_text())
+    card: dict[str, Any] = json.loads((Path(model_directory) / "card.json").read_text())
+    return card

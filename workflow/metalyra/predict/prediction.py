@@ -145,6 +145,8 @@ def judge_predictions(
         for ok; shape_distance and out_of_domain.
     """
     domain = card.get("domain")
+    ranges = domain["ranges"] if domain else {}
+    limit = domain["shapes"]["limit"] if domain and domain["shapes"] else np.nan
     cuts = quality_cuts(card) if cuts is None else cuts
     failed = apply_cuts(fits, cuts)
     if domain is None:
@@ -171,13 +173,13 @@ def judge_predictions(
             status[row] = "unlike_training"
             reason[row] = (
                 f"the light curve's shape is {judged.distance[row]:.1f} standard deviations from "
-                f"those of the training set (limit {domain['shapes']['limit']:.1f})"
+                f"those of the training set (limit {limit:.1f})"
             )
         else:
             column = judged.outside[row]
             status[row] = "outside_training_range"
             reason[row] = (
-                f"{column} {star[column]:.4g} is not in {_interval(domain['ranges'][column])} "
+                f"{column} {star[column]:.4g} is not in {_interval(ranges[column])} "
                 "of the training set"
             )
     return pd.DataFrame(

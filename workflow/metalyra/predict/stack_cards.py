@@ -120,9 +120,6 @@ def make_stack_card(
     residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
     calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
-    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
-    for column in ("feh", "feh_err", "fold"):
-        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
     half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy()
     return {
         "name": name,
@@ -148,7 +145,7 @@ def make_stack_card(
             "note": PUBLISHED_NOTE if settings[PUBLISHED] else None,
             "seed": seed,
             "n_stars": len(stars),
-            "training_set_sha256": digest.hexdigest(),
+            "training_set_sha256": _digest_stars(stars),
         },
         "metrics": measure_folds(evaluated)
         | {"coverage": measure_coverage(residuals, half_widths)}
@@ -160,6 +157,14 @@ def make_stack_card(
         },
         "versions": library_versions("scikit-learn", "scipy", "numpy"),
     }
+
+
+def _digest_stars(stars: pd.DataFrame) -> str:
+    """Return the SHA-256 of the names, labels and folds of stars, in their order."""
+    digest = hashlib.sha256("\n".join(stars["star_id"]).encode())
+    for column in ("feh", "feh_err", "fold"):
+        digest.update(stars[column].to_numpy(dtype="<f8").tobytes())
+    return digest.hexdigest()
 
 
 def copy_published(source: Path | str, destination: Path | str) -> None:

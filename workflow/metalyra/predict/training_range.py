@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.randomness import derive_seed
-
-Floats = NDArray[np.float64]
 
 RANGES = ("period", "amplitude")
 """Columns of the fits table in which a star may be outside the training set on either side."""
@@ -49,7 +48,7 @@ class Judgement(NamedTuple):
 
     outside: NDArray[np.str_]
     distance: Floats
-    unlike: NDArray[np.bool_]
+    unlike: Booleans
 
 
 def measure_domain(fits: pd.DataFrame) -> dict[str, Any]:
@@ -183,7 +182,7 @@ def _describe(fits: pd.DataFrame) -> tuple[Floats, Floats]:
 
 def _measure_distance(population: Mapping[str, Any], shapes: Floats, errors: Floats) -> Floats:
     """Return the distance (n,) of each shape from the nearest component; inf if not finite."""
-    finite = np.isfinite(shapes).all(axis=1)
+    finite: Booleans = np.all(np.isfinite(shapes), axis=1)
     shapes = np.where(finite[:, None], shapes, 0.0)
     noise = errors[:, :, None] ** 2 * np.eye(shapes.shape[1])
     squares = []

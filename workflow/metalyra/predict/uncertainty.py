@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-Floats = NDArray[np.float64]
+from metalyra.core.arrays import Floats
 
 LEVELS = (0.68, 0.95)
 """Shares of the stars that the intervals shall hold."""

@@ -14,16 +14,15 @@ No metallicity is used anywhere here.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats, Indices
 from metalyra.fit.alignment import turn_curves
 from metalyra.fit.fourier import evaluate_harmonics
-
-Floats = NDArray[np.float64]
 
 _PERIOD_ERROR = 0.02
 """Error of the periods, in standard deviations of the population; keeps matrices regular."""
@@ -131,7 +130,7 @@ class _Posterior(NamedTuple):
     covariances: Floats  # (k, n, d, d)
 
 
-def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[NDArray, Curves]]:
+def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[Indices, Curves]]:
     """Collect light curves by their number of points.
 
     Parameters
@@ -334,7 +333,8 @@ def _guess_coefficients(data: _Data) -> Floats:
     """Fit each light curve alone, with higher harmonics held back."""
     order = np.repeat(np.arange(1, data.design.shape[2] // 2 + 1), 2)
     prior = np.diag(np.append(10.0 * order**2, 0.0))
-    return np.linalg.solve(data.precision + prior, data.projection[:, :, None])[:, :, 0]
+    solved = cast("Floats", np.linalg.solve(data.precision + prior, data.projection[:, :, None]))
+    return solved[:, :, 0]
 
 
 def _infer(population: Population, data: _Data) -> _Posterior:
@@ -384,14 +384,16 @@ def _measure_profile(curves: Curves, square: Floats, noise: _Noise, bins: int) -
     place = _profile_bin(curves.phase, bins)[used]
     relative = (noise.weight * square / noise.variance[:, None])[used]
     # One typical point a bin keeps empty bins regular.
-    variance = np.bincount(place, relative, bins) + 1
+    variance = cast("Floats", np.bincount(place, relative, bins)) + 1
     variance /= np.bincount(place, minlength=bins) + 1
     smooth = (np.roll(variance, 1) + 2 * variance + np.roll(variance, -1)) / 4
-    return smooth / np.exp(np.log(smooth).mean())
+    profile: Floats = smooth / np.exp(np.log(smooth).mean())
+    return profile
 
 
 def _profile_bin(phase: Floats, bins: int) -> NDArray[np.int_]:
-    return np.minimum((phase * bins).astype(int), bins - 1)
+    place: Indices = np.minimum((phase * bins).astype(int), bins - 1)
+    return place
 
 
 def _update(population: Population, posterior: _Posterior, spread: Floats) -> Population:

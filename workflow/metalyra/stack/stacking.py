@@ -12,12 +12,13 @@ weights and errors that are a little optimistic, and says so on its card.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.randomness import derive_seed
 from metalyra.core.settings import complete_settings
 from metalyra.core.statuses import OK
@@ -31,10 +32,14 @@ from metalyra.stack.population import (
     fit_population,
     infer_shapes,
 )
-from metalyra.stack.regressors import FORMS, Regressor, complete_regressor, fit_regressor
+from metalyra.stack.regressors import (
+    FORMS,
+    LinearModel,
+    Regressor,
+    complete_regressor,
+    fit_regressor,
+)
 from metalyra.train.weights import make_weights
-
-Floats = NDArray[np.float64]
 
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
@@ -64,7 +69,8 @@ class Combination(NamedTuple):
     def __call__(self, predictions: Floats) -> Floats:
         """Combine the predictions (n, regressors) of each star."""
         # Not a matrix product, whose last bits may depend on the number of stars.
-        return self.offset + (predictions * self.weights).sum(axis=1)
+        combined: Floats = (predictions * self.weights).sum(axis=1)
+        return self.offset + combined
 
 
 def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,9 +164,8 @@ def train_stack_member(
     population = fit_population(curves, **settings["population"])
     shapes = infer_shapes(population, curves)
     inputs, feh = describe_shapes(shapes, curves.period), known["feh"].to_numpy(dtype=float)
-    linear = fit_regressor(
-        {"kind": "ridge"}, np.column_stack([shapes.coefficients, curves.period]), feh
-    )
+    coordinates = np.column_stack([shapes.coefficients, curves.period])
+    linear = cast("LinearModel", fit_regressor({"kind": "ridge"}, coordinates, feh))
     counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
     if settings["noise_floor"] is not None:
         spread = measure_spread(shapes, linear.slopes[:-1])
@@ -208,7 +213,8 @@ def predict_with_member(
 def measure_spread(shapes: Shapes, slopes: Floats) -> Floats:
     """Return the error (dex) of [Fe/H] (n,) that the errors of the coefficients lead to."""
     turned = np.matmul(shapes.covariances, slopes[:, None])[:, :, 0]
-    return np.sqrt((turned * slopes).sum(axis=1))
+    spread: Floats = np.sqrt((turned * slopes).sum(axis=1))
+    return spread
 
 
 def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +229,7 @@ def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.Da
     columns = [f"member_{fold}" for fold in out_of_fold["fold"]]
     if (row < 0).any() or not set(columns) <= set(predictions):
         raise ValueError("the published networks do not predict every star of every fold")
-    values = predictions.to_numpy()[row, [predictions.columns.get_loc(name) for name in columns]]
+    values = predictions.to_numpy()[row, predictions.columns.get_indexer(pd.Index(columns))]
     return out_of_fold.assign(**{PUBLISHED: values.astype(float)})
 
 
@@ -269,7 +275,7 @@ def read_stack_member(path: Path | str) -> StackMember:
     """Read a member; arrays only, no objects."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    parts: dict[tuple[str, str], dict[str, NDArray]] = {}
+    parts: dict[tuple[str, str], dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
         if name.startswith("regressors/"):
             _, regressor, form, key = name.split("/")
@@ -284,21 +290,20 @@ def fits_of_stars(stars: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
     row = pd.Index(fits["star_id"]).get_indexer(stars["star_id"])
     if (row < 0).any() or (fits["status"].to_numpy()[row] != OK).any():
         raise ValueError("a star of the development set has no fit")
-    return fits.iloc[row].reset_index(drop=True)
+    chosen: pd.DataFrame = fits.iloc[row].reset_index(drop=True)
+    return chosen
 
 
 def _pad_together(fits: pd.DataFrame, folded: pd.DataFrame) -> Curves:
     """Return the light curves of all stars, padded to the longest."""
     groups = list(collect_curves(fits, folded))
     length = max(curves.phase.shape[1] for _, curves in groups)
+
+    def pad(values: Floats) -> Floats:
+        return np.pad(values, ((0, 0), (0, length - values.shape[1])))
+
     padded = [
-        Curves(
-            *(
-                np.pad(values, ((0, 0), (0, length - values.shape[1])))
-                for values in (curves.phase, curves.mag, curves.used)
-            ),
-            curves.period,
-        )
+        Curves(pad(curves.phase), pad(curves.mag), pad(curves.used), curves.period)
         for _, curves in groups
     ]
     order = np.argsort(np.concatenate([rows for rows, _ in groups]))

@@ -20,9 +20,9 @@ from pydantic_core import PydanticCustomError
 
 from metalyra.core.bounds import Count, NotNegative, Positive
 from metalyra.fit.alignment import ALIGNMENTS
-from metalyra.fit.fitting import FitSettings
 from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
+from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class State(NamedTuple):
     variables: list[np.ndarray]
     optimizer: list[np.ndarray]
     best: list[np.ndarray]
-    history: list[tuple[float, ...]]
+    history: Sequence[tuple[float, ...]]
     random: Mapping[str, Any]
 
 
@@ -75,7 +75,13 @@ class Checkpoint:
             "numbers": {name: len(values) for name, values in lists.items()},
         }
         with replace_when_complete(self.path) as temporary, temporary.open("wb") as file:
-            np.savez(file, about=json.dumps(about), history=np.array(state.history), **arrays)
+            np.savez(
+                file,
+                about=json.dumps(about),
+                history=np.array(state.history),
+                **arrays,
+                allow_pickle=False,
+            )
         self._saved = time.monotonic()
 
     def read(self, identity: str) -> State | None:

@@ -100,7 +100,7 @@ def select_training_set(development: pd.DataFrame) -> pd.DataFrame:
 
 def fold_columns(development: pd.DataFrame) -> list[str]:
     """Name the columns that hold the folds, one a repeat of the cross-validation."""
-    return [name for name in development if name == "fold" or name.startswith("fold_")]
+    return [name for name in map(str, development) if name == "fold" or name.startswith("fold_")]
 
 
 def hold_out(development: pd.DataFrame, member: int) -> np.ndarray:

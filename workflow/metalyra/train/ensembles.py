@@ -99,7 +99,8 @@ def train_member(
         weighed = make_weights(feh, feh_err, trained_on=trained_on, **(weights or {}))
         return sequences[parts[name]], feh, weighed
 
-    trained = build_network(network, *sequences.shape[1:], settings["precision"])
+    _, steps, channels = sequences.shape
+    trained = build_network(network, steps, channels, settings["precision"])
     set_scaling(trained, *part("training"))
     history = fit_network(
         trained,

@@ -79,7 +79,11 @@ def has_errors(stars: pd.DataFrame) -> bool:
 def summarise_folds(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return mean and standard deviation over the folds of all metrics but the number."""
     measured = metrics.drop(columns="n")
-    return {"mean": measured.mean().to_dict(), "std": measured.std(ddof=0).to_dict()}
+    summaries = {"mean": measured.mean(), "std": measured.std(ddof=0)}
+    return {
+        name: {str(metric): value for metric, value in summary.to_dict().items()}
+        for name, summary in summaries.items()
+    }
 
 
 _BATCH = 256

@@ -333,7 +333,8 @@ def best_changes(results: "pd.DataFrame", metric: str) -> dict[str, Any]:
     best = rank_trials(results.dropna(subset=[metric] if metric in results else []), metric)
     if best.empty:
         raise ValueError(f"no trial of the search has a value of {metric}")
-    return json.loads(best["changes"].iloc[0])
+    changes: dict[str, Any] = json.loads(best["changes"].iloc[0])
+    return changes
 
 
 def describe_best(

@@ -360,7 +360,9 @@ def resample_periodic(curves: np.ndarray, points: int) -> np.ndarray:
     coefficients = np.fft.rfft(curves)
     if samples % 2 == 0 and fine > samples:
         coefficients[:, -1] /= 2  # the finer grid tells its two signs apart
-    return np.fft.irfft(coefficients, fine)[:, :: fine // points] * (fine / samples)
+    fine_curves = np.fft.irfft(coefficients, fine)
+    resampled: np.ndarray = fine_curves[:, :: fine // points] * (fine / samples)
+    return resampled
 
 
 def write_sequences(
@@ -408,7 +410,8 @@ def _expect_magnitudes(fits: pd.DataFrame, star: np.ndarray, phase: np.ndarray) 
     share = position - np.floor(position)
     after = curves[star, (before + 1) % curves.shape[1]]
     mean_mag = fits["mean_mag"].to_numpy(dtype=float)[star]
-    return mean_mag + (1 - share) * curves[star, before] + share * after
+    mag: np.ndarray = mean_mag + (1 - share) * curves[star, before] + share * after
+    return mag
 
 
 def _repeat_cycle(

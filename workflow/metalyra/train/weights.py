@@ -87,7 +87,8 @@ def dense_weights(
 
     def weigh(densities: np.ndarray) -> np.ndarray:
         relative = (densities - of_training.min()) / np.ptp(of_training)
-        return np.maximum(1 - alpha * relative.clip(0, 1), minimum)
+        weights: np.ndarray = np.maximum(1 - alpha * relative.clip(0, 1), minimum)
+        return weights
 
     return scale_to_number(weigh(density(feh)), weigh(of_training))
 
@@ -179,7 +180,8 @@ def make_weights(
 
 def scale_to_number(weights: np.ndarray, of_training: np.ndarray) -> np.ndarray:
     """Return weights by which the stars of the training sum to their number."""
-    return weights / of_training.mean()
+    scaled: np.ndarray = weights / of_training.mean()
+    return scaled
 
 
 def scale_to_range(weights: np.ndarray, of_training: np.ndarray) -> np.ndarray:
@@ -190,7 +192,8 @@ def scale_to_range(weights: np.ndarray, of_training: np.ndarray) -> np.ndarray:
     lowest, width = of_training.min(), np.ptp(of_training)
     if width == 0:
         return np.ones_like(weights)
-    return 0.01 + 0.99 * ((weights - lowest) / width).clip(0, 1)
+    scaled: np.ndarray = 0.01 + 0.99 * ((weights - lowest) / width).clip(0, 1)
+    return scaled
 
 
 SCALINGS: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

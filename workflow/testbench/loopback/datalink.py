@@ -93,13 +93,13 @@ class EpochPhotometry:
         return [int(source) for source in self._products(release)]
 
     def _find_products(self, release: str) -> dict[str, Path]:
-        """Return the archive file that has the light curve of each source."""
+        """Return the zip file that has the light curve of each source."""
         folder = self._folder / _RELEASES.get(release, "-")
-        archives = sorted([*folder.glob("epoch_photometry*.zip"), *folder.glob("epoch_*/*.zip")])
+        paths = sorted([*folder.glob("epoch_photometry*.zip"), *folder.glob("epoch_*/*.zip")])
         products = {}
-        for path in archives:
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
+        for path in paths:
+            with zipfile.ZipFile(path) as container:
+                for name in container.namelist():
                     if match := _MEMBER.search(name):
                         products[match[1]] = path
         return products
@@ -300,7 +300,7 @@ def _band_columns() -> list[Column]:
 
 def _zip(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as container:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            container.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()

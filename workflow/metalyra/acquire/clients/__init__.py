@@ -6,7 +6,6 @@ final file is made of the replies when all are there.
 """
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,10 +19,16 @@ import pandas as pd
 from metalyra.acquire.clients import gaia, ogle, vizier, vvv
 from metalyra.acquire.clients.interface import Client, OverflowingReplyError, QueryError
 from metalyra.acquire.clients.protocols import send
-from metalyra.acquire.downloads import Courtesy, DownloadError
+from metalyra.acquire.connection import DownloadError, RetryPolicy
 from metalyra.acquire.queries import Request, Settings
 from metalyra.acquire.services import Services
-from metalyra.acquire.sources import OFFLINE_VARIABLE, SourceError, by_hand, is_offline
+from metalyra.acquire.sources import (
+    OFFLINE_VARIABLE,
+    SourceError,
+    by_hand,
+    is_offline,
+    link_or_copy,
+)
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import replace_when_complete
 from metalyra.surveys import survey
@@ -161,7 +166,7 @@ def make_source(
     destination: Path,
     replies: Path,
     services: Services,
-    courtesy: Courtesy,
+    policy: RetryPolicy,
 ) -> None:
     """Ask an archive for all of a product, and make the final file of its replies.
 
@@ -175,21 +180,21 @@ def make_source(
         Folder of the raw replies.
     services
         Where the archives' services are.
-    courtesy
+    policy
         How they are asked.
 
     Raises
     ------
     QueryError
         If the archive refuses the query.
-    metalyra.acquire.downloads.DownloadError
+    metalyra.acquire.connection.DownloadError
         If a reply cannot be had. Those that came are kept.
     """
     client = product.client
     parts = client.count_parts(product.names, query, 0 if stars is None else len(stars))
     while True:
         requests = client.plan(product.names, query, stars, parts)
-        paths = _fetch(requests, replies, services, courtesy)
+        paths = _fetch(requests, replies, services, policy)
         try:
             client.assemble(product.names, query, stars, paths, destination)
         except OverflowingReplyError:
@@ -214,7 +219,7 @@ def acquire_query(
     replies: Path,
     archives: Mapping[str, Any],
     services: Services,
-    courtesy: Courtesy,
+    policy: RetryPolicy,
 ) -> None:
     """Bring a file that an archive makes to its place in the study.
 
@@ -226,7 +231,7 @@ def acquire_query(
         See `metalyra.acquire.queries.find_query`.
     star_files
         The stars that the archive is asked for, if it is asked for stars.
-    destination, replies, services, courtesy
+    destination, replies, services, policy
         See `make_source`.
     mirror
         Folder laid out as the mirror, or None.
@@ -240,8 +245,7 @@ def acquire_query(
     """
     if mirror is not None and (mirror / name).is_file():
         logger.info("%s: from %s", name, mirror / name)
-        with replace_when_complete(destination) as temporary:
-            shutil.copyfile(mirror / name, temporary)
+        link_or_copy(mirror / name, destination)
         return
     product = find_product(query, archives)
     if is_offline():
@@ -252,16 +256,16 @@ def acquire_query(
         )
     stars = read_stars(product, query, star_files, batch)
     try:
-        make_source(product, query, stars, destination, replies, services, courtesy)
+        make_source(product, query, stars, destination, replies, services, policy)
     except (DownloadError, QueryError) as error:
         raise SourceError(f"source {name!r}: {error}. {by_hand(name)}") from error
 
 
 def _fetch(
-    requests: Sequence[Request], folder: Path, services: Services, courtesy: Courtesy
+    requests: Sequence[Request], folder: Path, services: Services, policy: RetryPolicy
 ) -> list[Path]:
     """Return the replies to requests, those that are not there yet from the archive."""
-    progress = _Progress(len(requests), courtesy.progress)
+    progress = _Progress(len(requests), policy.progress)
     stop = threading.Event()
 
     def reply_to(request: Request) -> Path:
@@ -269,14 +273,14 @@ def _fetch(
         if not path.exists() and not stop.is_set():
             try:
                 with replace_when_complete(path) as temporary:
-                    send(request, services.url(request.service, request.path), temporary, courtesy)
+                    send(request, services.url(request.service, request.path), temporary, policy)
             except BaseException:
                 stop.set()
                 raise
         progress.step()
         return path
 
-    with ThreadPoolExecutor(courtesy.connections_per_host) as pool:
+    with ThreadPoolExecutor(policy.connections_per_host) as pool:
         return list(pool.map(reply_to, requests))
 
 

@@ -15,6 +15,7 @@ from metalyra.acquire.clients.interface import (
     count_parts,
     read_table,
     read_tables,
+    required,
     split_stars,
     write_csv,
     write_zip,
@@ -27,7 +28,7 @@ def _count_table_parts(product: Settings, query: Settings, stars: int) -> int:
     few = query.get("limit", math.inf) <= product["rows_per_request"]
     if few or "region" in query:
         return 1
-    return math.ceil(product["rows"] / product["rows_per_request"])
+    return math.ceil(int(product["rows"]) / int(product["rows_per_request"]))
 
 
 def _plan_table(
@@ -61,9 +62,11 @@ def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> 
     return count_parts(stars, product["ids_per_request"])
 
 
-def _split(stars: pd.DataFrame, parts: int) -> list[list[str]]:
+def _split(stars: pd.DataFrame | None, parts: int) -> list[list[str]]:
     """Return the identifiers of stars in parts of about equal size."""
-    return split_stars([str(number) for number in sorted(map(int, stars["star_id"]))], parts)
+    return split_stars(
+        [str(number) for number in sorted(map(int, required(stars)["star_id"]))], parts
+    )
 
 
 def _plan_light_curves(

@@ -50,6 +50,19 @@ class Client:
     assemble: Callable[[Settings, Settings, pd.DataFrame | None, Sequence[Path], Path], None]
 
 
+def required(stars: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the stars that a product is asked for.
+
+    Raises
+    ------
+    QueryError
+        If there are none because the query names no stars.
+    """
+    if stars is None:
+        raise QueryError("this product is asked for stars: name star files, or their star_ids")
+    return stars
+
+
 def read_reply(path: Path) -> bytes:
     """Return the content of a reply, decompressed if it is compressed."""
     data = path.read_bytes()
@@ -61,7 +74,7 @@ def count_parts(stars: int, stars_per_request: int) -> int:
     return max(1, math.ceil(stars / stars_per_request))
 
 
-def split_stars(stars: Sequence[T], parts: int) -> list[Sequence[T]]:
+def split_stars(stars: list[T], parts: int) -> list[list[T]]:
     """Return consecutive stars in so many parts of about equal size, or fewer."""
     size = max(1, math.ceil(len(stars) / parts))
     return [stars[start : start + size] for start in range(0, len(stars), size)]
@@ -120,7 +133,7 @@ def write_zip(destination: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a zip file of members, given as name and content; the same bytes every time."""
     with (
         replace_when_complete(destination) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
+        zipfile.ZipFile(temporary, "w") as container,
     ):
         for name, data in members:
-            archive.writestr(zipfile.ZipInfo(name, _MEMBER_DATE), data, zipfile.ZIP_DEFLATED)
+            container.writestr(zipfile.ZipInfo(name, _MEMBER_DATE), data, zipfile.ZIP_DEFLATED)

@@ -1,6 +1,6 @@
 """OGLE: light curves of single stars, from the tree of files of its collection.
 
-For thousands of stars the packed archives (``phot.tar.gz``, sources of their own) are kinder.
+For thousands of stars the packed light curves (``phot.tar.gz``, sources of their own) are kinder.
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from metalyra.acquire.clients.interface import Client, QueryError, write_zip
+from metalyra.acquire.clients.interface import Client, QueryError, required, write_zip
 from metalyra.acquire.queries import Request, Settings
 
 _STAR_ID = re.compile(r"OGLE-(?P<field>[A-Z]+)-RRLYR-\d+")
@@ -29,7 +29,7 @@ def _plan(
             suffix=_SUFFIX,
             optional=True,
         )
-        for star_id in sorted(stars["star_id"])
+        for star_id in sorted(required(stars)["star_id"])
     ]
 
 
@@ -41,7 +41,7 @@ def _field_of(star_id: str, fields: Settings) -> str:
             f"{star_id!r} is no star of the collection; a name is like OGLE-BLG-RRLYR-00001, of "
             f"{', '.join(fields)}"
         )
-    return fields[match["field"]]
+    return str(fields[match["field"]])
 
 
 def _assemble(
@@ -51,8 +51,10 @@ def _assemble(
     replies: Sequence[Path],
     destination: Path,
 ) -> None:
-    """Put the light curves that there are into one zip, named as in the packed archive."""
-    names = (f"phot/{query['band']}/{star_id}{_SUFFIX}" for star_id in sorted(stars["star_id"]))
+    """Put the light curves that there are into one zip, named as in ``phot.tar.gz``."""
+    names = (
+        f"phot/{query['band']}/{star_id}{_SUFFIX}" for star_id in sorted(required(stars)["star_id"])
+    )
     write_zip(
         destination,
         (

@@ -2,33 +2,36 @@
 
 import hashlib
 import logging
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from metalyra.acquire.clients.connection import ConnectionHandler, open_session
+import requests
+
 from metalyra.acquire.clients.interface import QueryError, read_reply
-from metalyra.acquire.downloads import (
+from metalyra.acquire.connection import (
     AbsentError,
-    Courtesy,
     DownloadError,
-    PassingError,
-    check_file,
-    download,
+    RetryPolicy,
+    TransientError,
+    describe_status,
+    open_session,
     persist,
 )
+from metalyra.acquire.downloads import check_file, download
 from metalyra.acquire.queries import Request
 
 logger = logging.getLogger(__name__)
 
 _WAITING = frozenset({"PENDING", "QUEUED", "EXECUTING", "HELD", "SUSPENDED", "UNKNOWN"})
 _SHORTEST_POLL, _LONGEST_POLL = 0.1, 10.0
+_LONGEST_WORDS = 500
 _FORMATS = {".csv": "csv", ".vot": "votable"}
 
 
-def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+def send(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
     """Send a request and store its reply as it came.
 
     A damaged file of one star that the archive delivers at every attempt is the archive's
@@ -42,7 +45,7 @@ def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
         Of the request's path.
     path
         Where the reply goes; on an error nothing of use is there.
-    courtesy
+    policy
         How the archive is asked.
 
     Raises
@@ -57,7 +60,7 @@ def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
 
     def attempt() -> None:
         try:
-            protocol(request, url, path, courtesy)
+            protocol(request, url, path, policy)
         except AbsentError:
             if not request.optional:
                 raise
@@ -65,18 +68,18 @@ def send(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
         except (DownloadError, QueryError):
             raise
         except Exception as error:  # astroquery and pyvo raise whatever a damaged reply leads to
-            raise PassingError(f"the reply is damaged: {error!r}") from error
+            raise TransientError(f"the reply is damaged: {error!r}") from error
         else:
             try:
                 check_reply(request, path)
-            except PassingError:
+            except TransientError:
                 refused.append(hashlib.sha256(path.read_bytes()).hexdigest())
                 raise
 
     try:
-        persist(attempt, f"the query of {url}", courtesy)
+        persist(attempt, f"the query of {url}", policy)
     except DownloadError:
-        always_the_same = len(set(refused)) == 1 and len(refused) == 1 + len(courtesy.pauses) > 1
+        always_the_same = len(set(refused)) == 1 and len(refused) == policy.attempts > 1
         if not (request.optional and always_the_same):
             raise
         logger.warning("%s: kept as it is, for the archive delivers nothing else", url)
@@ -89,7 +92,7 @@ def check_reply(request: Request, path: Path) -> None:
     ------
     QueryError
         If it is the archive's complaint about the query.
-    PassingError
+    TransientError
         If it is damaged, cut short, or a web page.
     """
     check_file(path, f"reply{request.suffix}")
@@ -117,7 +120,7 @@ def _check_votable(path: Path) -> None:
                 elif name == "INFO":
                     messages.append((status, data.strip()))
     except Exception as error:  # the parser raises whatever it meets
-        raise PassingError(f"the VOTable is damaged or cut short ({error})") from error
+        raise TransientError(f"the VOTable is damaged or cut short ({error})") from error
     for status, text in messages:
         if status == "QUERY_STATUS=ERROR":
             raise QueryError(f"the archive refuses the query: {text}")
@@ -131,146 +134,116 @@ def _check_csv(path: Path) -> None:
     try:
         text = read_reply(path).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise PassingError(f"the table is damaged ({error})") from error
+        raise TransientError(f"the table is damaged ({error})") from error
     if text.lstrip().startswith("<"):
         raise QueryError(f"the archive refuses the query: {text[:300]}")
     lines = text.splitlines()
     if not lines or not text.endswith("\n"):
-        raise PassingError("the table is cut short")
+        raise TransientError("the table is cut short")
     # No text column of ours holds a comma.
     width = lines[0].count(",")
     for number, line in enumerate(lines):
         if line.count(",") != width:
-            raise PassingError(f"row {number} of the table is damaged")
+            raise TransientError(f"row {number} of the table is damaged")
 
 
-def _send_tap_plus(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
-    """Run an asynchronous job of the Gaia archive's TAP+ through astroquery."""
-    tap = _open_tap_plus(url, courtesy)
-    format_ = _FORMATS[request.suffix]
-    try:
-        job = tap.launch_job_async(
-            request.parameters["QUERY"],
-            output_format=format_,
-            background=True,
-            maxrec=request.row_limit,
-        )
-        phase = _wait(lambda: job.get_phase(update=True).strip().upper(), url, courtesy)
-        if phase == "ERROR":
-            raise QueryError(f"the archive refuses the query: {job.get_error().strip()}")
-        if phase != "COMPLETED":
-            raise PassingError(f"the job ended in the phase {phase}")
-        job.outputFileUser = str(path)
-        job.save_results()
-    except OSError as error:  # requests.HTTPError, of a job that is gone
-        raise PassingError(str(error)) from error
-
-
-def _open_tap_plus(url: str, courtesy: Courtesy) -> "TapPlus":  # noqa: F821
-    """Return the client under astroquery.gaia for the services of a server.
-
-    The module astroquery.gaia itself asks the archive for news when it is imported,
-    whatever server is meant.
-    """
-    from astroquery.utils.tap import TapPlus
-    from astroquery.utils.tap.conn.tapconn import TapConn
-
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    context, _, last = parts.path.strip("/").rpartition("/")
-    handler = ConnectionHandler(open_session(courtesy), parts.hostname, port, parts.scheme)
-    connection = TapConn(
-        parts.scheme == "https",
-        parts.hostname,
-        server_context=context,
-        tap_context=last,
-        data_context=last,
-        connhandler=handler,
-    )
-    return TapPlus(url=url, connhandler=connection)
-
-
-def _send_data(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
-    """Ask the Gaia archive's DataLink service through astroquery."""
-    try:
-        _open_tap_plus(url, courtesy).load_data(
-            params_dict=dict(request.parameters), output_file=str(path)
-        )
-    except OSError as error:  # requests.HTTPError, with the archive's words
-        raise DownloadError(str(error)) from error
-
-
-def _wait(phase: Callable[[], str], url: str, courtesy: Courtesy) -> str:
+def _wait(phase: Callable[[], str], url: str, policy: RetryPolicy) -> str:
     """Return the phase in which a job ends."""
     started = told = time.monotonic()
     pause = _SHORTEST_POLL
     while (now := phase()) in _WAITING:
         time.sleep(pause)
         pause = min(1.5 * pause, _LONGEST_POLL)
-        if now == "PENDING" and time.monotonic() - started > courtesy.timeout:
-            raise PassingError("the job does not start: the archive has not heard that it should")
-        if time.monotonic() - told > courtesy.progress:
+        if now == "PENDING" and time.monotonic() - started > policy.timeout:
+            raise TransientError("the job does not start: the archive has not heard that it should")
+        if time.monotonic() - told > policy.progress:
             told = time.monotonic()
             logger.info("%s: the job is %s after %.0f s", url, now.lower(), told - started)
     return now
 
 
-def _send_tap(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
-    """Run an asynchronous job of a standard TAP service through pyvo."""
+def _send_tap(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
+    """Run an asynchronous job of a TAP service, Gaia's TAP+ included, through pyvo."""
     from pyvo.dal import DALQueryError, DALServiceError, TAPService
 
-    session = open_session(courtesy)
-    service = TAPService(url, session=session)
-    try:
-        job = service.submit_job(
-            request.parameters["QUERY"],
-            maxrec=request.row_limit,
-            FORMAT=_FORMATS[request.suffix],
-        )
-        job.run()
-        phase = _wait(lambda: job.phase, url, courtesy)
-        if phase == "ERROR":
-            job.raise_if_error()
-        if phase != "COMPLETED":
-            raise PassingError(f"the job ended in the phase {phase}")
-        with session.get(job.result_uri, stream=True) as reply, path.open("wb") as file:
-            reply.raise_for_status()
-            reply.raw.decode_content = True
-            shutil.copyfileobj(reply.raw, file)
-        job.delete()
-    except DALQueryError as error:
-        raise QueryError(f"the archive refuses the query: {error}") from error
-    except (DALServiceError, OSError) as error:
-        raise PassingError(str(error)) from error
+    with open_session(policy) as session:
+        try:
+            job = TAPService(url, session=session).submit_job(
+                request.parameters["QUERY"],
+                maxrec=request.row_limit,
+                FORMAT=_FORMATS[request.suffix],
+            )
+            job.run()
+            phase = _wait(lambda: str(job.phase), url, policy)
+            if phase == "ERROR":
+                job.raise_if_error()
+            if phase != "COMPLETED":
+                raise TransientError(f"the job ended in the phase {phase}")
+            with session.get(job.result_uri, stream=True) as reply:
+                reply.raise_for_status()
+                _store(reply, path)
+        except DALQueryError as error:
+            raise QueryError(f"the archive refuses the query: {error}") from error
+        except DALServiceError as error:
+            if error.code == 400:
+                words = _read_words(error.cause.response)
+                raise QueryError(f"the archive refuses the query: {words}") from error
+            raise TransientError(str(error)) from error
+        except OSError as error:
+            raise TransientError(str(error)) from error
+        try:
+            job.delete()
+        except (DALServiceError, DownloadError) as error:
+            logger.debug("%s: the archive keeps the job (%s)", url, error)
 
 
-def _send_vizier(request: Request, url: str, path: Path, courtesy: Courtesy) -> None:
-    """Ask VizieR for all columns and rows of a catalogue through astroquery."""
-    from astroquery import cache_conf
+def _send_data(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
+    """Ask the Gaia archive's DataLink service, in the words of its documentation.
+
+    astroquery's `load_data` would ask in the same words, but not through a session of ours: it
+    waits for a silent server forever, drops ``Retry-After``, counts no connections, and unpacks
+    the files in the current folder. Its module asks ESA for news as soon as it is imported.
+    """
+    with (
+        open_session(policy) as session,
+        session.post(url, data=dict(request.parameters), stream=True) as reply,
+    ):
+        if not reply.ok:
+            raise DownloadError(f"{describe_status(reply)}: {_read_words(reply)}")
+        _store(reply, path)
+
+
+def _send_vizier(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
+    """Ask VizieR for all columns and rows of a catalogue, in the words of astroquery."""
     from astroquery.vizier import VizierClass
 
-    class Vizier(VizierClass):
-        """Asks the server that the study names."""
-
-        def _server_to_url(self, return_type: str = "votable") -> str:
-            return url
-
-    vizier = Vizier(columns=["**"], row_limit=-1)
-    vizier._session = open_session(courtesy)
-    with cache_conf.set_temp("cache_active", False):
-        reply = vizier.get_catalogs_async(request.parameters["catalogue"])
-    if not reply.ok:
-        raise DownloadError(f"HTTP {reply.status_code} {reply.reason}")
-    path.write_bytes(reply.content)
+    question = VizierClass(columns=["**"], row_limit=-1).get_catalogs_async(
+        request.parameters["catalogue"], get_query_payload=True
+    )
+    with open_session(policy) as session, session.post(url, data=question, stream=True) as reply:
+        if not reply.ok:
+            raise DownloadError(describe_status(reply))
+        _store(reply, path)
 
 
-def _send_file(_: Request, url: str, path: Path, courtesy: Courtesy) -> None:
+def _store(reply: requests.Response, path: Path) -> None:
+    """Write the body of a reply, without what the server has compressed it with on the way."""
+    reply.raw.decode_content = True
+    with path.open("wb") as file:
+        shutil.copyfileobj(reply.raw, file)
+
+
+def _read_words(reply: requests.Response) -> str:
+    """Return what an archive says in an error message, be it text, VOTable or web page."""
+    return " ".join(re.sub(r"<[^>]*>", " ", reply.text).split())[:_LONGEST_WORDS]
+
+
+def _send_file(_: Request, url: str, path: Path, policy: RetryPolicy) -> None:
     """Fetch a file."""
-    download(url, path, courtesy)
+    download(url, path, policy)
 
 
-PROTOCOLS: Mapping[str, Callable[[Request, str, Path, Courtesy], None]] = {
-    "tap_plus": _send_tap_plus,
+PROTOCOLS: Mapping[str, Callable[[Request, str, Path, RetryPolicy], None]] = {
     "data": _send_data,
     "tap": _send_tap,
     "file": _send_file,

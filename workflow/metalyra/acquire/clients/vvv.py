@@ -14,6 +14,7 @@ from metalyra.acquire.clients.interface import (
     ask_for_table,
     count_parts,
     read_tables,
+    required,
     split_stars,
     write_csv,
 )
@@ -26,7 +27,7 @@ _ARCSEC = 1 / 3600
 
 
 def _radius(query: Settings) -> float:
-    return query.get("radius", DEFAULT_RADIUS) * _ARCSEC
+    return float(query.get("radius", DEFAULT_RADIUS)) * _ARCSEC
 
 
 def _count_epoch_parts(product: Settings, query: Settings, stars: int) -> int:
@@ -36,8 +37,8 @@ def _count_epoch_parts(product: Settings, query: Settings, stars: int) -> int:
 def _plan(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
-    stars = _with_positions(stars)
-    positions = list(zip(stars["ra"], stars["dec"], strict=True))
+    placed = _with_positions(required(stars))
+    positions = list(zip(placed["ra"], placed["dec"], strict=True))
     return [
         ask_for_table(product, select_epochs(product, some, _radius(query)))
         for some in split_stars(positions, parts)
@@ -67,7 +68,7 @@ def _assemble(
         epochs = pd.concat([epochs, table[new]], ignore_index=True)
     sources = epochs.drop_duplicates("source_id", ignore_index=True)
     sources = sources.astype({"ra": float, "dec": float})
-    pairs = _nearest(_with_positions(stars), sources, _radius(query))
+    pairs = _nearest(_with_positions(required(stars)), sources, _radius(query))
     table = pairs.merge(epochs, on="source_id")
     table = table.sort_values([*table.columns], kind="stable")
     write_csv(table, destination)

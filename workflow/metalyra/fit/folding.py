@@ -1,0 +1,203 @@
+"""From the light curve of a star to the points of its best aperture, folded and aligned.
+
+What is no measurement of an RR Lyrae star (`PLAUSIBLE_MAGNITUDES`, `FARTHEST_MAGNITUDE`,
+`PLAUSIBLE_ERRORS`) counts as missing, whatever number an archive writes for that.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from metalyra.core.arrays import Booleans, Floats
+from metalyra.fit.columns import CURVE_POINTS
+from metalyra.fit.failures import LightCurveError
+from metalyra.fit.fourier import (
+    RobustFit,
+    amplitudes_and_phases,
+    fit_robustly,
+    harmonics_on_grid,
+    measure_phase_coverage,
+)
+from metalyra.fit.settings import FitSettings
+
+PLAUSIBLE_MAGNITUDES = (-20.0, 35.0)
+"""Magnitudes that a star can have.
+
+From instrumental ones of 1e8 counts, by way of centred ones, to beyond the faintest sources ever
+measured. What is outside (99.999, -999, most fluxes) stands for no magnitude.
+"""
+
+FARTHEST_MAGNITUDE = 5.0
+"""Distance (mag) from a star's median beyond which a magnitude is not that of a pulsating star.
+
+RR Lyrae stars vary by less than 2 mag. It finds sentinels among the plausible magnitudes, -9.99
+or 0. No point of the mirror's light curves is farther than 1.2 mag.
+"""
+
+PLAUSIBLE_ERRORS = (1e-6, 5.0)
+"""Errors (mag) that a magnitude can have: what is outside (0, -1, 9.999, 1e300) is unknown.
+
+The smaller would take 1e12 photons; with the larger there is no detection.
+"""
+
+
+class CleanCurve(NamedTuple):
+    """The usable epochs of one star in one aperture, in time order.
+
+    A light curve that came folded has its published `phase`, which stands for the time
+    in units of the period.
+    """
+
+    time: Floats
+    mag: Floats
+    mag_err: Floats
+    phase: Floats | None = None
+
+
+class FoldedCurve(NamedTuple):
+    """One star between its robust fit and its Gaussian process.
+
+    `phase` (n,) is aligned by phi_1 of the robust fit.
+    """
+
+    curve: CleanCurve
+    aperture: int
+    period: float
+    epoch: float
+    fit: RobustFit
+    phase: Floats
+    phase_shift: float
+
+    def measure_coverage_of_two_periods(self) -> float:
+        """Return the phase coverage at twice the period; NaN if the times are unknown."""
+        if self.curve.phase is not None:
+            return np.nan
+        phase = (self.curve.time - self.epoch) / (2 * self.fit.period)
+        return measure_phase_coverage(phase[self.fit.kept])
+
+
+def clean_curve(
+    light_curve: pd.DataFrame, min_epochs: int, published_phases: bool = False
+) -> CleanCurve:
+    """Return the usable epochs: finite, plausible, and each once.
+
+    Errors that cannot be ones are NaN.
+
+    Parameters
+    ----------
+    light_curve
+        Columns ``time``, ``mag`` and ``mag_err`` of one star in one aperture; the
+        zero-point error ``zp_err`` is added to the error where the survey has one.
+    min_epochs
+        Least number of usable epochs.
+    published_phases
+        The points were folded and cleaned by others: take their column ``phase``, and
+        keep what looks repeated.
+
+    Raises
+    ------
+    LightCurveError
+        ``too_few_epochs`` or ``constant_magnitude``.
+    """
+    time = "phase" if published_phases else "time"
+    values = light_curve[[time, "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
+    if "zp_err" in light_curve:
+        values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
+    values = values[np.isfinite(values[:, 0]) & _is_magnitude(values[:, 1])]
+    lowest, highest = PLAUSIBLE_ERRORS
+    values[~((values[:, 2] >= lowest) & (values[:, 2] <= highest)), 2] = np.nan
+    values = values[np.lexsort((values[:, 1], values[:, 0]))]
+    if not published_phases:
+        repeated = (np.diff(values[:, :2], axis=0) == 0).all(axis=1)
+        values = values[np.concatenate([[True], ~repeated])[: len(values)]]
+    if len(values) < min_epochs:
+        raise LightCurveError("too_few_epochs")
+    if np.ptp(values[:, 1]) == 0:
+        raise LightCurveError("constant_magnitude")
+    curve = CleanCurve(*np.ascontiguousarray(values.T))
+    return curve._replace(phase=curve.time) if published_phases else curve
+
+
+def _is_magnitude(mag: Floats) -> Booleans:
+    """Return which numbers ``(n,)`` can be magnitudes of one RR Lyrae star."""
+    lowest, highest = PLAUSIBLE_MAGNITUDES
+    plausible = (mag >= lowest) & (mag <= highest)
+    if plausible.any():
+        plausible &= np.abs(mag - np.median(mag[plausible])) <= FARTHEST_MAGNITUDE
+    return plausible
+
+
+def fold_curve(
+    curve: CleanCurve,
+    aperture: int,
+    period: float,
+    pulsation_type: str,
+    settings: FitSettings,
+    rng: np.random.Generator,
+) -> FoldedCurve:
+    """Fit the Fourier series of one light curve, and fold and align it.
+
+    Raises
+    ------
+    LightCurveError
+        ``fit_failed``.
+    """
+    regression = settings.regression_of(pulsation_type)
+    folded_already = curve.phase is not None
+    epoch = 0.0 if folded_already else float(curve.time[0])
+    time = curve.time - epoch
+    try:
+        fit = fit_robustly(time, curve.mag, 1.0 if folded_already else period, regression, rng)
+    except np.linalg.LinAlgError as error:
+        raise LightCurveError("fit_failed") from error
+    if not (0 < fit.sigma < np.inf and 0 < fit.period < np.inf):
+        raise LightCurveError("fit_failed")
+    if np.count_nonzero(fit.kept) < settings.min_epochs:
+        raise LightCurveError("too_few_epochs")
+    if curve.phase is not None:
+        return FoldedCurve(curve, aperture, period, epoch, fit, curve.phase % 1.0, 0.0)
+    _, phases = amplitudes_and_phases(fit.coefficients)
+    shift = float(phases[0] / (2 * np.pi))
+    phase = (time / fit.period + shift) % 1.0
+    return FoldedCurve(curve, aperture, fit.period, epoch, fit, phase, shift)
+
+
+def measure_direct_snr(folded: FoldedCurve) -> float:
+    """Return A_tot sqrt(N) / sigma of the robust fit, on the published grid of phases."""
+    grid = harmonics_on_grid(CURVE_POINTS, folded.fit.order)
+    amplitude = np.ptp(grid @ folded.fit.coefficients)
+    return float(amplitude * np.sqrt(np.count_nonzero(folded.fit.kept)) / folded.fit.sigma)
+
+
+def fold_best_aperture(
+    light_curve: pd.DataFrame,
+    period: float,
+    pulsation_type: str,
+    settings: FitSettings,
+    rng: np.random.Generator,
+) -> FoldedCurve:
+    """Fold the aperture with the highest S/N; a light curve without apertures as it is.
+
+    Raises
+    ------
+    LightCurveError
+        If no aperture can be fitted; the status is that of the first one.
+    """
+    apertures: list[tuple[Any, pd.DataFrame]] = (
+        [(0, light_curve)]
+        if "aperture" not in light_curve
+        else list(light_curve.groupby("aperture", sort=True))
+    )
+    folded, problems = [], [LightCurveError("no_light_curve")]
+    for aperture, rows in apertures:
+        if aperture and settings.apertures is not None and aperture not in settings.apertures:
+            continue
+        try:
+            curve = clean_curve(rows, settings.min_epochs, settings.phases == "published")
+            folded.append(fold_curve(curve, int(aperture), period, pulsation_type, settings, rng))
+        except LightCurveError as problem:
+            problems.append(problem)
+    if not folded:
+        raise problems[min(1, len(problems) - 1)]
+    return max(folded, key=measure_direct_snr)
