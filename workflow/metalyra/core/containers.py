@@ -220,7 +220,7 @@ def _zip_members(path: Path, limit: int) -> Iterator[Member]:
                 yield _limited(entry.filename, data, limit)
 
 
-def _open_zip(path: Path, stream: BinaryIO) -> zipfile.ZipFile:
+def _open_zip(path: Path, stream: BufferedIOBase) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except _DAMAGE as error:
