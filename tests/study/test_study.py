@@ -62,9 +62,7 @@ def make_study(**keys) -> Study:
         ],
         **keys,
     }
-    return Study(
-        resolve_config(config, relations=read_yaml(ROOT / "resources/relations.yaml"))
-    )
+    return Study(resolve_config(config, relations=read_yaml(ROOT / "resources/relations.yaml")))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +102,11 @@ def test_every_member_is_trained_in_one_job(study):
     assert not study.trains_in_batches("usual")
     assert study.training_jobs("usual") == [str(member) for member in range(8)]
     assert study.trains_in_batches("rare")
-    assert study.batches("rare") == {"0_to_1": range(2), "2_to_3": range(2, 4), "4_to_4": range(4, 5)}
+    assert study.batches("rare") == {
+        "0_to_1": range(2),
+        "2_to_3": range(2, 4),
+        "4_to_4": range(4, 5),
+    }
     assert study.training_jobs("rare") == list(study.batches("rare"))
     for member in study.members("rare"):
         assert member in study.batches("rare")[study.batch_of("rare", member)]

@@ -227,8 +227,7 @@ class Study:
     def search_folds(self, search: str) -> int:
         """Return the number of folds that a search splits the stars into: its model's."""
         model = self._models[self.searched_model(search)]
-        folds: int = model.get("members", model["folds"])
-        return folds
+        return int(model["members"] if "members" in model else model["folds"])
 
     def plan_of(self, search: str) -> list[list[Round]]:
         """Return the rounds of each bracket of a search."""
