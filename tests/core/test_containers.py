@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from metalyra.core.containers import ArchiveError, is_collection, read_file, stream_members
+from metalyra.core.containers import (
+    ArchiveError,
+    is_collection,
+    list_members,
+    read_file,
+    stream_members,
+)
 
 CONTENT = {"phot/I/a.dat": b"1 2 3\n" * 500, "phot/V/b.dat": b"", "c.dat": b"x" * 512}
 
@@ -48,6 +54,19 @@ def test_every_container_gives_the_same_members(tmp_path, name, write):
     path = write(tmp_path / name, CONTENT)
     assert is_collection(path)
     assert {member.path: member.data for member in stream_members(path)} == CONTENT
+    assert sorted(list_members(path)) == ["a.dat", "b.dat", "c.dat"]
+
+
+def test_the_members_of_a_zip_are_listed_without_being_read(tmp_path):
+    path = write_zip(tmp_path / "x.zip", CONTENT)
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("phot/I/a.dat").header_offset
+    # Of a member that cannot be read, the directory still has the name.
+    data = bytearray(path.read_bytes())
+    data[start : start + 4] = bytes(4)
+    path.write_bytes(data)
+    assert next(stream_members(path)).data is None
+    assert list_members(path) == ["a.dat", "b.dat", "c.dat"]
 
 
 def test_a_plain_file_stands_for_itself(tmp_path):

@@ -1,24 +1,15 @@
 """Whatever the names of a study, no two of its files have the same one."""
 
 import itertools
-import json
 import re
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
-from snakemake.api import SnakemakeApi
 from snakemake.io import get_wildcard_constraints
 from snakemake.iocontainers import Wildcards
-from snakemake.settings.types import (
-    ConfigSettings,
-    OutputSettings,
-    Quietness,
-    ResourceSettings,
-    StorageSettings,
-)
 
-ROOT = Path(__file__).parents[2]
+from tests.workflow.parsing import parse_workflow
 
 # Each of these was, or could be, one of two parts that together make another name.
 SAMPLES = ("a", "a_b", "b", "g", "dr3_g", "histogram_a", "match", "recovery", "searches", "stack")
@@ -90,16 +81,8 @@ def adversarial_study(**keys) -> dict:
 def workflow(request, tmp_path_factory):
     """The rules of a study, as Snakemake reads them."""
     folder = tmp_path_factory.mktemp("names")
-    study = folder / "study.json"
-    study.write_text(json.dumps(adversarial_study(**request.param)))
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        yield api.workflow(
-            resource_settings=ResourceSettings(),
-            config_settings=ConfigSettings(configfiles=[study]),
-            storage_settings=StorageSettings(),
-            snakefile=ROOT / "Snakefile",
-            workdir=folder,
-        )._workflow
+    with parse_workflow(adversarial_study(**request.param), folder) as parsed:
+        yield parsed
 
 
 def values_of(config: dict) -> dict[str, list[str]]:
@@ -115,6 +98,7 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "search": list(config["searches"]),
         "type": ["RRab", "RRc"],
         "source": ["a/b.csv", "a/b_c", "a_b/c.log"],
+        "batch": ["0_to_1"],
         **dict.fromkeys(("chunk", "member", "bracket", "round", "slot"), numbers),
     }
 

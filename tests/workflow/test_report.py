@@ -110,9 +110,3 @@ def test_captions_say_where_a_metallicity_comes_from():
     ):
         text = render(report / f"{caption}.rst", study, **wildcards)
         assert origin in " ".join(text.split())
-
-
-def test_every_caption_that_a_rule_names_exists():
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    named = {part.split('"')[0] for part in rules.split('caption="../report/')[1:]}
-    assert named <= {path.name for path in CAPTIONS}

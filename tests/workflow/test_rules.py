@@ -4,22 +4,37 @@ import ast
 import re
 import sys
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.io import is_flagged
 
-from metalyra.core.fingerprints import find_module, trace_imports
+from metalyra.core.fingerprints import find_module, fingerprint, trace_imports
+from tests.workflow.parsing import ROOT, parse_workflow
 
-ROOT = Path(__file__).parents[2]
-RULE_FILES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+SURVEYS = sorted((ROOT / "workflow/metalyra/surveys").glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 PROFILES = sorted((ROOT / "workflow/profiles").glob("*/profile.v9+.yaml"))
 OURS = {"metalyra", "testbench", "snakemake"}
 MODULES = {"job", "stage_tables"}  # of workflow/scripts; the others are scripts of rules
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
-DIRECTIVES = ("output", "log", "benchmark", "threads", "resources", "conda", "message", "script")
+OWN_STARS = {
+    "stars": "stars.csv",
+    "lightcurves": "curves.csv",
+    "model": "dg22_g",
+    "band": "G",
+    "output": "feh.csv",
+}
+STUDIES = {"config": {}, "dg22": {}, "apply": OWN_STARS}
+"""Studies that together have every rule: of a simulated sky, of the archives, of own stars."""
 
+COMPUTING_NOTHING = {"take_from_batch"}
+"""Rules that copy files: they have a command and no script."""
+
+LOOKING_OUTSIDE = {"acquire", "sources", "queries"}
+"""Rules that do not run again when their code changes: what is outside is as it was."""
 
 PACKAGES = {
     "annotated_types": "annotated-types",
@@ -31,14 +46,31 @@ PACKAGES = {
 """Packages that are imported by another name."""
 
 
-def rules() -> dict[str, str]:
-    """Return the text of every rule by its place."""
-    found = {}
-    for path in RULE_FILES:
-        parts = re.split(r"^( *)rule\b(.*):$", path.read_text(), flags=re.MULTILINE)
-        for number, (name, text) in enumerate(zip(parts[2::3], parts[3::3], strict=True)):
-            found[f"{path.stem}:{name.strip() or number}"] = text
-    return found
+@pytest.fixture(scope="module")
+def workflows(tmp_path_factory):
+    """The studies, as Snakemake reads them."""
+    with ExitStack() as stack:
+        parsed = []
+        for name, keys in STUDIES.items():
+            folder = tmp_path_factory.mktemp(name)
+            (folder / "stars.csv").write_text("star_id,period\na,0.5\n")
+            (folder / "curves.csv").write_text("star_id,time,mag\na,1.0,15.0\n")
+            study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+            paths = {key: str(folder / keys[key]) for key in ("stars", "lightcurves") if keys}
+            workflow = parse_workflow({**study, **keys, **paths}, folder)
+            parsed.append(stack.enter_context(workflow))
+        yield parsed
+
+
+@pytest.fixture(scope="module")
+def rules(workflows):
+    """The rules that make something, of all studies."""
+    return [rule for workflow in workflows for rule in workflow.rules if not rule.norun]
+
+
+def place(rule, path: str) -> Path:
+    """Return the file that a rule names."""
+    return (Path(rule.basedir) / path).resolve()
 
 
 def locked_versions(python: tuple[int, int]) -> dict[str, str]:
@@ -55,28 +87,80 @@ def locked_versions(python: tuple[int, int]) -> dict[str, str]:
     return versions
 
 
-@pytest.mark.parametrize("rule", rules())
-def test_every_rule_has_what_a_user_and_a_cluster_need(rule):
-    text = rules()[rule]
-    for directive in DIRECTIVES:
-        assert re.search(rf"^ +{directive}:$|^ +{directive}: \S", text, re.MULTILINE), directive
-    for resource in ("mem_mb=", "runtime="):
-        assert resource in text
+def test_the_studies_have_every_rule(workflows):
+    files = {Path(rule.snakefile).name for workflow in workflows for rule in workflow.rules}
+    with_rules = {path.name for path in (ROOT / "workflow/rules").glob("*.smk")}
+    assert with_rules - files == {"common.smk", "report.smk"}
+    names = {rule.name for workflow in workflows for rule in workflow.rules}
+    assert {"study", "all", "simulate", "acquire", "own_stars"} <= names
 
 
-@pytest.mark.parametrize("rule", rules())
-def test_every_rule_has_a_script_and_an_environment_of_its_own(rule):
-    for name in re.findall(r'"\.\./(scripts/\w+\.py)"', rules()[rule]):
-        assert (ROOT / "workflow" / name).is_file()
-    for name in re.findall(r'"\.\./\.\./(envs/\w+\.yaml)"', rules()[rule]):
-        assert (ROOT / name).is_file()
+@pytest.mark.parametrize("directive", ["output", "log", "benchmark", "conda_env", "message"])
+def test_every_rule_has_what_a_user_and_a_cluster_need(rules, directive):
+    assert len(rules) > 80
+    assert {rule.name for rule in rules if not getattr(rule, directive)} == set()
 
 
-def test_no_script_and_no_environment_is_left_over():
-    text = "\n".join(rules().values())
+@pytest.mark.parametrize("resource", ["mem_mb", "runtime", "_cores"])
+def test_every_rule_says_what_it_takes(rules, resource):
+    assert {rule.name for rule in rules if resource not in dict(rule.resources.items())} == set()
+
+
+def test_every_rule_has_a_script_and_an_environment(rules):
+    for rule in rules:
+        assert place(rule, rule.conda_env) in ENVIRONMENTS, rule.name
+        if rule.name in COMPUTING_NOTHING:
+            assert rule.is_shell
+        else:
+            assert place(rule, rule.script).parent == ROOT / "workflow/scripts", rule.name
+            assert place(rule, rule.script).is_file(), rule.name
+
+
+def test_no_script_and_no_environment_is_left_over(rules):
     scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} - MODULES
-    assert {name for name in scripts if f"scripts/{name}.py" not in text} == set()
-    assert {path.name for path in ENVIRONMENTS if f"envs/{path.name}" not in text} == set()
+    assert scripts - {Path(rule.script).stem for rule in rules if rule.is_script} == set()
+    used = {place(rule, rule.conda_env) for rule in rules}
+    assert set(ENVIRONMENTS) - used == set()
+
+
+def test_every_rule_runs_again_when_its_own_code_changes(rules):
+    """The parameter is of the rule's own script, with the survey that it finds by its name."""
+    without = {rule.name for rule in rules if "library" not in dict(rule.params.items())}
+    assert without == COMPUTING_NOTHING | LOOKING_OUTSIDE
+    surveys = [f"metalyra.surveys.{path.stem}" for path in SURVEYS]
+    for rule in rules:
+        if rule.name not in without:
+            script = Path(rule.script).name
+            expected = {fingerprint(script)}
+            if script == "ingest.py":
+                expected = {fingerprint(script, survey) for survey in surveys}
+            assert rule.params.library in expected, rule.name
+
+
+def test_rules_have_the_same_names_in_every_study(workflows):
+    """So that a profile can address them; but every sample is ingested by a rule of its own."""
+    own = ["sources.smk", "catalogue.smk", "figures.smk", "ingest.smk"]
+    names = [
+        {rule.name for rule in workflow.rules if Path(rule.snakefile).name not in own}
+        for workflow in workflows
+    ]
+    assert names[0] == names[1] == names[2]
+
+
+def test_what_has_a_caption_has_one_that_exists(rules):
+    captions = [
+        (rule, file.flags["report"].caption)
+        for rule in rules
+        for file in rule.output
+        if is_flagged(file, "report")
+    ]
+    assert len(captions) > 20
+    for rule, caption in captions:
+        assert Path(str(caption)).is_file() or place(rule, str(caption)).is_file(), rule.name
+
+
+def test_what_needs_the_network_stays_where_the_run_was_started(workflows):
+    assert set(workflows[1]._localrules) >= LOOKING_OUTSIDE
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -91,15 +175,15 @@ def test_the_pins_of_an_environment_are_those_of_the_lock(path):
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_an_environment_has_what_its_scripts_import(path):
+def test_an_environment_has_what_its_scripts_import(rules, path):
     environment = yaml.safe_load(path.read_text())
     names = {entry.split("=")[0].removesuffix("-base") for entry in environment["dependencies"]}
     scripts = {
-        name
-        for text in rules().values()
-        if f"envs/{path.name}" in text
-        for name in re.findall(r'"\.\./scripts/(\w+)\.py"', text)
+        Path(rule.script).stem
+        for rule in rules
+        if rule.is_script and place(rule, rule.conda_env) == path
     }
+    assert scripts
     imported = third_party_imports(scripts)
     assert imported - names == set()
 
@@ -132,11 +216,12 @@ def test_the_default_profile_is_where_snakemake_looks_for_it():
     assert (ROOT / "profiles/default/profile.v9+.yaml").is_file()
 
 
-def test_the_slurm_profile_names_rules_that_exist():
+def test_the_slurm_profile_names_rules_that_exist(rules):
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.v9+.yaml").read_text())
-    names = {place.partition(":")[2] for place in rules()}
+    names = {rule.name for rule in rules}
     assert set(profile["slurm-array-jobs"].split(", ")) <= names
-    assert set(profile["set-resources"]) <= names
+    trained = {rule.name for rule in rules if "gpu" in dict(rule.resources.items())}
+    assert set(profile["set-resources"]) == trained == {"train", "train_batch", "search_trial"}
 
 
 def test_the_lock_holds_hashes_and_no_index_addresses():

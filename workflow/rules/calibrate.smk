@@ -6,6 +6,12 @@ Output  <results>/calibration/<name>/relations.yaml     the relation, for `label
         <results>/figures/calibration/<name>_<type>.png posterior of the coefficients
 """
 
+targets += expand(
+    "<results>/figures/calibration/{calibration}_{type}.png",
+    calibration=config["calibrate"],
+    type=["RRab", "RRc"],
+)
+
 
 rule calibrate:
     input:

@@ -6,6 +6,11 @@ Output  <results>/catalogue/metallicities.{parquet,vot,fits,csv}   one row a sta
         <results>/ledger.csv    stars by stage and status; the rule fails if one is lost
 """
 
+targets += expand(
+    "<results>/catalogue/metallicities.{suffix}", suffix=["parquet", "vot", "fits", "csv"]
+)
+targets.append("<results>/ledger.csv")
+
 
 rule catalogue:
     input:
@@ -32,7 +37,7 @@ rule catalogue:
         mem_mb=8000,
         runtime=60,
     params:
-        study=catalogue_settings(),
+        study=study.catalogue_settings(),
         library=fingerprint("catalogue.py"),
     message:
         "Gathering the catalogue"
@@ -63,7 +68,7 @@ rule ledger:
         mem_mb=8000,
         runtime=30,
     params:
-        study=catalogue_settings(),
+        study=study.catalogue_settings(),
         library=fingerprint("ledger.py"),
     message:
         "Counting the stars of every stage"
@@ -71,7 +76,7 @@ rule ledger:
         "../scripts/ledger.py"
 
 
-if "output" in config:
+if study.is_of_own_stars:
 
     rule own_stars:
         input:
@@ -91,7 +96,7 @@ if "output" in config:
             mem_mb=4000,
             runtime=30,
         params:
-            study=catalogue_settings(),
+            study=study.catalogue_settings(),
             given=given_files("own_stars"),
             library=fingerprint("own_stars.py"),
         message:

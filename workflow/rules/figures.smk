@@ -6,6 +6,30 @@ Output  <results>/tables/<table>.csv
         <results>/figures/<kind>/<sample, model or map>.png
 """
 
+targets += expand("<results>/tables/{table}.csv", table=config["tables"])
+targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
+targets.append("<results>/figures/metallicities.png")
+targets += expand("<results>/figures/sky_maps/{sky_map}.png", sky_map=config["sky_maps"])
+targets += expand("<results>/figures/light_curves/{sample}.png", sample=config["samples"])
+targets += expand(
+    "<results>/figures/{kind}/{sample}.png",
+    kind=["bailey", *(["recovery"] if study.is_simulated else [])],
+    sample=study.samples_with_metallicities(),
+)
+targets += expand(
+    "<results>/figures/{kind}/{model}.png",
+    kind=["out_of_fold", "out_of_fold_histogram"],
+    model=study.usual_models(),
+)
+targets += expand(
+    "<results>/figures/{kind}/{model}.png",
+    kind=["weights", "learning_curves"],
+    model=[model for model in study.usual_models() if model in study.network_models()],
+)
+targets += expand("<results>/figures/archive/{sample}.png", sample=config["archive_comparisons"])
+if study.is_simulated:
+    targets.append("<results>/tables/recovery.csv")
+
 
 rule paper_table:
     input:
@@ -288,9 +312,7 @@ rule experiment_table:
         mem_mb=2000,
         runtime=10,
     params:
-        models=lambda wildcards: name_models(
-            wildcards.experiment, config["experiments"][wildcards.experiment]
-        ),
+        models=lambda wildcards: study.models_of(wildcards.experiment),
         library=fingerprint("experiment_table.py"),
     message:
         "Writing the table of the experiment {wildcards.experiment}"
@@ -326,7 +348,7 @@ rule learning_curves:
         "../scripts/learning_curves.py"
 
 
-if "simulate" in config:
+if study.is_simulated:
 
     rule recovery:
         input:

@@ -24,7 +24,7 @@ rule fit:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=fit_settings,
+        settings=lambda wildcards: study.fitting_of(wildcards.sample),
         chunks=of_sample("chunks"),
         seed=config["seed"],
         library=fingerprint("fit.py"),

@@ -5,7 +5,27 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
 """
 
-# The number of chunks is the sample's own, so that each sample has a rule of its own.
+from metalyra.study import identify
+
+
+def given_files(sample):
+    """Return a function that tells what a user gave for a sample; nothing for an archive's.
+
+    It is asked only where a rule of the sample is looked at.
+    """
+
+    def files(wildcards):
+        if not study.is_own(sample):
+            return []
+        settings = config["samples"][sample]
+        return [identify(path) for key in ("stars", "light_curves") for path in settings[key]]
+
+    return files
+
+
+# One job reads an archive once and writes every chunk. How many there are is the sample's own,
+# and Snakemake takes the outputs of a rule for all its wildcards alike: so each sample has a rule
+# of its own. A folder as the output would hide from the fits which chunk has changed or is lost.
 for sample, settings in config["samples"].items():
 
     rule:
@@ -18,7 +38,9 @@ for sample, settings in config["samples"].items():
             contents=folder_contents(sample),
         output:
             stars=f"<results>/stars/{sample}.parquet",
-            light_curves=chunk_files("light_curves", sample),
+            # The folded curves have the magnitudes that are fitted; to read these again takes a
+            # small part of the time of the fits that would need them.
+            light_curves=temp(chunk_files("light_curves", sample)),
         log:
             f"<logs>/ingest/{sample}.log",
         benchmark:
@@ -34,7 +56,7 @@ for sample, settings in config["samples"].items():
             survey=settings["survey"],
             band=settings["band"],
             only_with_light_curves=settings["only_with_light_curves"],
-            periods_required="match" not in settings and settings["phases"] == "measured",
+            periods_required=study.needs_periods(sample),
             # The releases of one archive are read by one module.
             library=fingerprint(
                 "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"

@@ -24,7 +24,7 @@ rule label:
         runtime=20,
     params:
         relation=lambda wildcards: config["labels"][wildcards.sample],
-        settings=label_settings,
+        settings=lambda wildcards: study.labelling_of(wildcards.sample),
         library=fingerprint("label.py"),
     message:
         "Estimating metallicities of {wildcards.sample} by the relation {params.relation}"

@@ -6,6 +6,17 @@ Output  <results>/matched/<sample>.parquet
         <results>/tables/match/<sample>.csv, <results>/figures/match/<sample>.png
 """
 
+targets += expand("<results>/tables/match/{sample}.csv", sample=study.matched_samples())
+targets += expand("<results>/figures/match/{sample}.png", sample=study.matched_samples())
+
+
+def match_inputs(wildcards):
+    """Return the star tables of the rule's sample and of its reference."""
+    return {
+        "stars": f"<results>/stars/{wildcards.sample}.parquet",
+        "reference": star_table(study.reference_of(wildcards.sample)),
+    }
+
 
 rule match:
     input:
@@ -23,7 +34,7 @@ rule match:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=match_settings,
+        settings=lambda wildcards: study.matching_of(wildcards.sample),
         library=fingerprint("match.py"),
     message:
         "Cross-matching {wildcards.sample}"
@@ -54,7 +65,7 @@ rule match_report:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=match_settings,
+        settings=lambda wildcards: study.matching_of(wildcards.sample),
         library=fingerprint("match_report.py"),
     message:
         "Describing the cross-match of {wildcards.sample}"

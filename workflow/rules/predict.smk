@@ -13,7 +13,7 @@ rule predict:
         card=lambda wildcards: f"{model_folder(wildcards.model)}/card.json",
         training_set=lambda wildcards: f"{model_folder(wildcards.model)}/training_set.parquet",
         members=lambda wildcards: member_files(wildcards.model),
-        relations=lambda wildcards: relation_files(relation_of(wildcards.model)),
+        relations=lambda wildcards: relation_files(study.relation_of(wildcards.model)),
     output:
         "<results>/predictions/{model}/{sample}/{chunk}.parquet",
     log:
@@ -28,9 +28,9 @@ rule predict:
         runtime=60,
     params:
         pulsation_type=of_model("pulsation_type"),
-        prediction=prediction_settings,
-        relation=lambda wildcards: relation_of(wildcards.model),
-        fit=fit_settings,
+        prediction=lambda wildcards: study.prediction(wildcards.model, wildcards.sample),
+        relation=lambda wildcards: study.relation_of(wildcards.model),
+        fit=lambda wildcards: study.fitting_of(wildcards.sample),
         band=of_sample("band"),
         library=fingerprint("predict.py"),
     message:

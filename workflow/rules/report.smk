@@ -11,9 +11,9 @@ import subprocess
 def write_report():
     """Bring the report of a study up to date, unless something of the study is missing."""
     results = Path(f"results/{config['study']}")
-    products = [Path(target.replace("<results>", str(results))) for target in final_targets()]
+    products = [Path(target.replace("<results>", str(results))) for target in targets]
     page, settings = results / "report.html", results / "config.json"
-    if "output" in config or not all(product.exists() for product in products):
+    if study.is_of_own_stars or not all(product.exists() for product in products):
         return
     newest = max(product.stat().st_mtime for product in products)
     if page.exists() and page.stat().st_mtime > newest:

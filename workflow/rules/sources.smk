@@ -10,11 +10,25 @@ Output  <results>/sources/<path>, in the archives' own formats
 
 from time import time_ns
 
-if "simulate" in config:
+from metalyra.acquire import find_query
+
+
+def query_of(wildcards):
+    """Return the query that makes the rule's source, with its batch; None if none does."""
+    return find_query(wildcards.source, config["queries"])
+
+
+def stars_of_query(wildcards):
+    """Return the star files that a query waits for."""
+    query, _ = query_of(wildcards) or ({}, 0)
+    return sources(query.get("stars", []))
+
+
+if study.is_simulated:
 
     rule simulate:
         output:
-            sources=simulated_sources(),
+            sources=sources(study.sample_sources()),
             truth="<results>/sources/simulated/truth.csv",
         log:
             "<logs>/simulate.log",
@@ -38,12 +52,8 @@ if "simulate" in config:
 
 else:
 
-    # The nodes of a cluster often have no network.
-    localrules:
-        acquire,
-        sources,
-        queries,
-
+    # The nodes of a cluster often have no network. (The directive localrules would not know the
+    # names that another workflow gives these rules.)
     rule acquire:
         input:
             stars=stars_of_query,
@@ -56,6 +66,7 @@ else:
             "<logs>/acquire/{source}.log",
         benchmark:
             "<benchmarks>/acquire/{source}.tsv"
+        localrule: True
         conda:
             "../../envs/archives.yaml"
         threads: 1
@@ -82,6 +93,7 @@ else:
             "<logs>/sources.log",
         benchmark:
             "<benchmarks>/sources.tsv"
+        localrule: True
         conda:
             "../../envs/archives.yaml"
         threads: 1
@@ -89,7 +101,7 @@ else:
             mem_mb=1000,
             runtime=10,
         params:
-            names=needed_sources(),
+            names=study.needed_sources(),
             folder=f"results/{config['study']}/sources",
             asked_at=lambda wildcards: time_ns(),
         message:
@@ -106,6 +118,7 @@ else:
             "<logs>/queries.log",
         benchmark:
             "<benchmarks>/queries.tsv"
+        localrule: True
         conda:
             "../../envs/archives.yaml"
         threads: 1

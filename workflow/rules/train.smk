@@ -8,14 +8,55 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
         <results>/models/<model>/training_set.parquet    its stars and their folds
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
-        <results>/models/<model>/published/              the published model that joins a stack
+        <results>/models/<model>/published/              the published model that a stack joins
+
+A job trains one member, or a batch of several in turn (`members_per_job`, for a GPU). A batch
+writes into a folder of its own, for it has as many files as it has members; each member's are
+taken out of it.
 """
+
+batched = [model for model in study.network_models() if study.trains_in_batches(model)]
+single = [model for model in study.network_models() if model not in batched]
+joining = [model for model in study.stacked_models() if study.joined_by(model)]
+
+
+def stars_of(wildcards):
+    """Return the development set of the rule's model."""
+    return development_set(wildcards.model)
+
+
+def fits_of(wildcards):
+    """Return the fits of the sample that the rule's model is trained on."""
+    return chunk_files("fits", config["models"][wildcards.model]["sample"])
+
+
+def folded_of(wildcards):
+    """Return the folded light curves of the sample that the rule's model is trained on."""
+    return chunk_files("folded", config["models"][wildcards.model]["sample"])
+
+
+def batch_of(wildcards):
+    """Return the members of the rule's batch."""
+    return study.batches(wildcards.model)[wildcards.batch]
+
+
+def batch_folder(wildcards):
+    """Return the folder of the batch that the rule's member is trained in."""
+    batch = study.batch_of(wildcards.model, int(wildcards.member))
+    return f"<results>/batches/{wildcards.model}/{batch}"
+
+
+def checkpoint_folder(wildcards):
+    """Return where the members of a model that are being trained keep their state.
+
+    Not among the outputs, for Snakemake deletes those of a job that was killed.
+    """
+    return f"results/{config['study']}/checkpoints/models/{wildcards.model}"
 
 
 rule train:
     input:
-        table="<results>/development/{model}.parquet",
-        sequences="<results>/development/{model}.npz",
+        unpack(stars_of),
         best=lambda wildcards: best_settings(wildcards.model),
     output:
         network="<results>/models/{model}/member_{member}.keras",
@@ -27,7 +68,7 @@ rule train:
     benchmark:
         "<benchmarks>/train/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(trained_singly()) or "-",
+        model="|".join(single) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -50,33 +91,29 @@ rule train:
         "../scripts/train.py"
 
 
-# A GPU trains several members in turn: those of a batch. Their files are taken out of its folder,
-# for the files of a rule do not differ in number.
 rule train_batch:
     input:
-        table="<results>/development/{model}.parquet",
-        sequences="<results>/development/{model}.npz",
+        unpack(stars_of),
         best=lambda wildcards: best_settings(wildcards.model),
     output:
-        temp(directory("<results>/models/{model}/batches/{first}_to_{last}")),
+        temp(directory("<results>/batches/{model}/{batch}")),
     log:
-        "<logs>/train/{model}/{first}_to_{last}.log",
+        "<logs>/train/{model}/{batch}.log",
     benchmark:
-        "<benchmarks>/train/{model}/{first}_to_{last}.tsv"
+        "<benchmarks>/train/{model}/{batch}.tsv"
     wildcard_constraints:
-        model="|".join(trained_in_batches()) or "-",
-        first=r"\d+",
-        last=r"\d+",
+        model="|".join(batched) or "-",
+        batch=r"\d+_to_\d+",
     conda:
         "../../envs/networks.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=lambda wildcards: 240 * len(members_of_batch(wildcards)),
+        runtime=lambda wildcards: 240 * len(batch_of(wildcards)),
         gpu=config["gpu"],
     params:
         folder=lambda wildcards, output: output[0],
-        members=members_of_batch,
+        members=lambda wildcards: list(batch_of(wildcards)),
         checkpoints=checkpoint_folder,
         network=of_model("network"),
         training=of_model("training"),
@@ -84,29 +121,27 @@ rule train_batch:
         seed=config["seed"],
         library=fingerprint("train.py"),
     message:
-        "Training members {wildcards.first} to {wildcards.last} of {wildcards.model}"
+        "Training members {wildcards.batch} of {wildcards.model}"
     script:
         "../scripts/train.py"
 
 
-localrules:
-    take_from_batch,
-
-
+# As copies, for a file may not be older than the folder that it is taken out of.
 rule take_from_batch:
     input:
-        batch_of_member,
+        batch_folder,
     output:
-        network="<results>/models/{model}/member_{member}.keras",
-        history="<results>/models/{model}/history_{member}.parquet",
-        out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
-        metrics="<results>/models/{model}/metrics_{member}.parquet",
+        "<results>/models/{model}/member_{member}.keras",
+        "<results>/models/{model}/history_{member}.parquet",
+        "<results>/models/{model}/out_of_fold_{member}.parquet",
+        "<results>/models/{model}/metrics_{member}.parquet",
     log:
         "<logs>/take_from_batch/{model}/{member}.log",
     benchmark:
         "<benchmarks>/take_from_batch/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(trained_in_batches()) or "-",
+        model="|".join(batched) or "-",
+    localrule: True
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -116,14 +151,13 @@ rule take_from_batch:
     message:
         "Taking member {wildcards.member} of {wildcards.model} out of its batch"
     shell:
-        "for file in {output}; do ln -f {input}/$(basename $file) $file; done 2> {log}"
+        'for file in {output}; do cp {input}/"$(basename "$file")" "$file"; done 2> {log}'
 
 
 rule evaluate:
     input:
-        table="<results>/development/{model}.parquet",
-        sequences="<results>/development/{model}.npz",
-        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
+        unpack(stars_of),
+        fits=fits_of,
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
         metrics=lambda wildcards: member_files(wildcards.model, "metrics", "parquet"),
         best=lambda wildcards: best_settings(wildcards.model),
@@ -141,7 +175,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{model}.tsv"
     wildcard_constraints:
-        model="|".join(network_models()) or "-",
+        model="|".join(study.network_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -154,11 +188,11 @@ rule evaluate:
         training=of_model("training"),
         weights=of_model("weights"),
         seed=config["seed"],
-        band=lambda wildcards: band_of_model(config, wildcards.model),
-        relation=lambda wildcards: relation_of(wildcards.model),
+        band=lambda wildcards: study.band_of(wildcards.model),
+        relation=lambda wildcards: study.relation_of(wildcards.model),
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
-        fit=lambda wildcards: fit_of(config["models"][wildcards.model]["sample"]),
+        fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
         search=of_model("from_search"),
         library=fingerprint("evaluate.py"),
     message:
@@ -170,8 +204,8 @@ rule evaluate:
 rule train_stack:
     input:
         table="<results>/development/{model}.parquet",
-        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
-        folded=lambda wildcards: chunk_files("folded", config["models"][wildcards.model]["sample"]),
+        fits=fits_of,
+        folded=folded_of,
     output:
         member="<results>/models/{model}/member_{member}.npz",
         out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
@@ -180,7 +214,7 @@ rule train_stack:
     benchmark:
         "<benchmarks>/train_stack/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(stacked_models()) or "-",
+        model="|".join(study.stacked_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -198,9 +232,16 @@ rule train_stack:
         "../scripts/train_stack.py"
 
 
+def joined_folder(wildcards):
+    """Return the folder of the published model that joins the rule's stack; none if none does."""
+    model = wildcards.model
+    return [f"<results>/models/{model}/published"] if study.joined_by(model) else []
+
+
+# A stack that a published model joins holds a copy of it.
 rule join_published:
     input:
-        published_in_stack,
+        lambda wildcards: model_files(study.joined_by(wildcards.model)),
     output:
         directory("<results>/models/{model}/published"),
     log:
@@ -208,7 +249,8 @@ rule join_published:
     benchmark:
         "<benchmarks>/join_published/{model}.tsv"
     wildcard_constraints:
-        model="|".join(stacked_models()) or "-",
+        model="|".join(joining) or "-",
+    localrule: True
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -218,7 +260,7 @@ rule join_published:
     params:
         library=fingerprint("join_published.py"),
     message:
-        "Copying the published model that joins the stack {wildcards.model}"
+        "Joining a published model to the stack {wildcards.model}"
     script:
         "../scripts/join_published.py"
 
@@ -226,10 +268,10 @@ rule join_published:
 rule evaluate_stack:
     input:
         table="<results>/development/{model}.parquet",
-        fits=lambda wildcards: chunk_files("fits", config["models"][wildcards.model]["sample"]),
-        folded=lambda wildcards: chunk_files("folded", config["models"][wildcards.model]["sample"]),
+        fits=fits_of,
+        folded=folded_of,
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
-        published=lambda wildcards: joined_folder(wildcards.model),
+        published=joined_folder,
     output:
         card=report(
             "<results>/models/{model}/card.json",
@@ -244,7 +286,7 @@ rule evaluate_stack:
     benchmark:
         "<benchmarks>/evaluate/{model}.tsv"
     wildcard_constraints:
-        model="|".join(stacked_models()) or "-",
+        model="|".join(study.stacked_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
@@ -253,13 +295,13 @@ rule evaluate_stack:
         runtime=30,
     params:
         stack=of_model("stack"),
-        weights=of_model("weights"),
         seed=config["seed"],
-        band=lambda wildcards: band_of_model(config, wildcards.model),
-        relation=lambda wildcards: relation_of(wildcards.model),
+        band=lambda wildcards: study.band_of(wildcards.model),
+        relation=lambda wildcards: study.relation_of(wildcards.model),
+        weights=of_model("weights"),
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
-        fit=lambda wildcards: fit_of(config["models"][wildcards.model]["sample"]),
+        fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
         library=fingerprint("evaluate_stack.py"),
     message:
         "Learning the weights of the stack {wildcards.model} out of fold"
@@ -267,10 +309,27 @@ rule evaluate_stack:
         "../scripts/evaluate_stack.py"
 
 
+def architecture_of(wildcards):
+    """Return the file with the architecture of the rule's published model."""
+    return f"<results>/sources/{study.published_architecture(wildcards.model)}"
+
+
+def weights_of(wildcards):
+    """Return the file with the published weights of the rule's member."""
+    member = int(wildcards.member)
+    return f"<results>/sources/{study.published_weights(wildcards.model, member)}"
+
+
+def all_weights_of(wildcards):
+    """Return the files with the published weights of all members of the rule's model."""
+    model = wildcards.model
+    return sources(study.published_weights(model, member) for member in study.members(model))
+
+
 rule publish_member:
     input:
-        architecture=lambda wildcards: published_file(wildcards.model, "model.json"),
-        weights=lambda wildcards: published_file(wildcards.model, f"weights_{wildcards.member}.h5"),
+        architecture=architecture_of,
+        weights=weights_of,
     output:
         "<results>/models/{model}/member_{member}.keras",
     log:
@@ -278,30 +337,27 @@ rule publish_member:
     benchmark:
         "<benchmarks>/publish/{model}/{member}.tsv"
     wildcard_constraints:
-        model="|".join(published_models()) or "-",
+        model="|".join(study.published_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=4000,
+        runtime=20,
     params:
         sequence=of_model("sequence"),
         library=fingerprint("publish_member.py"),
     message:
-        "Reading the published network {wildcards.member} of {wildcards.model}"
+        "Reading the published member {wildcards.member} of {wildcards.model}"
     script:
         "../scripts/publish_member.py"
 
 
 rule publish_card:
     input:
-        architecture=lambda wildcards: published_file(wildcards.model, "model.json"),
-        weights=lambda wildcards: [
-            published_file(wildcards.model, f"weights_{member}.h5")
-            for member in members(wildcards.model)
-        ],
-        training_stars=lambda wildcards: published_training_stars(wildcards.model),
+        architecture=architecture_of,
+        weights=all_weights_of,
+        training_stars=lambda wildcards: sources(study.published_training_stars(wildcards.model)),
         known=PUBLISHED_MODELS,
     output:
         card="<results>/models/{model}/card.json",
@@ -311,17 +367,17 @@ rule publish_card:
     benchmark:
         "<benchmarks>/publish/{model}/card.tsv"
     wildcard_constraints:
-        model="|".join(published_models()) or "-",
+        model="|".join(study.published_models()) or "-",
     conda:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=4000,
+        runtime=20,
     params:
         settings=lambda wildcards: config["models"][wildcards.model],
         library=fingerprint("publish_card.py"),
     message:
-        "Writing the card of the published model {wildcards.model}"
+        "Describing the published model {wildcards.model}"
     script:
         "../scripts/publish_card.py"

@@ -13,6 +13,8 @@ from metalyra.products import StageTable
 if TYPE_CHECKING:
     from snakemake.iocontainers import InputFiles
 
+STATUS = ["star_id", "status"]
+
 
 def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]:
     """Return what `metalyra.products.catalogue.make_catalogue` takes of the samples of a study."""
@@ -34,19 +36,19 @@ def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]
 
 
 def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTable]:
-    """Give what every stage wrote."""
+    """Give the status of every star in every stage, which is all that a ledger counts."""
     for sample in study["samples"]:
-        yield StageTable("stars", sample, read_table(files[f"listed_{sample}"]))
+        yield StageTable("stars", sample, read_table(files[f"listed_{sample}"], STATUS))
         if "match" in study["samples"][sample]:
-            yield StageTable("match", sample, read_table(files[f"stars_{sample}"]))
-        yield StageTable("fit", sample, read_tables(files[f"fits_{sample}"]))
+            yield StageTable("match", sample, read_table(files[f"stars_{sample}"], STATUS))
+        yield StageTable("fit", sample, read_tables(files[f"fits_{sample}"], STATUS))
         if sample in study["labels"]:
-            yield StageTable("label", sample, read_table(files[f"labels_{sample}"]))
+            yield StageTable("label", sample, read_table(files[f"labels_{sample}"], STATUS))
     for model, settings in study["models"].items():
         if development := files.get(f"development_{model}"):
-            yield StageTable("develop", settings["sample"], read_table(development), model)
+            yield StageTable("develop", settings["sample"], read_table(development, STATUS), model)
     for model, sample in _predictions(study):
-        table = read_tables(files[f"predictions_{model}_OF_{sample}"])
+        table = read_tables(files[f"predictions_{model}_OF_{sample}"], STATUS)
         yield StageTable("predict", sample, table, model)
 
 

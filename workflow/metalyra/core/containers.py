@@ -106,6 +106,27 @@ def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
         yield _single_member(path, path.name, limit)
 
 
+def list_members(path: Path) -> list[str]:
+    """Return the names of the members that `stream_members` gives, without their folders.
+
+    Of a zip, only the directory at its end is read; so what it holds is read once, by whoever
+    wants the contents.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged or ends too early.
+    FileNotFoundError
+        If there is nothing at `path`.
+    """
+    if path.is_dir() or not path.name.lower().endswith(".zip"):
+        return [member.name for member in stream_members(path)]
+    with path.open("rb") as stream, _open_zip(path, stream) as archive:
+        return [
+            PurePosixPath(entry.filename).name for entry in archive.infolist() if not entry.is_dir()
+        ]
+
+
 def read_file(path: Path, limit: int = 2**31) -> bytes:
     """Return the content of one file, decompressed if its name ends in ``.gz``.
 
@@ -186,22 +207,24 @@ def _check_end(stream: BufferedIOBase, offset: int) -> None:
 
 def _zip_members(path: Path, limit: int) -> Iterator[Member]:
     """Give the members of a zip file."""
-    with path.open("rb") as stream:
-        try:
-            archive = zipfile.ZipFile(stream)
-        except _DAMAGE as error:
-            raise ArchiveError(f"{path}: damaged or cut short ({error})") from error
-        with archive:
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                try:
-                    with archive.open(entry) as content:
-                        data = content.read(limit + 1)
-                except _DAMAGE as error:
-                    yield Member(entry.filename, None, f"damaged ({error})")
-                else:
-                    yield _limited(entry.filename, data, limit)
+    with path.open("rb") as stream, _open_zip(path, stream) as archive:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            try:
+                with archive.open(entry) as content:
+                    data = content.read(limit + 1)
+            except _DAMAGE as error:
+                yield Member(entry.filename, None, f"damaged ({error})")
+            else:
+                yield _limited(entry.filename, data, limit)
+
+
+def _open_zip(path: Path, stream: BufferedIOBase) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(stream)
+    except _DAMAGE as error:
+        raise ArchiveError(f"{path}: damaged or cut short ({error})") from error
 
 
 def _single_member(path: Path, name: str, limit: int) -> Member:

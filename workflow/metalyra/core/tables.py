@@ -209,9 +209,9 @@ def write_table(
         pq.write_table(to_arrow(table, metadata), temporary)
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a Parquet table."""
-    table: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
+def read_table(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table: the given columns, or all."""
+    table: pd.DataFrame = pq.ParquetFile(path).read(columns).to_pandas()
     return table
 
 
@@ -221,9 +221,12 @@ def read_metadata(path: Path | str) -> dict[str, str]:
     return {key.decode(): text.decode() for key, text in metadata.items()}
 
 
-def read_tables(paths: list[Path | str]) -> pd.DataFrame:
-    """Read the chunks of a table as one, sorted by star so that chunking leaves no trace."""
-    table = pd.concat([read_table(path) for path in paths], ignore_index=True)
+def read_tables(paths: list[Path | str], columns: list[str] | None = None) -> pd.DataFrame:
+    """Read the chunks of a table as one, sorted by star so that chunking leaves no trace.
+
+    Of the given columns, or of all; `star_id` is one of them.
+    """
+    table = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
     return table.sort_values("star_id", kind="stable", ignore_index=True)
 
 

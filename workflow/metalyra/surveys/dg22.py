@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metalyra.core.containers import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
 from metalyra.surveys.gaia import locate_source
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
@@ -103,7 +103,7 @@ def _read_star_file(path: Path) -> pd.DataFrame:
 
 def _list_gaia_stars(path: Path) -> pd.DataFrame:
     """Name the Gaia stars that an archive has light curves of; their periods are unknown."""
-    matches = (_FILE_NAME.fullmatch(member.name) for member in stream_members(path))
+    matches = map(_FILE_NAME.fullmatch, list_members(path))
     names = pd.Series([match["id"] for match in matches if match is not None], dtype="str")
     ra, dec = locate_source(names)
     return pd.DataFrame(

@@ -19,7 +19,7 @@ import pyarrow as pa
 from astropy import units
 from astropy_healpix import HEALPix
 
-from metalyra.core.containers import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
 from metalyra.surveys.gaia_epochs import (
     EpochColumns,
     PointColumns,
@@ -313,14 +313,8 @@ def _numbers(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
 
 def _list_stars(path: Path, release: Release) -> pd.DataFrame:
     """Name the stars that an archive has light curves of; their periods and types are unknown."""
-    names: dict[str, None] = {}
-    for member in stream_members(path, PRODUCT_LIMIT):
-        if not FILE_NAME.fullmatch(member.name):
-            continue
-        if (source_id := _named_source(member)) is not None:
-            names[source_id] = None
-        elif member.data is not None:
-            names.update(dict.fromkeys(list_sources(member.data, release.epochs)))
+    files = [_named_source(name) for name in list_members(path) if FILE_NAME.fullmatch(name)]
+    names = dict.fromkeys(_find_sources(path, release) if None in files else files)
     return pd.DataFrame(
         {
             "star_id": pd.Series([*names], dtype="str"),
@@ -332,9 +326,20 @@ def _list_stars(path: Path, release: Release) -> pd.DataFrame:
     )
 
 
-def _named_source(member: Member) -> str | None:
+def _find_sources(path: Path, release: Release) -> Iterator[str]:
+    """Name the stars that are in the files of an archive, where a file's name does not."""
+    for member in stream_members(path, PRODUCT_LIMIT):
+        if not FILE_NAME.fullmatch(member.name):
+            continue
+        if (source_id := _named_source(member.name)) is not None:
+            yield source_id
+        elif member.data is not None:
+            yield from list_sources(member.data, release.epochs)
+
+
+def _named_source(name: str) -> str | None:
     """Return the source that a file is named after."""
-    found = _SOURCE_ID.findall(member.name)
+    found = _SOURCE_ID.findall(name)
     return found[-1] if found else None
 
 
@@ -342,7 +347,7 @@ def _light_curves(
     member: Member, wanted: set[str], band: str, release: Release
 ) -> Iterator[LightCurve]:
     """Read the light curves of one file; usually there is one."""
-    named = _named_source(member)
+    named = _named_source(member.name)
     try:
         if member.data is None:
             raise ValueError(member.problem)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metalyra.core.containers import Member, is_collection, read_file, stream_members
+from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
 from metalyra.surveys.star_tables import merge_star_tables
 from metalyra.surveys.text_tables import (
@@ -195,7 +195,7 @@ IFEH = Survey(
 
 def _list_stars(archive: Path) -> pd.DataFrame:
     """Name the stars that an archive has light curves of; the tables know their types."""
-    names = [member.name for member in stream_members(archive) if member.name.endswith(_SUFFIX)]
+    names = [name for name in list_members(archive) if name.endswith(_SUFFIX)]
     return pd.DataFrame(
         {
             "star_id": [name.removesuffix(_SUFFIX) for name in names],

@@ -1,0 +1,239 @@
+"""What a study asks for: which models it trains and on what, what it needs, what it makes.
+
+A `Study` answers questions about a resolved configuration; it reads and writes nothing.
+Where the files are is the workflow's business.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from metalyra.study.checks import OWN_SAMPLE, band_of_model
+from metalyra.study.experiments import name_models
+from metalyra.train.search import Round, plan_search
+
+Settings = dict[str, Any]
+
+
+class Study:
+    """A study, asked by the workflow.
+
+    Parameters
+    ----------
+    config
+        As `metalyra.study.configuration.resolve_config` returns it.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self._samples: Mapping[str, Settings] = config["samples"]
+        self._models: Mapping[str, Settings] = config["models"]
+
+    # The whole study
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its sky is a simulated one."""
+        return "simulate" in self.config
+
+    @property
+    def is_of_own_stars(self) -> bool:
+        """Whether one table of a user's own stars is all that is asked for."""
+        return "output" in self.config
+
+    def sample_sources(self) -> list[str]:
+        """Return the names of the sources of all samples, each once."""
+        names = [
+            name
+            for sample in self._samples.values()
+            if sample["survey"] != "own"
+            for key in ("stars", "light_curves")
+            for name in sample[key]
+        ]
+        return list(dict.fromkeys(names))
+
+    def needed_sources(self) -> list[str]:
+        """Return the names of all sources of the study, each once."""
+        names = self.sample_sources()
+        names += [
+            name for query in self.config["queries"].values() for name in query.get("stars", [])
+        ]
+        names += [name for group in self.config["calibrate"].values() for name in group["spectra"]]
+        for model in self.published_models():
+            names += [
+                self.published_architecture(model),
+                *(self.published_weights(model, member) for member in self.members(model)),
+                *self.published_training_stars(model),
+            ]
+        return list(dict.fromkeys(names))
+
+    # Samples
+
+    def is_own(self, sample: str) -> bool:
+        """Say whether a sample is of a user's own stars, in files of theirs."""
+        return bool(self._samples[sample]["survey"] == "own")
+
+    def is_matched(self, sample: str) -> bool:
+        """Say whether a sample has its periods from another one."""
+        return "match" in self._samples[sample]
+
+    def matched_samples(self) -> list[str]:
+        """Return the samples that are matched with another one."""
+        return [sample for sample in self._samples if self.is_matched(sample)]
+
+    def samples_with_metallicities(self) -> list[str]:
+        """Return the samples that have labels or predictions."""
+        labels = self.config["labels"]
+        return [name for name in self._samples if name in labels or self.predictions_of(name)]
+
+    def catalogued_samples(self) -> list[str]:
+        """Return the samples of the catalogue: a user's own stars alone, or all."""
+        return [OWN_SAMPLE] if self.is_of_own_stars else list(self._samples)
+
+    def needs_periods(self, sample: str) -> bool:
+        """Say whether the star list of a sample has to have periods."""
+        return not self.is_matched(sample) and self._samples[sample]["phases"] == "measured"
+
+    def reference_of(self, sample: str) -> str:
+        """Return the sample that a sample is matched with."""
+        return str(self._samples[sample]["match"]["reference"])
+
+    def matching_of(self, sample: str) -> Settings:
+        """Return how a sample is matched with its reference."""
+        match = self._samples[sample]["match"]
+        return {key: value for key, value in match.items() if key != "reference"}
+
+    def fitting_of(self, sample: str) -> Settings:
+        """Return how the light curves of a sample are fitted."""
+        settings = self._samples[sample]
+        return {**settings["fit"], "phases": settings["phases"]}
+
+    def labelling_of(self, sample: str) -> Settings:
+        """Return how a sample is labelled, and the band that its relation should have."""
+        settings = self._samples[sample]
+        return {**settings["labelling"], "band": settings["band"]}
+
+    def catalogue_settings(self) -> Settings:
+        """Return the part of the configuration that the catalogue depends on."""
+        samples = {sample: self._samples[sample] for sample in self.catalogued_samples()}
+        parts = {key: self.config[key] for key in ("labels", "models", "predict")}
+        return {"samples": samples, **parts}
+
+    # Predictions
+
+    def predictions_of(self, sample: str) -> list[str]:
+        """Return the models that are applied to a sample."""
+        return [entry["model"] for entry in self.config["predict"] if entry["sample"] == sample]
+
+    def prediction(self, model: str, sample: str) -> Settings:
+        """Return how a model is applied to a sample, also if the study does not ask for it."""
+        for entry in self.config["predict"]:
+            if (entry["model"], entry["sample"]) == (model, sample):
+                return dict(entry)
+        return {"cuts": None, "other_band": False}
+
+    # Models
+
+    def trained_models(self) -> list[str]:
+        """Return the models that this study trains."""
+        return [name for name, model in self._models.items() if "sample" in model]
+
+    def usual_models(self) -> list[str]:
+        """Return the models that a run of the whole study trains."""
+        return [name for name in self.trained_models() if not self._models[name]["optional"]]
+
+    def network_models(self) -> list[str]:
+        """Return the models that this study trains as ensembles of networks."""
+        return [name for name in self.trained_models() if "stack" not in self._models[name]]
+
+    def stacked_models(self) -> list[str]:
+        """Return the models that this study trains as stacks."""
+        return [name for name in self.trained_models() if "stack" in self._models[name]]
+
+    def published_models(self) -> list[str]:
+        """Return the models that were published."""
+        return [name for name, model in self._models.items() if "published" in model]
+
+    def members(self, model: str) -> range:
+        """Return the numbers of the members of an ensemble; none of another study's."""
+        settings = self._models[model]
+        if "trained" in settings:
+            return range(0)
+        if "members" in settings:
+            return range(settings["members"])
+        return range(settings["folds"] * settings["repeats"])
+
+    def band_of(self, model: str) -> str | None:
+        """Return the band that a model is for."""
+        return band_of_model(self.config, model)
+
+    def relation_of(self, model: str) -> str:
+        """Return the relation that a model has learnt: its own, or that of its labels."""
+        settings = self._models[model]
+        return str(settings.get("relation") or self.config["labels"][settings["labels"]])
+
+    def joined_by(self, stack: str) -> str | None:
+        """Return the published model that a stack joins, if it does."""
+        published: str | None = self._models[stack]["stack"].get("published")
+        return published
+
+    # Batches of members that one job trains, each named after its first and last member
+
+    def trains_in_batches(self, model: str) -> bool:
+        """Say whether a job trains several members of an ensemble of networks."""
+        return model in self.network_models() and self._models[model]["members_per_job"] > 1
+
+    def batches(self, model: str) -> dict[str, range]:
+        """Return the members that each job trains, by the name of the batch."""
+        numbers, size = self.members(model), self._models[model]["members_per_job"]
+        batches = [numbers[first : first + size] for first in numbers[::size]]
+        return {f"{batch[0]}_to_{batch[-1]}": batch for batch in batches}
+
+    def batch_of(self, model: str, member: int) -> str:
+        """Return the name of the batch that a member is trained in."""
+        return next(name for name, batch in self.batches(model).items() if member in batch)
+
+    def training_jobs(self, model: str) -> list[str]:
+        """Return the names of the jobs that train a model: of its batches, or its members."""
+        if self.trains_in_batches(model):
+            return list(self.batches(model))
+        return [str(member) for member in self.members(model)]
+
+    # Published models, in the files of their archive
+
+    def published_architecture(self, model: str) -> str:
+        """Return the source with the architecture of a published model."""
+        return f"{self._models[model]['published']}/model.json"
+
+    def published_weights(self, model: str, member: int) -> str:
+        """Return the source with the weights of a member of a published model."""
+        return f"{self._models[model]['published']}/weights_{member}.h5"
+
+    def published_training_stars(self, model: str) -> list[str]:
+        """Return the source with the stars that a published model was trained on, if known."""
+        source = self._models[model].get("training_stars")
+        return [source] if source else []
+
+    # Searches and experiments
+
+    def usual_searches(self) -> list[str]:
+        """Return the searches that a run of the whole study makes."""
+        searches = self.config["searches"]
+        return [name for name, search in searches.items() if not search["optional"]]
+
+    def searched_model(self, search: str) -> str:
+        """Return the model that a search is for."""
+        return str(self.config["searches"][search]["model"])
+
+    def search_folds(self, search: str) -> int:
+        """Return the number of folds that a search splits the stars into: its model's."""
+        model = self._models[self.searched_model(search)]
+        return int(model["members"] if "members" in model else model["folds"])
+
+    def plan_of(self, search: str) -> list[list[Round]]:
+        """Return the rounds of each bracket of a search."""
+        training = self._models[self.searched_model(search)]["training"]
+        return plan_search(self.config["searches"][search], training)
+
+    def models_of(self, experiment: str) -> dict[str, dict[str, str]]:
+        """Return the models of an experiment, each with its setting of every axis."""
+        return name_models(experiment, self.config["experiments"][experiment])
