@@ -215,3 +215,16 @@ def test_a_study_is_of_a_simulated_sky_or_of_the_real_one(config, simulated):
     )
     assert study.is_simulated is simulated
     assert not study.is_of_own_stars
+
+
+def test_the_modules_of_a_model_are_those_of_its_networks_and_regressors():
+    network = {"sample": "a", "network": {"kind": "resnet"}}
+    stack = {"sample": "a", "stack": {"regressors": {"r": {"kind": "ridge"}}}}
+    joined = {"sample": "a", "stack": {**stack["stack"], "published": "p"}}
+    models = {"n": network, "s": stack, "j": joined, "p": {"published": "p", "members": 2}}
+    study = Study({"samples": {}, "models": models})
+    assert study.modules_of("n") == ["metalyra.train.networks.residual"]
+    assert study.modules_of("s") == ["metalyra.stack.regressors.linear"]
+    # Which kind it is, is said by the files that were published.
+    assert "metalyra.train.networks.recurrent" in study.modules_of("p")
+    assert set(study.modules_of("j")) == {*study.modules_of("s"), *study.modules_of("p")}

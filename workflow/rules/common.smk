@@ -147,3 +147,11 @@ def of_sample(key):
 def of_model(key):
     """Return a function that looks up a setting of the rule's model."""
     return lambda wildcards: config["models"][wildcards.model].get(key)
+
+
+def program(script, model=lambda wildcards: wildcards.model):
+    """Return a function that tells what a script does with the rule's model.
+
+    The script finds the networks and regressors of a model by their names.
+    """
+    return lambda wildcards: fingerprint(script, *study.modules_of(model(wildcards)))

@@ -32,7 +32,7 @@ rule predict:
         relation=lambda wildcards: study.relation_of(wildcards.model),
         fit=lambda wildcards: study.fitting_of(wildcards.sample),
         band=of_sample("band"),
-        library=fingerprint("predict.py"),
+        library=program("predict.py"),
     message:
         "Predicting {wildcards.sample} with {wildcards.model}, chunk {wildcards.chunk}"
     script:

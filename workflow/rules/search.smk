@@ -115,7 +115,9 @@ rule search_trial:
         weights=of_searched_model("weights"),
         seed=config["seed"],
         checkpoints=f"results/{config['study']}/checkpoints/searches",
-        library=fingerprint("search_trial.py"),
+        library=program(
+            "search_trial.py", lambda wildcards: config["searches"][wildcards.search]["model"]
+        ),
     message:
         "Training trial {wildcards.slot} of {wildcards.search}, round {wildcards.round} of "
         "bracket {wildcards.bracket}"

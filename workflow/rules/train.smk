@@ -84,7 +84,7 @@ rule train:
         training=of_model("training"),
         weights=of_model("weights"),
         seed=config["seed"],
-        library=fingerprint("train.py"),
+        library=program("train.py"),
     message:
         "Training member {wildcards.member} of {wildcards.model}"
     script:
@@ -119,7 +119,7 @@ rule train_batch:
         training=of_model("training"),
         weights=of_model("weights"),
         seed=config["seed"],
-        library=fingerprint("train.py"),
+        library=program("train.py"),
     message:
         "Training members {wildcards.batch} of {wildcards.model}"
     script:
@@ -194,7 +194,7 @@ rule evaluate:
         cuts=of_model("cuts"),
         fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
         search=of_model("from_search"),
-        library=fingerprint("evaluate.py"),
+        library=program("evaluate.py"),
     message:
         "Evaluating the ensemble {wildcards.model} on stars that its members were not trained on"
     script:
@@ -225,7 +225,7 @@ rule train_stack:
         stack=of_model("stack"),
         weights=of_model("weights"),
         seed=config["seed"],
-        library=fingerprint("train_stack.py"),
+        library=program("train_stack.py"),
     message:
         "Training member {wildcards.member} of the stack {wildcards.model}"
     script:
@@ -302,7 +302,7 @@ rule evaluate_stack:
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
         fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
-        library=fingerprint("evaluate_stack.py"),
+        library=program("evaluate_stack.py"),
     message:
         "Learning the weights of the stack {wildcards.model} out of fold"
     script:
@@ -346,7 +346,7 @@ rule publish_member:
         runtime=20,
     params:
         sequence=of_model("sequence"),
-        library=fingerprint("publish_member.py"),
+        library=program("publish_member.py"),
     message:
         "Reading the published member {wildcards.member} of {wildcards.model}"
     script:
@@ -376,7 +376,7 @@ rule publish_card:
         runtime=20,
     params:
         settings=lambda wildcards: config["models"][wildcards.model],
-        library=fingerprint("publish_card.py"),
+        library=program("publish_card.py"),
     message:
         "Describing the published model {wildcards.model}"
     script:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Unio
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
@@ -26,6 +25,8 @@ from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
+from metalyra.stack.population import fit_population
+from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
     Band,
     Bounds,
@@ -42,7 +43,7 @@ from metalyra.study.fields import (
     settings_model,
 )
 from metalyra.surveys import SURVEYS
-from metalyra.train.networks import KINDS
+from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import METRICS
 from metalyra.train.sequences import RECIPES
 from metalyra.train.training_settings import TrainingSettings
@@ -65,16 +66,27 @@ if TYPE_CHECKING:
     SurveyName: TypeAlias = str
     Variant: TypeAlias = str
     Network: TypeAlias = Settings
+    Population: TypeAlias = Settings
+    Regressor: TypeAlias = Settings
     Sequence: TypeAlias = Settings
     Training: TypeAlias = Settings
 else:
     Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
     SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
+    Population = settings_model("Population", fit_population)
+
+    Regressor = Annotated[
+        Union[  # noqa: UP007 - of as many as are registered
+            tuple(settings_model(kind, fit, "kind", kind) for kind, fit in REGRESSORS.items())
+        ],
+        Field(discriminator="kind", description="Kind of the regressor and its settings."),
+    ]
+
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
         Union[  # noqa: UP007 - of as many as are registered
-            tuple(settings_model(kind, body, "kind", kind) for kind, body in KINDS.items())
+            tuple(settings_model(kind, body, "kind", kind) for kind, body in NETWORKS.items())
         ],
         Field(discriminator="kind", description="Kind of the network and its hyper-parameters."),
     ]
@@ -438,21 +450,13 @@ class Weights(Part):
     )
 
 
-class Regressor(Part):
-    """One regressor of a stack."""
-
-    model_config = ConfigDict(extra="allow")
-
-    kind: str = Field(description="Kind of the regressor.")
-
-
 class Stack(Part):
     """Regressors of several kinds whose weights are learnt out of fold."""
 
     regressors: Annotated[dict[str, Regressor], MinLen(1)] = Field(
         description="Settings of each regressor, by name."
     )
-    population: Settings = absent("Settings of the model of all light curves.")
+    population: Population = absent("Settings of the model of all light curves.")
     noise_floor: Positive | None = absent(
         "Error (dex) that does not come from the light curve; null for none."
     )

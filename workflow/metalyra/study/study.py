@@ -7,8 +7,10 @@ Where the files are is the workflow's business.
 from collections.abc import Mapping
 from typing import Any
 
+from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.checks import OWN_SAMPLE, band_of_model
 from metalyra.study.experiments import name_models
+from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
 
 Settings = dict[str, Any]
@@ -181,6 +183,24 @@ class Study:
     def trains_in_batches(self, model: str) -> bool:
         """Say whether a job trains several members of an ensemble of networks."""
         return model in self.network_models() and self._models[model]["members_per_job"] > 1
+
+    def modules_of(self, model: str) -> list[str]:
+        """Return the modules of the networks and regressors that a model is made of.
+
+        What a search or a publication chooses, or another study has trained, may be any.
+        """
+        settings = self._models[model]
+        if "network" in settings:
+            return [NETWORKS.module_of(settings["network"]["kind"])]
+        any_network = [NETWORKS.module_of(kind) for kind in NETWORKS]
+        if "stack" not in settings:
+            return list(dict.fromkeys(any_network))
+        modules = [
+            REGRESSORS.module_of(regressor["kind"])
+            for regressor in settings["stack"]["regressors"].values()
+        ]
+        modules += any_network if self.joined_by(model) else []
+        return list(dict.fromkeys(modules))
 
     def batches(self, model: str) -> dict[str, range]:
         """Return the members that each job trains, by the name of the batch."""
