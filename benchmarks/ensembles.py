@@ -39,7 +39,7 @@ from metalyra.predict import (
     write_card,
 )
 from metalyra.stack import PUBLISHED, add_published, combine, train_stack_member, write_stack_member
-from metalyra.train import make_development_set, make_sequences, train_member
+from metalyra.train import make_sequences, make_training_set, train_member
 
 SEED = 42
 
@@ -62,7 +62,7 @@ def read_development(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataF
         }
     )
     folds = dict(zip(stars["star_id"], stars["archive_fold"].astype(int), strict=True))
-    return make_development_set(fits, labels, folds=folds, seed=SEED), fits, folded
+    return make_training_set(fits, labels, folds=folds, seed=SEED), fits, folded
 
 
 def convert_published(mirror: Path, directory: Path) -> None:

@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.real_light_curves import find_mirror
 from metalyra.core import OK, read_tables, replace_when_complete
-from metalyra.predict import calibrate, fit_shapes
+from metalyra.predict import fit_error_model, fit_shapes
 
 RESOURCE = Path("resources/published_models.yaml")
 FOLDER = "dekany_grebel_2022"
@@ -78,14 +78,14 @@ def _read_fits(results: Path, sample: str) -> pd.DataFrame:
 
 
 def _describe(band: str, fits: pd.DataFrame, residuals: np.ndarray) -> dict[str, Any]:
-    calibration = calibrate(residuals, np.zeros(len(residuals)))
+    error_model = fit_error_model(residuals, np.zeros(len(residuals)))
     return {
         "cuts": CUTS[band],
         "ranges": RANGES[band],
         "calibration": {
-            "floor": _round(calibration.floor),
+            "floor": _round(error_model.floor),
             "factor": 0.0,
-            "quantiles": _round(list(calibration.quantiles)),
+            "quantiles": _round(list(error_model.quantiles)),
         },
         "shapes": _round(fit_shapes(fits)),
     }

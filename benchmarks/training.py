@@ -33,8 +33,8 @@ from metalyra.train import (
     build_network,
     evaluate,
     make_deterministic,
-    make_development_set,
     make_sequences,
+    make_training_set,
     make_weights,
     set_scaling,
     train_member,
@@ -61,7 +61,7 @@ def read_development(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataF
     )
     folds = dict(zip(stars["star_id"], stars["archive_fold"].astype(int), strict=True))
     fits = stars[["star_id", "period", "status"]]
-    development = make_development_set(fits, labels, folds=folds, seed=SEED)
+    development = make_training_set(fits, labels, folds=folds, seed=SEED)
     folded = folded[folded["star_id"].isin(fits["star_id"])].assign(kept=True)
     return development, fits, folded
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from metalyra.core.containers import (
-    ArchiveError,
+    ContainerError,
     is_collection,
     list_members,
     read_file,
@@ -124,7 +124,7 @@ def test_a_truncated_archive_is_an_error_that_names_it(tmp_path, suffix, kept):
     # A tar may end in more zeros than it needs; cut into what it holds.
     end = len(whole.rstrip(b"\0")) if suffix == "tar" else len(whole)
     path.write_bytes(whole[: int(kept * end)])
-    with pytest.raises(ArchiveError, match=rf"cut\.{suffix}: damaged or cut short"):
+    with pytest.raises(ContainerError, match=rf"cut\.{suffix}: damaged or cut short"):
         list(stream_members(path))
 
 
@@ -132,7 +132,7 @@ def test_a_tar_cut_between_two_members_is_an_error(tmp_path):
     path = write_tar(tmp_path / "cut.tar", {"a": b"x" * 512, "b": b"y" * 512}, "w")
     path.write_bytes(path.read_bytes()[:1024])
     read = []
-    with pytest.raises(ArchiveError, match="the last member read is 'a'"):
+    with pytest.raises(ContainerError, match="the last member read is 'a'"):
         read.extend(member.path for member in stream_members(path))
     assert read == ["a"]
 
@@ -142,7 +142,7 @@ def test_a_damaged_tar_header_is_not_taken_for_the_end(tmp_path):
     data = bytearray(path.read_bytes())
     data[1024 + 100] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match=r"x\.tar"):
+    with pytest.raises(ContainerError, match=r"x\.tar"):
         list(stream_members(path))
 
 
@@ -151,7 +151,7 @@ def test_a_changed_byte_in_a_gzip_is_an_error(tmp_path):
     data = bytearray(path.read_bytes())
     data[-6] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match=r"x\.tar\.gz"):
+    with pytest.raises(ContainerError, match=r"x\.tar\.gz"):
         list(stream_members(path))
 
 
@@ -160,7 +160,7 @@ def test_a_tar_header_cannot_ask_for_unlimited_memory(tmp_path):
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(long_name)
-    with pytest.raises(ArchiveError, match="a header claims"):
+    with pytest.raises(ContainerError, match="a header claims"):
         list(stream_members(path, limit=20_000))
 
 
@@ -180,7 +180,7 @@ def test_text_under_an_archives_name_is_an_error(tmp_path):
     for suffix in ("tar", "tar.gz", "zip"):
         path = tmp_path / f"page.{suffix}"
         path.write_text("<html>not found</html>" * 100)
-        with pytest.raises(ArchiveError, match=rf"page\.{suffix}"):
+        with pytest.raises(ContainerError, match=rf"page\.{suffix}"):
             list(stream_members(path))
 
 
@@ -190,7 +190,7 @@ def test_a_damaged_compressed_file_is_reported(tmp_path):
     (member,) = stream_members(path)
     assert member.data is None
     assert "cut short" in member.problem
-    with pytest.raises(ArchiveError, match=r"a\.dat\.gz: damaged or cut short"):
+    with pytest.raises(ContainerError, match=r"a\.dat\.gz: damaged or cut short"):
         read_file(path)
 
 

@@ -424,7 +424,7 @@ def test_a_batch_that_cannot_be_fitted_leaves_out_the_star_to_blame(monkeypatch,
     fit = batches.fit_batch
 
     def fit_unless_star_4(summaries, *arguments):
-        if any(summary.freedom == 120 + 3 * 4 - 1 for summary in summaries):
+        if any(summary.degrees_of_freedom == 120 + 3 * 4 - 1 for summary in summaries):
             raise np.linalg.LinAlgError("Matrix is not positive definite")
         return fit(summaries, *arguments)
 

@@ -100,7 +100,9 @@ def test_posterior_is_the_dense_one_with_a_free_mean():
 
     prior = variance * expsine2(grid, grid, length_scale) + free_mean
     spread = np.sqrt(np.diag(prior - cross @ np.linalg.solve(covariance, cross.T)))
-    posterior = posterior._replace(nodes=posterior.nodes[4:5] * 2, freedom=np.array([10**9]))
+    posterior = posterior._replace(
+        nodes=posterior.nodes[4:5] * 2, degrees_of_freedom=np.array([10**9])
+    )
     drawn = gp.draw_coefficients(posterior, 0, 4000, np.random.default_rng(0)) @ harmonics.T
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.08)
 

@@ -8,13 +8,13 @@ from metalyra.core.tables import write_table
 from metalyra.predict.cards import make_card, read_card, write_card
 from metalyra.predict.networks import predict_metallicities
 from metalyra.predict.prediction import check_fit, judge_predictions, predict_stars
-from metalyra.predict.training_range import measure_domain
+from metalyra.predict.training_range import measure_training_range
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS
-from metalyra.train.development import TRAINING_SET
 from metalyra.train.ensembles import save_network
 from metalyra.train.evaluation import evaluate
 from metalyra.train.networks import KINDS, build_network, reads_any_length
 from metalyra.train.sequences import PADDING, sequence_shape
+from metalyra.train.training_set import TRAINING_SET
 from tests.predict.test_training_range import draw_fits
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -167,7 +167,7 @@ def make_model(directory, members: int = 1, **about):
         members=range(members),
         provenance={},
         out_of_fold=out_of_fold,
-        domain=measure_domain(draw_stars(2000)[0]),
+        domain=measure_training_range(draw_stars(2000)[0]),
         **about,
     )
     write_card(card, directory / "card.json")

@@ -15,7 +15,6 @@ from metalyra.predict.networks import predict_metallicities
 from metalyra.predict.prediction import quality_cuts
 from metalyra.predict.published import convert_published_model
 from metalyra.predict.uncertainty import LEVELS
-from metalyra.train.development import read_training_set
 from metalyra.train.networks import complete_network
 from metalyra.train.published import (
     load_published_network,
@@ -24,6 +23,7 @@ from metalyra.train.published import (
     read_weights,
 )
 from metalyra.train.sequences import make_sequences
+from metalyra.train.training_set import read_training_set
 from tests.papers import DEKANY_GREBEL_2022
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from metalyra.predict.training_range import (
     RAREST,
     fit_shapes,
     judge_stars,
-    measure_domain,
+    measure_training_range,
 )
 from metalyra.train.selection import apply_cuts
 
@@ -33,7 +33,7 @@ def draw_fits(number: int, seed: int = 1) -> pd.DataFrame:
 
 
 TRAINING = draw_fits(2000)
-DOMAIN = measure_domain(TRAINING)
+DOMAIN = measure_training_range(TRAINING)
 
 
 def test_ranges_and_quality_are_those_of_the_training_set():
@@ -104,6 +104,6 @@ def test_a_card_of_another_version_is_named():
 
 def test_too_few_stars_make_no_population():
     assert fit_shapes(draw_fits(49)) is None
-    judged = judge_stars(draw_fits(5), measure_domain(draw_fits(49)))
+    judged = judge_stars(draw_fits(5), measure_training_range(draw_fits(49)))
     assert not judged.unlike.any()
     assert np.isnan(judged.distance).all()

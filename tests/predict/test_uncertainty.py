@@ -4,8 +4,8 @@ import pytest
 from metalyra.predict.uncertainty import (
     BOUNDS,
     ERROR_PARTS,
-    calibrate,
     estimate_errors,
+    fit_error_model,
     measure_coverage,
     normal_bounds,
     total_errors,
@@ -21,17 +21,17 @@ def draw_residuals(number: int, seed: int, heavy: bool = False):
 
 
 def test_the_error_of_a_star_follows_from_its_spread():
-    calibration = calibrate(*draw_residuals(20_000, 1))
-    assert calibration.floor == pytest.approx(0.1, rel=0.03)
-    assert calibration.factor == pytest.approx(2, rel=0.03)
-    assert calibration.quantiles == pytest.approx((0.9945, 1.96), rel=0.03)
+    error_model = fit_error_model(*draw_residuals(20_000, 1))
+    assert error_model.floor == pytest.approx(0.1, rel=0.03)
+    assert error_model.factor == pytest.approx(2, rel=0.03)
+    assert error_model.quantiles == pytest.approx((0.9945, 1.96), rel=0.03)
 
 
 @pytest.mark.parametrize("heavy", [False, True])
 def test_intervals_hold_their_share_of_new_stars(heavy):
-    calibration = calibrate(*draw_residuals(4000, 2, heavy))
+    error_model = fit_error_model(*draw_residuals(4000, 2, heavy))
     residuals, spread = draw_residuals(20_000, 3, heavy)
-    errors, half_widths = estimate_errors(calibration, spread)
+    errors, half_widths = estimate_errors(error_model, spread)
     coverage = measure_coverage(residuals, half_widths)
     assert coverage["0.68"] == pytest.approx(0.68, abs=0.02)
     assert coverage["0.95"] == pytest.approx(0.95, abs=0.015)
@@ -41,24 +41,24 @@ def test_intervals_hold_their_share_of_new_stars(heavy):
 
 def test_without_spread_all_stars_have_the_same_error():
     residuals, _ = draw_residuals(500, 4)
-    calibration = calibrate(residuals, np.zeros(500))
-    errors, half_widths = estimate_errors(calibration, np.zeros(500))
+    error_model = fit_error_model(residuals, np.zeros(500))
+    errors, half_widths = estimate_errors(error_model, np.zeros(500))
     assert np.ptp(errors) == 0
     assert measure_coverage(residuals, half_widths)["0.95"] == pytest.approx(0.95, abs=0.005)
 
 
 def test_too_few_stars_are_refused():
-    calibrate(*draw_residuals(19, 5))
+    fit_error_model(*draw_residuals(19, 5))
     with pytest.raises(ValueError, match="19 are needed"):
-        calibrate(*draw_residuals(18, 5))
+        fit_error_model(*draw_residuals(18, 5))
 
 
 def test_the_total_error_is_that_of_its_parts_and_bounds_hold_their_share():
-    calibration = calibrate(*draw_residuals(4000, 6))
+    error_model = fit_error_model(*draw_residuals(4000, 6))
     residuals, spread = draw_residuals(20_000, 7)
     about_relation = 0.14 * np.random.default_rng(8).standard_normal(20_000)
     feh = np.full(20_000, -1.5)
-    table = total_errors(feh, calibration, spread, 0.14)
+    table = total_errors(feh, error_model, spread, 0.14)
     parts = table[[*ERROR_PARTS]].to_numpy()
     np.testing.assert_allclose(table["feh_err"], np.sqrt((parts**2).sum(axis=1)), rtol=1e-9)
     truth = feh - residuals + about_relation
@@ -68,9 +68,9 @@ def test_the_total_error_is_that_of_its_parts_and_bounds_hold_their_share():
 
 
 def test_what_is_not_known_of_an_error_is_not_made_up():
-    calibration = calibrate(draw_residuals(500, 9)[0], np.zeros(500))
+    error_model = fit_error_model(draw_residuals(500, 9)[0], np.zeros(500))
     feh = np.array([-1.0, -2.0])
-    alike = total_errors(feh, calibration, None)
+    alike = total_errors(feh, error_model, None)
     assert alike["feh_err_light_curve"].isna().all()
     assert alike["feh_err_relation"].isna().all()
     np.testing.assert_array_equal(alike["feh_err"], alike["feh_err_model"])

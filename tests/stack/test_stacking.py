@@ -22,10 +22,10 @@ from metalyra.stack.stacking import (
     train_stack_member,
     write_stack_member,
 )
-from metalyra.train.development import TRAINING_SET, make_development_set, select_training_set
 from metalyra.train.ensembles import save_network
 from metalyra.train.networks import build_network
 from metalyra.train.sequences import sequence_shape
+from metalyra.train.training_set import TRAINING_SET, make_training_set, select_training_set
 from tests.predict.test_training_range import draw_fits
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -68,7 +68,7 @@ def draw_stars(number: int, seed: int):
 def sample():
     fits, folded, feh = draw_stars(240, 1)
     labels = fits[["star_id", "status"]].assign(feh=feh, feh_err=0.1, relation="test")
-    return make_development_set(fits, labels, folds=3, seed=1), fits, folded
+    return make_training_set(fits, labels, folds=3, seed=1), fits, folded
 
 
 @pytest.fixture(scope="module")

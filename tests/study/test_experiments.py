@@ -7,8 +7,8 @@ import pytest
 from metalyra.predict.cards import make_card
 from metalyra.products.paper_tables import tabulate_experiment
 from metalyra.study.experiments import expand_experiment, merge_settings, name_models
-from metalyra.train.development import make_development_set
 from metalyra.train.ensembles import describe_training, measure_member, train_member
+from metalyra.train.training_set import make_training_set
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -121,7 +121,7 @@ def test_the_models_of_an_experiment_are_trained_and_compared():
     sequences = (feh[:, None, None] * np.ones((1, 8, 2))).astype(np.float32)
     stars = pd.DataFrame({"star_id": [f"s{star:02}" for star in range(60)], "status": "ok"})
     labels = stars.assign(feh=feh, feh_err=0.1, relation="muraveva2025")
-    development = make_development_set(stars.assign(period=0.5), labels, folds=2)
+    development = make_training_set(stars.assign(period=0.5), labels, folds=2)
     network = {"kind": "principal_components", "components": 1, "hidden": [4], "dropout": 0.0}
     experiment = {
         "shared": {"folds": 2, "network": network, "training": {"learning_rate": 0.03}},

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalyra.core.chunks import chunk_of
-from metalyra.core.containers import ArchiveError
+from metalyra.core.containers import ContainerError
 from metalyra.core.tables import read_table, read_tables
 from metalyra.surveys import LightCurve, SurveyError, ingest, survey
 from tests.core.test_containers import write_tar
@@ -151,7 +151,7 @@ def test_a_long_list_can_be_cut_to_the_stars_observed(tmp_path):
 def test_a_truncated_archive_is_an_error_and_leaves_nothing_half_done(tmp_path, star_file):
     path = light_curves(tmp_path, {f"{name}.dat": curve(int(name[-5:])) for name in IDS})
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ArchiveError, match=r"phot\.tar\.gz: damaged or cut short"):
+    with pytest.raises(ContainerError, match=r"phot\.tar\.gz: damaged or cut short"):
         ingest(OGLE, [star_file], [path], "I", tmp_path / "out", 2)
     assert [*(tmp_path / "out").iterdir()] == []
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from metalyra.predict.cards import make_card, write_card
-from metalyra.train.development import make_development_set
 from metalyra.train.ensembles import (
     describe_training,
     measure_member,
@@ -14,6 +13,7 @@ from metalyra.train.ensembles import (
     train_member,
 )
 from metalyra.train.evaluation import evaluate, measure_folds
+from metalyra.train.training_set import make_training_set
 from metalyra.train.training_settings import complete_training
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -36,7 +36,7 @@ def sample():
     stars = pd.DataFrame({"star_id": star_ids, "period": period, "status": "ok"})
     feh = -0.5 - 3 * (period - 0.4) + 0.5 * amplitude
     labels = stars[["star_id", "status"]].assign(feh=feh, feh_err=0.1, relation="test")
-    return make_development_set(stars, labels, folds=4, seed=1), star_ids, sequences
+    return make_training_set(stars, labels, folds=4, seed=1), star_ids, sequences
 
 
 @pytest.fixture(scope="module")

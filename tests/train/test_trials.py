@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from metalyra.train import trials
-from metalyra.train.development import make_development_set
 from metalyra.train.ensembles import train_member
 from metalyra.train.evaluation import measure_folds
 from metalyra.train.search import METRICS, best_changes, make_grid, next_round, plan_brackets
 from metalyra.train.training import DivergedError
+from metalyra.train.training_set import make_training_set
 from metalyra.train.trials import draw_search_folds, train_trial
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -27,7 +27,7 @@ def sample():
     curves = amplitude[:, None] * np.sin(2 * np.pi * np.arange(10) / 10)
     stars = pd.DataFrame({"star_id": [f"s{star:02}" for star in range(60)], "status": "ok"})
     labels = stars.assign(feh=amplitude - 2, feh_err=0.1, relation="test")
-    development = make_development_set(stars.assign(period=0.5), labels, folds=3, seed=1)
+    development = make_training_set(stars.assign(period=0.5), labels, folds=3, seed=1)
     return development, stars["star_id"].to_numpy(dtype=str), curves[:, :, None].astype(np.float32)
 
 

@@ -2,7 +2,7 @@
 
 from job import logged
 from metalyra.core import OK, read_table, read_tables, write_table
-from metalyra.train import make_development_set, make_sequences, select_stars, write_sequences
+from metalyra.train import make_sequences, make_training_set, select_stars, write_sequences
 
 with logged(snakemake):
     stars = read_table(snakemake.input.stars)
@@ -11,7 +11,7 @@ with logged(snakemake):
     if folds == "published":
         listed = stars[stars["archive_fold"].notna()]
         folds = dict(zip(listed["star_id"], listed["archive_fold"].astype(int), strict=True))
-    development = make_development_set(
+    development = make_training_set(
         fits,
         read_table(snakemake.input.labels),
         stars=stars,

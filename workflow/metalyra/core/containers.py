@@ -31,7 +31,7 @@ _DAMAGE = (
 )
 
 
-class ArchiveError(ValueError):
+class ContainerError(ValueError):
     """A file that cannot be read to its end; the message names it."""
 
 
@@ -87,7 +87,7 @@ def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
 
     Raises
     ------
-    ArchiveError
+    ContainerError
         If the archive itself is damaged or ends too early, after the members before the
         damage were given.
     FileNotFoundError
@@ -114,7 +114,7 @@ def list_members(path: Path) -> list[str]:
 
     Raises
     ------
-    ArchiveError
+    ContainerError
         If the file is damaged or ends too early.
     FileNotFoundError
         If there is nothing at `path`.
@@ -132,12 +132,12 @@ def read_file(path: Path, limit: int = 2**31) -> bytes:
 
     Raises
     ------
-    ArchiveError
+    ContainerError
         If it is damaged or larger than `limit` bytes.
     """
     member = _single_member(path, path.name, limit)
     if member.data is None:
-        raise ArchiveError(f"{path}: {member.problem}")
+        raise ContainerError(f"{path}: {member.problem}")
     return member.data
 
 
@@ -188,7 +188,7 @@ def _tar_members(path: Path, limit: int) -> Iterator[Member]:
                     last = repr(entry.name)
                 _check_end(stream, archive.offset)
         except _DAMAGE as error:
-            raise ArchiveError(
+            raise ContainerError(
                 f"{path}: damaged or cut short; the last member read is {last} ({error})"
             ) from error
 
@@ -224,7 +224,7 @@ def _open_zip(path: Path, stream: BufferedIOBase) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except _DAMAGE as error:
-        raise ArchiveError(f"{path}: damaged or cut short ({error})") from error
+        raise ContainerError(f"{path}: damaged or cut short ({error})") from error
 
 
 def _single_member(path: Path, name: str, limit: int) -> Member:

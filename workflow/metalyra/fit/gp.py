@@ -52,7 +52,7 @@ class Summary(NamedTuple):
         Mean magnitude of the points.
     weight
         Sum of the points' weights; their number where all count the same.
-    freedom
+    degrees_of_freedom
         Degrees of freedom that are left for the noise.
     """
 
@@ -62,7 +62,7 @@ class Summary(NamedTuple):
     harmonic_means: Floats
     mean: float
     weight: float
-    freedom: int
+    degrees_of_freedom: int
 
 
 class Regression(NamedTuple):
@@ -109,7 +109,7 @@ class Posterior(NamedTuple):
         True where the optimum was found to tolerance, of each kernel.
     harmonic_means : (b, 2 J)
         Means of the harmonics over the points.
-    weight, freedom : (b,)
+    weight, degrees_of_freedom : (b,)
         Sum of the points' weights, and degrees of freedom of the noise.
     """
 
@@ -120,7 +120,7 @@ class Posterior(NamedTuple):
     converged: Booleans
     harmonic_means: Floats
     weight: Floats
-    freedom: Indices
+    degrees_of_freedom: Indices
 
 
 def expsine2_weights(length_scale: Floats, harmonics: int) -> tuple[Floats, Floats]:
@@ -233,7 +233,7 @@ class _Batch:
         self.gram = np.stack([summary.gram for summary in summaries])
         self.projection = np.stack([summary.projection for summary in summaries])
         self.square = np.array([summary.square for summary in summaries])
-        self.freedom = np.array([summary.freedom for summary in summaries])
+        self.degrees_of_freedom = np.array([summary.degrees_of_freedom for summary in summaries])
         self.weight = np.array([summary.weight for summary in summaries])
         self.mean = np.array([summary.mean for summary in summaries])
         self.harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
@@ -247,8 +247,10 @@ class _Batch:
 
     def likelihood_of_constant(self) -> Floats:
         """Return the log likelihood (b,) of a constant magnitude: the limit of no variance."""
-        variance = self.square / self.freedom
-        value: Floats = -0.5 * self.freedom * (np.log(2 * np.pi * variance) + 1) + self.log_mean
+        variance = self.square / self.degrees_of_freedom
+        value: Floats = (
+            -0.5 * self.degrees_of_freedom * (np.log(2 * np.pi * variance) + 1) + self.log_mean
+        )
         return value
 
     def weigh(self, length_scale: Floats) -> tuple[Floats, Floats]:
@@ -281,7 +283,7 @@ class _Batch:
         quadratic = self.square[rows] - ratio * (projection * solution).sum(axis=1)
         quadratic = np.maximum(quadratic, 1e-12 * self.square[rows])
         log_determinant = 2 * np.log(_diagonals(factor)).sum(axis=1)
-        freedom = self.freedom[rows]
+        freedom = self.degrees_of_freedom[rows]
         value = -0.5 * (freedom * np.log(2 * np.pi * quadratic / freedom) + freedom)
         value += self.log_mean[rows] - 0.5 * log_determinant
         pull = ratio[:, None] * solution**2 * (freedom / quadratic)[:, None]
@@ -301,7 +303,7 @@ class _Batch:
         length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
         root, _ = self.weigh(length_scale)
         quadratic = self.square - ratio * (root * self.projection * solution).sum(axis=1)
-        noise = np.sqrt(np.maximum(quadratic, 1e-12 * self.square) / self.freedom)
+        noise = np.sqrt(np.maximum(quadratic, 1e-12 * self.square) / self.degrees_of_freedom)
         coefficients = ratio[:, None] * root * solution
         if not self.has_constant:
             mean = self.mean - (self.harmonic_means * coefficients).sum(axis=1)
@@ -525,7 +527,7 @@ def fit_batch(
         converged,
         batch.harmonic_means,
         batch.weight,
-        batch.freedom,
+        batch.degrees_of_freedom,
     )
 
 
@@ -581,7 +583,7 @@ def draw_coefficients(
         if len(posterior.nodes) == 1:
             drawn.append(node.coefficients[star] + offsets)
             continue
-        freedom = posterior.freedom[star]
+        freedom = posterior.degrees_of_freedom[star]
         scale = np.sqrt(freedom / rng.chisquare(freedom, size=end - start))
         offsets *= scale[:, None]
         means = rng.standard_normal(end - start) * scale * node.noise[star]

@@ -12,8 +12,8 @@ from .stack_cards import evaluate_stack as evaluate_stack
 from .stack_cards import make_stack_card as make_stack_card
 from .stacks import predict_published as predict_published
 from .training_range import fit_shapes as fit_shapes
-from .training_range import measure_domain as measure_domain
+from .training_range import measure_training_range as measure_training_range
 from .uncertainty import LEVELS as LEVELS
-from .uncertainty import calibrate as calibrate
+from .uncertainty import fit_error_model as fit_error_model
 from .uncertainty import half_width_name as half_width_name
 from .uncertainty import measure_coverage as measure_coverage

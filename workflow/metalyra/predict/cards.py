@@ -14,9 +14,9 @@ import metalyra
 from metalyra.core.tables import replace_when_complete
 from metalyra.predict.uncertainty import (
     LEVELS,
-    calibrate,
     estimate_errors,
     fewest_residuals,
+    fit_error_model,
     half_width_name,
     measure_coverage,
 )
@@ -58,7 +58,7 @@ def make_card(
         Predictions of all members for the folds they have not seen: see
         `metalyra.train.ensembles.train_member`.
     domain
-        Where the training set lies: see `metalyra.predict.training_range.measure_domain`.
+        Where the training set lies: see `metalyra.predict.training_range.measure_training_range`.
     member_metrics
         Of all members: see `metalyra.train.ensembles.measure_member`.
     pulsation_type
@@ -94,7 +94,7 @@ def make_card(
         "members": [int(member) for member in members],
         "provenance": dict(provenance),
         "domain": None if domain is None else dict(domain),
-        "calibration": None if out_of_fold is None else _calibrate_alike(out_of_fold),
+        "calibration": None if out_of_fold is None else _fit_alike(out_of_fold),
         "metrics": metrics,
         "versions": _network_versions(),
     }
@@ -141,8 +141,8 @@ def evaluate_ensemble(out_of_fold: pd.DataFrame) -> pd.DataFrame:
         others = residuals[~held_out]
         if len(others) < fewest_residuals():
             continue
-        calibration = calibrate(others, np.zeros(len(others)))
-        errors, half_widths = estimate_errors(calibration, np.zeros(held_out.sum()))
+        error_model = fit_error_model(others, np.zeros(len(others)))
+        errors, half_widths = estimate_errors(error_model, np.zeros(held_out.sum()))
         stars.loc[held_out, ["feh_predicted_err", *widths]] = np.column_stack([errors, half_widths])
     return stars
 
@@ -179,14 +179,14 @@ def _only_finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _calibrate_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
+def _fit_alike(out_of_fold: pd.DataFrame) -> dict[str, Any] | None:
     """Return one error for all stars; None where there are too few to learn it from."""
     stars = average_repeats(out_of_fold)
     if len(stars) < fewest_residuals():
         return None
     residuals = (stars["feh_predicted"] - stars["feh"]).to_numpy(dtype=float)
-    calibration = calibrate(residuals, np.zeros(len(residuals)))
-    return calibration._asdict() | {"quantiles": list(calibration.quantiles)}
+    error_model = fit_error_model(residuals, np.zeros(len(residuals)))
+    return error_model._asdict() | {"quantiles": list(error_model.quantiles)}
 
 
 def _measure_coverage(evaluated: pd.DataFrame) -> dict[str, float] | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from metalyra.core.statuses import CUT, OK, describe_status
 from metalyra.predict.stacks import predict_with_stack
 from metalyra.predict.training_range import QUALITY, Judgement, judge_stars
-from metalyra.predict.uncertainty import Calibration, total_errors
+from metalyra.predict.uncertainty import ErrorModel, total_errors
 from metalyra.train.selection import Cuts, apply_cuts
 from metalyra.train.sequences import make_sequences
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 from metalyra.predict.cards import read_card
 from metalyra.predict.networks import predict_metallicities
-from metalyra.train.development import find_unseen, read_training_set
+from metalyra.train.training_set import find_unseen, read_training_set
 
 
 def predict_stars(
@@ -97,11 +97,11 @@ def predict_stars(
     for row in np.flatnonzero(trained_on):
         feh[row] = members[row, unseen[row]].mean() if unseen[row].any() else np.nan
     known = card.get("calibration")
-    calibration = Calibration(**known | {"quantiles": tuple(known["quantiles"])}) if known else None
+    error_model = ErrorModel(**known | {"quantiles": tuple(known["quantiles"])}) if known else None
     values = pd.concat(
         [
             pd.DataFrame({"star_id": stars["star_id"].astype(str), "feh": feh}),
-            total_errors(feh, calibration, spread, relation_scatter),
+            total_errors(feh, error_model, spread, relation_scatter),
             pd.DataFrame({"feh_std": members.std(axis=1), "in_training": trained_on}),
             judge_predictions(stars, feh, card, cuts),
             predictions[columns],

@@ -9,10 +9,10 @@ import pandas as pd
 
 from metalyra.core.tables import write_table
 from metalyra.predict.cards import make_card, write_card
-from metalyra.train.development import TRAINING_SET
 from metalyra.train.ensembles import save_network
 from metalyra.train.published import load_published_network, read_architecture
 from metalyra.train.sequences import sequence_shape
+from metalyra.train.training_set import TRAINING_SET
 
 
 def convert_published_network(

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from metalyra.predict.cards import describe_use, library_versions, read_card
-from metalyra.predict.training_range import measure_domain
+from metalyra.predict.training_range import measure_training_range
 from metalyra.predict.uncertainty import (
     LEVELS,
-    calibrate,
     estimate_errors,
+    fit_error_model,
     half_width_name,
     measure_coverage,
 )
@@ -39,7 +39,7 @@ PUBLISHED_NOTE = (
 def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return the predictions of a stack for stars that its weights have not seen.
 
-    For each fold, weights (see `combine_folds`) and calibration are learnt on all others.
+    For each fold, weights (see `combine_folds`) and error model are learnt on all others.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     for number, combination in combine_folds(out_of_fold, names).items():
         held_out = fold == number
         predicted = combination(predictions)
-        calibration = calibrate((predicted - feh)[~held_out], spread[~held_out])
-        errors, half_widths = estimate_errors(calibration, spread[held_out])
+        error_model = fit_error_model((predicted - feh)[~held_out], spread[~held_out])
+        errors, half_widths = estimate_errors(error_model, spread[held_out])
         values = np.column_stack([predicted[held_out], errors, half_widths])
         result.loc[held_out, ["feh_predicted", "feh_predicted_err", *widths]] = values
     return result
@@ -118,7 +118,7 @@ def make_stack_card(
     feh = out_of_fold["feh"].to_numpy(dtype=float)
     combination = combine(feh, out_of_fold[names].to_numpy(dtype=float))
     residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
-    calibration = calibrate(residuals, out_of_fold["spread"].to_numpy(dtype=float))
+    error_model = fit_error_model(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
     half_widths = evaluated[[half_width_name(level) for level in LEVELS]].to_numpy()
     return {
@@ -137,8 +137,8 @@ def make_stack_card(
                 for fold, own in combine_folds(out_of_fold, names).items()
             }
         },
-        "calibration": calibration._asdict() | {"quantiles": list(calibration.quantiles)},
-        "domain": measure_domain(fits_of_stars(stars, fits)),
+        "calibration": error_model._asdict() | {"quantiles": list(error_model.quantiles)},
+        "domain": measure_training_range(fits_of_stars(stars, fits)),
         "provenance": {
             "kind": "trained",
             "weights": dict(weights or {}),

@@ -51,7 +51,7 @@ class Judgement(NamedTuple):
     unlike: Booleans
 
 
-def measure_domain(fits: pd.DataFrame) -> dict[str, Any]:
+def measure_training_range(fits: pd.DataFrame) -> dict[str, Any]:
     """Return what a model remembers of the stars it was trained on, as plain data.
 
     Parameters
@@ -127,7 +127,7 @@ def judge_stars(fits: pd.DataFrame, domain: Mapping[str, Any]) -> Judgement:
         The fits table of n stars. The errors of their shapes count: a shape that is
         poorly known is not unlike others.
     domain
-        Of `measure_domain`.
+        Of `measure_training_range`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ LEVELS = (0.68, 0.95)
 """Shares of the stars that the intervals shall hold."""
 
 
-class Calibration(NamedTuple):
+class ErrorModel(NamedTuple):
     """From a star's own spread to intervals around its prediction.
 
     Attributes
@@ -32,7 +32,7 @@ class Calibration(NamedTuple):
     quantiles: tuple[float, ...]
 
 
-def calibrate(residuals: Floats, spread: Floats) -> Calibration:
+def fit_error_model(residuals: Floats, spread: Floats) -> ErrorModel:
     """Learn the errors of predictions from those of held-out stars.
 
     The variance ``floor^2 + (factor spread)^2`` is the most likely one of Gaussian
@@ -67,7 +67,7 @@ def calibrate(residuals: Floats, spread: Floats) -> Calibration:
     floor, factor = float(np.exp(best[0])), float(np.exp(best[1])) / typical
     in_errors = np.sort(np.abs(residuals) / np.hypot(floor, factor * spread))
     ranks = [int(np.ceil(level * (len(residuals) + 1))) - 1 for level in LEVELS]
-    return Calibration(floor, factor, tuple(float(in_errors[rank]) for rank in ranks))
+    return ErrorModel(floor, factor, tuple(float(in_errors[rank]) for rank in ranks))
 
 
 def fewest_residuals() -> int:
@@ -75,7 +75,7 @@ def fewest_residuals() -> int:
     return math.ceil(round(max(LEVELS) / (1 - max(LEVELS)), 9))
 
 
-def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, Floats]:
+def estimate_errors(error_model: ErrorModel, spread: Floats) -> tuple[Floats, Floats]:
     """Return the standard error (dex) of each star, and half widths of its intervals.
 
     Returns
@@ -84,8 +84,8 @@ def estimate_errors(calibration: Calibration, spread: Floats) -> tuple[Floats, F
         Half widths of the 68 % intervals: the standard errors, if they were Gaussian.
     half_widths : array, shape (n, number of levels)
     """
-    errors = np.hypot(calibration.floor, calibration.factor * spread)
-    half_widths = errors[:, None] * np.array(calibration.quantiles)
+    errors = np.hypot(error_model.floor, error_model.factor * spread)
+    half_widths = errors[:, None] * np.array(error_model.quantiles)
     return half_widths[:, 0], half_widths
 
 
@@ -97,7 +97,7 @@ BOUNDS = tuple(f"feh_{side}_{100 * level:.0f}" for level in LEVELS for side in (
 
 
 def total_errors(
-    feh: Floats, calibration: Calibration | None, spread: Floats | None, relation: float = np.nan
+    feh: Floats, error_model: ErrorModel | None, spread: Floats | None, relation: float = np.nan
 ) -> pd.DataFrame:
     """Return the whole error of predicted metallicities, its parts and bounds.
 
@@ -105,11 +105,11 @@ def total_errors(
     ----------
     feh : array, shape (n,)
         Predicted [Fe/H] (dex).
-    calibration
+    error_model
         Of the model, with respect to the labels it has learnt; None if it has none, and
         then no error either.
     spread : array, shape (n,)
-        Of `calibrate`: what the noise of a light curve adds; None if the model cannot
+        Of `fit_error_model`: what the noise of a light curve adds; None if the model cannot
         tell, and then the part of the light curve is within that of the model.
     relation
         Scatter (dex) of spectroscopic metallicities about the relation of the labels; NaN
@@ -121,18 +121,18 @@ def total_errors(
         feh_err, `ERROR_PARTS` and `BOUNDS` (dex). feh_err is half of the 68 % interval.
     """
     columns = ("feh_err", *ERROR_PARTS, *BOUNDS)
-    if calibration is None:
+    if error_model is None:
         return pd.DataFrame(np.nan, index=range(len(feh)), columns=[*columns])
     known_spread = np.zeros(len(feh)) if spread is None else spread
-    _, half_widths = estimate_errors(calibration, known_spread)
+    _, half_widths = estimate_errors(error_model, known_spread)
     of_relation = 0.0 if np.isnan(relation) else relation
     in_deviations = norm.ppf((1 + np.array(LEVELS)) / 2)
     whole = np.hypot(half_widths, in_deviations / in_deviations[0] * of_relation)
-    scale = calibration.quantiles[0]
-    light_curve = scale * calibration.factor * known_spread
+    scale = error_model.quantiles[0]
+    light_curve = scale * error_model.factor * known_spread
     parts = (
         np.full(len(feh), np.nan) if spread is None else light_curve,
-        np.full(len(feh), scale * calibration.floor),
+        np.full(len(feh), scale * error_model.floor),
         np.full(len(feh), relation),
     )
     bounds = [feh + sign * whole[:, level] for level in range(len(LEVELS)) for sign in (-1.0, 1.0)]

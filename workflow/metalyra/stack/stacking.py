@@ -122,7 +122,7 @@ def train_stack_member(
     Parameters
     ----------
     development
-        Of `metalyra.train.development.make_development_set`; stars of fold -1 are left out.
+        Of `metalyra.train.training_set.make_training_set`; stars of fold -1 are left out.
     fits, folded
         Tables of all its stars.
     fold

@@ -66,7 +66,7 @@ def ingest(
     ------
     SurveyError
         If the survey does not have the band, or a star file is wrong.
-    ArchiveError
+    ContainerError
         If an archive of light curves is damaged or cut short.
     """
     survey.check_band(band)

@@ -1,6 +1,4 @@
 from .checkpoints import Checkpoint as Checkpoint
-from .development import make_development_set as make_development_set
-from .development import select_training_set as select_training_set
 from .ensembles import describe_training as describe_training
 from .ensembles import measure_member as measure_member
 from .ensembles import save_network as save_network
@@ -20,5 +18,7 @@ from .sequences import make_sequences as make_sequences
 from .sequences import read_sequences as read_sequences
 from .sequences import write_sequences as write_sequences
 from .training import make_deterministic as make_deterministic
+from .training_set import make_training_set as make_training_set
+from .training_set import select_training_set as select_training_set
 from .trials import train_trial as train_trial
 from .weights import make_weights as make_weights

@@ -14,10 +14,10 @@ import pandas as pd
 from metalyra.core.randomness import derive_seed, generator
 from metalyra.core.tables import replace_when_complete
 from metalyra.train.checkpoints import Checkpoint
-from metalyra.train.development import fold_columns, hold_out
 from metalyra.train.evaluation import evaluate, measure_predictions
 from metalyra.train.networks import build_network, set_scaling
 from metalyra.train.training import fit_network, make_deterministic
+from metalyra.train.training_set import fold_columns, hold_out
 from metalyra.train.training_settings import complete_training
 from metalyra.train.weights import make_weights
 
@@ -51,7 +51,7 @@ def train_member(
     Parameters
     ----------
     development
-        Of `metalyra.train.development.make_development_set`; stars of fold -1 are left out.
+        Of `metalyra.train.training_set.make_training_set`; stars of fold -1 are left out.
     star_ids : array of str, shape (n,)
         Stars that have a sequence, in any order.
     sequences : array, shape (n, steps, channels)

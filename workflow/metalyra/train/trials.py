@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from metalyra.train.checkpoints import Checkpoint
-from metalyra.train.development import assign_folds, fold_columns
 from metalyra.train.ensembles import train_member
 from metalyra.train.evaluation import measure_folds
 from metalyra.train.search import METRICS, apply_changes
 from metalyra.train.training import DivergedError
+from metalyra.train.training_set import assign_folds, fold_columns
 
 
 def train_trial(
@@ -95,7 +95,7 @@ def draw_search_folds(development: pd.DataFrame, folds: int, seed: int) -> pd.Da
     Parameters
     ----------
     development
-        Of `metalyra.train.development.make_development_set`. Of its folds it matters only which
+        Of `metalyra.train.training_set.make_training_set`. Of its folds it matters only which
         stars have one.
     folds
         Number of folds.

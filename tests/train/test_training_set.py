@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.train.development import (
+from metalyra.train.training_set import (
     assign_folds,
     fold_columns,
     hold_out,
-    make_development_set,
+    make_training_set,
     select_training_set,
 )
 
@@ -53,7 +53,7 @@ def matched():
 
 
 def test_labels_come_through_the_match(fits, labels, matched):
-    development = make_development_set(fits, labels, matched=matched, folds=5)
+    development = make_training_set(fits, labels, matched=matched, folds=5)
     assert development["star_id"].tolist() == fits["star_id"].tolist()
     assert (development["status"] == "ok").all()
     assert development["feh"].tolist() == labels["feh"][::-1].tolist()
@@ -62,7 +62,7 @@ def test_labels_come_through_the_match(fits, labels, matched):
 
 def test_without_a_match_labels_are_the_samples_own(fits, labels):
     labels = labels.assign(star_id=fits["star_id"])
-    development = make_development_set(fits, labels, folds=5)
+    development = make_training_set(fits, labels, folds=5)
     assert development["feh"].tolist() == labels["feh"].tolist()
 
 
@@ -74,7 +74,7 @@ def test_the_first_failure_is_the_status(fits, labels, matched):
     fits.loc[3, ["snr", "amplitude"]] = 10, 2.0
     fits.loc[4, "amplitude"] = np.nan
     cuts = {"amplitude": [None, 1.4], "snr": [30, None]}
-    development = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5)
+    development = make_training_set(fits, labels, matched=matched, cuts=cuts, folds=5)
     assert development["status"].tolist()[:7] == [
         "too_few_epochs",
         "ambiguous_match",
@@ -91,13 +91,13 @@ def test_the_first_failure_is_the_status(fits, labels, matched):
 
 
 def test_stars_without_a_row_in_the_match_or_the_labels_have_no_match(fits, labels, matched):
-    development = make_development_set(fits, labels[:-1], matched=matched[:-1], folds=5)
+    development = make_training_set(fits, labels[:-1], matched=matched[:-1], folds=5)
     assert development["status"].tolist() == ["no_match", *["ok"] * 58, "no_match"]
 
 
 def test_bounds_are_inclusive(fits, labels, matched):
     labels["feh"] = np.linspace(-2.0, -1.0, 60)
-    development = make_development_set(
+    development = make_training_set(
         fits, labels, matched=matched, cuts={"feh": [-2.0, -1.0]}, folds=5
     )
     assert (development["status"] == "ok").all()
@@ -105,17 +105,17 @@ def test_bounds_are_inclusive(fits, labels, matched):
 
 def test_an_unknown_cut_is_named(fits, labels, matched):
     with pytest.raises(ValueError, match=r"'colour'.*amplitude.*snr"):
-        make_development_set(fits, labels, matched=matched, cuts={"colour": [0, 1]})
+        make_training_set(fits, labels, matched=matched, cuts={"colour": [0, 1]})
 
 
 def test_no_weights_are_learnt_before_the_folds_are_held_out(fits, labels, matched):
-    assert "weight" not in make_development_set(fits, labels, matched=matched, folds=5)
+    assert "weight" not in make_training_set(fits, labels, matched=matched, folds=5)
 
 
 def test_a_label_is_cut_and_weighted_by_its_error_in_a_training(fits, labels, matched):
     labels["training_err"] = labels["feh_err"] / 2
     cuts = {"feh_err": [None, 0.05]}
-    development = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5)
+    development = make_training_set(fits, labels, matched=matched, cuts=cuts, folds=5)
     expected = labels["training_err"].to_numpy()[::-1]
     np.testing.assert_array_equal(development["feh_err"], expected)
     assert ((development["status"] == "ok") == (expected <= 0.05)).all()
@@ -133,20 +133,20 @@ def test_cuts_may_use_columns_of_the_star_list(fits, labels, matched):
     stars.loc[0, "archive_parallax"] = np.nan
     options = {"stars": stars, "matched": matched, "folds": 5}
     cuts = {"archive_parallax": [20, None]}
-    development = make_development_set(fits, labels, cuts=cuts, **options)
+    development = make_training_set(fits, labels, cuts=cuts, **options)
     inside = fits["star_id"].map(stars.set_index("star_id")["archive_parallax"]) >= 20
     assert ((development["status"] == "ok") == inside).all()
     assert set(development["status"]) == {"ok", "cut:archive_parallax"}
     assert development["period"].tolist() == fits["period"].tolist()
     with pytest.raises(ValueError, match=r"known are amplitude, archive_parallax, archive_type"):
-        make_development_set(fits, labels, cuts={"archive_colour": [0, 1]}, **options)
+        make_training_set(fits, labels, cuts={"archive_colour": [0, 1]}, **options)
     with pytest.raises(ValueError, match="'archive_type': the column does not hold numbers"):
-        make_development_set(fits, labels, cuts={"archive_type": [0, 1]}, **options)
+        make_training_set(fits, labels, cuts={"archive_type": [0, 1]}, **options)
 
 
 def test_the_training_set_is_that_of_the_folds(fits, labels, matched):
     cuts = {"snr": [60, None]}
-    table = make_development_set(fits, labels, matched=matched, cuts=cuts, folds=5, repeats=2)
+    table = make_training_set(fits, labels, matched=matched, cuts=cuts, folds=5, repeats=2)
     trained = select_training_set(table.sample(frac=1, random_state=1))
     assert list(trained) == ["star_id", "fold", "fold_2"]
     assert trained["star_id"].tolist() == sorted(table.loc[table["status"] == "ok", "star_id"])
@@ -155,8 +155,8 @@ def test_the_training_set_is_that_of_the_folds(fits, labels, matched):
 
 def test_the_order_of_the_rows_leaves_no_trace(fits, labels, matched):
     options = {"folds": 7, "seed": 3}
-    expected = make_development_set(fits, labels, matched=matched, **options)
-    shuffled = make_development_set(
+    expected = make_training_set(fits, labels, matched=matched, **options)
+    shuffled = make_training_set(
         fits.sample(frac=1, random_state=1),
         labels.sample(frac=1, random_state=2),
         matched=matched.sample(frac=1, random_state=3),
@@ -171,16 +171,14 @@ def test_the_order_of_the_rows_leaves_no_trace(fits, labels, matched):
 
 def test_published_folds_are_kept(fits, labels, matched):
     published = {f"g{star}": star % 3 for star in range(50)}
-    development = make_development_set(fits, labels, matched=matched, folds=published)
+    development = make_training_set(fits, labels, matched=matched, folds=published)
     assert development["fold"].tolist() == [star % 3 for star in range(50)] + [-1] * 10
 
 
 def test_each_repeat_splits_the_stars_anew(fits, labels, matched):
-    once = make_development_set(fits, labels, matched=matched, folds=5, seed=1)
+    once = make_training_set(fits, labels, matched=matched, folds=5, seed=1)
     cuts = {"snr": [60, None]}
-    table = make_development_set(
-        fits, labels, matched=matched, cuts=cuts, folds=5, repeats=3, seed=1
-    )
+    table = make_training_set(fits, labels, matched=matched, cuts=cuts, folds=5, repeats=3, seed=1)
     columns = fold_columns(table)
     assert columns == ["fold", "fold_2", "fold_3"]
     assert fold_columns(once) == ["fold"]
@@ -198,7 +196,7 @@ def test_each_repeat_splits_the_stars_anew(fits, labels, matched):
 
 def test_the_first_repeat_is_the_cross_validation_without_repeats(fits, labels, matched):
     once, thrice = (
-        make_development_set(fits, labels, matched=matched, folds=5, repeats=repeats, seed=1)
+        make_training_set(fits, labels, matched=matched, folds=5, repeats=repeats, seed=1)
         for repeats in (1, 3)
     )
     pd.testing.assert_frame_equal(thrice[once.columns], once)
@@ -206,7 +204,7 @@ def test_the_first_repeat_is_the_cross_validation_without_repeats(fits, labels, 
 
 def test_published_folds_cannot_be_repeated(fits, labels, matched):
     with pytest.raises(ValueError, match="published folds cannot be repeated"):
-        make_development_set(fits, labels, matched=matched, folds={"g1": 0}, repeats=2)
+        make_training_set(fits, labels, matched=matched, folds={"g1": 0}, repeats=2)
 
 
 def test_folds_are_stratified_by_metallicity():
@@ -223,4 +221,4 @@ def test_folds_are_stratified_by_metallicity():
 
 def test_folds_need_stars(fits, labels, matched):
     with pytest.raises(ValueError, match="60 usable stars cannot be split into 31 folds"):
-        make_development_set(fits, labels, matched=matched, folds=31)
+        make_training_set(fits, labels, matched=matched, folds=31)

@@ -15,7 +15,7 @@ LABELS = ("feh", "feh_err", "relation")
 """Columns of the labels table that a development set carries."""
 
 
-def make_development_set(
+def make_training_set(
     fits: pd.DataFrame,
     labels: pd.DataFrame,
     *,
