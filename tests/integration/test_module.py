@@ -44,7 +44,7 @@ def test_the_target_is_that_of_the_workflow_and_it_gets_what_it_needs(project):
         read_table(project.path(f"results/{study}/fits/ogle_i/0.parquet"))
         for study in ("small", "other")
     )
-    assert (small["status"] == "ok").sum() > 20
+    assert (small["status"] == "ok").sum() > 5
     assert not small["period"].equals(other["period"])
     assert "Nothing to be done" in project.run(*SNAKEFILE)
 

@@ -38,9 +38,9 @@ for sample, settings in config["samples"].items():
             contents=folder_contents(sample),
         output:
             stars=f"<results>/stars/{sample}.parquet",
-            # The folded curves have the magnitudes that are fitted; to read these again takes a
-            # small part of the time of the fits that would need them.
-            light_curves=temp(chunk_files("light_curves", sample)),
+            # Not temporary, although the folded curves have the magnitudes too: a fit that is
+            # repeated would read the archive again, and with it all that follows the star list.
+            light_curves=chunk_files("light_curves", sample),
         log:
             f"<logs>/ingest/{sample}.log",
         benchmark:
