@@ -441,35 +441,16 @@ def final_targets():
     """Return everything that a study makes."""
     if "output" in config:
         return [config["output"]]
-    estimated, trained = samples_with_metallicities(), usual_models()
-    networks = [model for model in trained if model in network_models()]
     targets = expand(
         "<results>/catalogue/metallicities.{suffix}", suffix=["parquet", "vot", "fits", "csv"]
     )
-    targets += ["<results>/ledger.csv", "<results>/figures/metallicities.png"]
+    targets.append("<results>/ledger.csv")
     targets += expand("<results>/tables/{table}.csv", table=config["tables"])
     targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
-    targets += expand("<results>/figures/sky_maps/{sky_map}.png", sky_map=config["sky_maps"])
-    targets += expand("<results>/figures/light_curves/{sample}.png", sample=config["samples"])
     targets += expand("<results>/tables/match/{sample}.csv", sample=matched_samples())
-    targets += expand("<results>/figures/match/{sample}.png", sample=matched_samples())
-    targets += expand("<results>/figures/bailey/{sample}.png", sample=estimated)
-    targets += expand("<results>/figures/out_of_fold/{model}.png", model=trained)
-    targets += expand("<results>/figures/out_of_fold_histogram/{model}.png", model=trained)
-    targets += expand("<results>/figures/weights/{model}.png", model=networks)
-    targets += expand("<results>/figures/learning_curves/{model}.png", model=networks)
-    targets += expand(
-        "<results>/figures/archive/{sample}.png", sample=config["archive_comparisons"]
-    )
-    targets += expand(
-        "<results>/figures/calibration/{calibration}_{type}.png",
-        calibration=config["calibrate"],
-        type=["RRab", "RRc"],
-    )
+    targets += figure_targets()
     searches = [name for name, search in config["searches"].items() if not search["optional"]]
     targets += expand("<results>/searches/{search}/best.yaml", search=searches)
-    targets += expand("<results>/figures/searches/{search}.png", search=searches)
     if "simulate" in config:
         targets.append("<results>/tables/recovery.csv")
-        targets += expand("<results>/figures/recovery/{sample}.png", sample=estimated)
     return targets

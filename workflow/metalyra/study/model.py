@@ -26,6 +26,7 @@ from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
+from metalyra.products.figures.drawing import declared_figures
 from metalyra.study.fields import (
     Band,
     Bounds,
@@ -60,6 +61,7 @@ RelationName = Annotated[
 # Types made of what is registered are for pydantic alone.
 if TYPE_CHECKING:
     Alignment: TypeAlias = str
+    FigureName: TypeAlias = str
     Kernel: TypeAlias = str
     Metric: TypeAlias = str
     SurveyName: TypeAlias = str
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
 else:
     Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
     SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
+    FigureName = one_of(declared_figures())
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -688,6 +691,10 @@ class Configuration(Part):
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    figures: list[FigureName] | None = Field(
+        None,
+        description="Figures to draw, by name, of all that the study has. When null, all.",
     )
     stars: Text = absent(
         "Your own stars (CSV; columns star_id and period, optionally ra and dec in degrees)."
