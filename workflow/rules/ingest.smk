@@ -5,6 +5,8 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
 """
 
+from metalyra.surveys import SURVEYS
+
 # The number of chunks is the sample's own, so that each sample has a rule of its own.
 for sample, settings in config["samples"].items():
 
@@ -35,10 +37,7 @@ for sample, settings in config["samples"].items():
             band=settings["band"],
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required="match" not in settings and settings["phases"] == "measured",
-            # The releases of one archive are read by one module.
-            library=fingerprint(
-                "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"
-            ),
+            library=fingerprint("ingest.py", SURVEYS.module_of(settings["survey"])),
         message:
             f"Reading the stars and light curves of {sample}"
         script:
