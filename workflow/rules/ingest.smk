@@ -6,6 +6,7 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
 """
 
 from metalyra.study import identify
+from metalyra.surveys import SURVEYS
 
 
 def given_files(sample):
