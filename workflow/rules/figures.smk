@@ -148,6 +148,8 @@ for figure in declared_figures().values():
             f"{figure_path(figure)}.log".replace("<results>", "<logs>"),
         benchmark:
             f"{figure_path(figure)}.tsv".replace("<results>", "<benchmarks>")
+        wildcard_constraints:
+            type="RRab|RRc",
         conda:
             "../../envs/catalogue.yaml"
         threads: 1
