@@ -27,6 +27,7 @@ from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
+from metalyra.products.paper_tables.layouts import LAYOUTS
 from metalyra.study.fields import (
     Band,
     Bounds,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     Alignment: TypeAlias = str
     FigureName: TypeAlias = str
     Kernel: TypeAlias = str
+    LayoutName: TypeAlias = str
     Metric: TypeAlias = str
     SurveyName: TypeAlias = str
     Variant: TypeAlias = str
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 else:
     Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
     SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
-    FigureName = one_of(declared_figures())
+    FigureName, LayoutName = one_of(declared_figures()), one_of(LAYOUTS)
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -602,6 +604,10 @@ class Table(Part):
 
     sample: Name = Field(description="The sample whose stars it lists.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    layout: LayoutName = absent(
+        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions and "
+        "dg22_table1 of labels."
+    )
 
 
 class SkyMap(Part):
