@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics
+from scipy.spatial.distance import jensenshannon
 
 from metalyra.core.metrics import (
     density_divergence,
@@ -43,6 +44,15 @@ def test_divergence_lies_between_0_and_1_bit():
     assert jensen_shannon_divergence(p, p[::-1]) == pytest.approx(1)
     half = jensen_shannon_divergence(np.array([1, 0]), np.array([1, 1]))
     assert half == pytest.approx(0.5 * np.log2(4 / 3) + 0.25 * np.log2(2 / 3) + 0.25)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_divergence_is_the_square_of_scipys_distance_and_never_negative(seed):
+    rng = np.random.default_rng(seed)
+    p, q = rng.random((2, 100))
+    expected = jensenshannon(p, q, base=2) ** 2
+    assert jensen_shannon_divergence(p, q) == pytest.approx(expected, rel=1e-12)
+    assert 0 <= jensen_shannon_divergence(p, p * (1 + 1e-12 * q)) < 1e-15
 
 
 def test_divergence_of_samples_grows_with_their_difference(predictions):

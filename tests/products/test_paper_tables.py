@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.products import paper_tables
+from metalyra.core.registry import UnknownNameError
 from metalyra.products.paper_tables import (
+    LAYOUTS,
+    choose_layout,
+    dekany_grebel_2022,
     read_cpu_time,
-    table1,
-    table5,
     tabulate_experiment,
     write_paper_table,
 )
+from metalyra.products.paper_tables.dekany_grebel_2022 import dg22_table1, dg22_table5
 
 NAN = float("nan")
 
@@ -62,7 +64,7 @@ def shuffle(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_table_5_has_the_papers_columns_and_the_rows_of_the_star_list():
-    table = table5(STARS, shuffle(FITS), shuffle(PREDICTIONS))
+    table = dg22_table5(STARS, shuffle(FITS), shuffle(PREDICTIONS))
     assert list(table) == [
         *("star_id", "ra", "dec", "feh", "feh_std", "mean_mag", "n_epochs"),
         *("period", "amplitude", "phase_coverage", "snr"),
@@ -73,7 +75,7 @@ def test_table_5_has_the_papers_columns_and_the_rows_of_the_star_list():
 
 
 def test_table_5_repeats_the_star_list_and_fills_its_gaps_from_the_fit():
-    table = table5(STARS, FITS, PREDICTIONS)
+    table = dg22_table5(STARS, FITS, PREDICTIONS)
     assert table["mean_mag"].tolist() == [14.657, 15.538, 15.538, FITS["mean_mag"][3]]
     assert table["snr"].tolist() == [78.5, 56.8, 56.8, FITS["snr"][3]]
     assert table["amplitude"][3] == FITS["amplitude"][3]
@@ -83,26 +85,26 @@ def test_table_5_repeats_the_star_list_and_fills_its_gaps_from_the_fit():
 
 def test_table_5_of_another_star_list_takes_everything_from_the_fit():
     stars = STARS.drop(columns=["archive_mean_mag", "archive_amplitude", "archive_snr"])
-    table = table5(stars, FITS, PREDICTIONS)
+    table = dg22_table5(stars, FITS, PREDICTIONS)
     for column in ("mean_mag", "amplitude", "snr"):
         np.testing.assert_array_equal(table[column], FITS[column])
 
 
 def test_a_star_outside_the_papers_cuts_is_not_in_the_table():
     doubtful = PREDICTIONS.assign(status=["cut:snr", "ok", "duplicate_id", "ok"])
-    table = table5(STARS, FITS, doubtful)
+    table = dg22_table5(STARS, FITS, doubtful)
     assert table["star_id"].tolist() == ["27", "27", "36"]
     assert table["feh"].notna().tolist() == [True, False, True]
 
 
 def test_a_value_that_the_paper_has_is_printed_whatever_we_think_of_the_star():
     doubtful = PREDICTIONS.assign(status=["unlike_training", "ok", "duplicate_id", "ok"])
-    assert table5(STARS, FITS, doubtful)["feh"][0] == PREDICTIONS["feh"][0]
+    assert dg22_table5(STARS, FITS, doubtful)["feh"][0] == PREDICTIONS["feh"][0]
 
 
 def test_table_1_holds_the_stars_within_its_cuts_in_order():
-    table = table1(STARS, shuffle(FITS), shuffle(LABELS))
-    assert list(table) == list(paper_tables.TABLE_1_COLUMNS)
+    table = dg22_table1(STARS, shuffle(FITS), shuffle(LABELS))
+    assert list(table) == list(dekany_grebel_2022.TABLE_1_COLUMNS)
     assert table["star_id"].tolist() == ["7", "27", "36"]
     assert (
         table["feh_err_light_curve"].tolist() == LABELS["feh_err_light_curve"][[0, 1, 3]].tolist()
@@ -116,26 +118,30 @@ def test_table_1_holds_the_stars_within_its_cuts_in_order():
 def test_the_cuts_of_table_1_include_their_limits(column, inside, outside):
     for value, stars in ((inside, ["7", "27", "36"]), (outside, ["27", "36"])):
         fits = FITS.assign(**{column: FITS[column].where(FITS["star_id"] != "7", value)})
-        assert table1(STARS, fits, LABELS)["star_id"].tolist() == stars
+        assert dg22_table1(STARS, fits, LABELS)["star_id"].tolist() == stars
 
 
 def test_other_cuts_are_data():
-    assert table1(STARS, FITS, LABELS, {"snr": (None, 60.0)})["star_id"].tolist() == ["27"]
-    assert len(table1(STARS, FITS, LABELS, {})) == 3
+    assert dg22_table1(STARS, FITS, LABELS, {"snr": (None, 60.0)})["star_id"].tolist() == ["27"]
+    assert len(dg22_table1(STARS, FITS, LABELS, {})) == 3
 
 
 def test_tables_are_written_with_fixed_decimals(tmp_path):
-    write_paper_table(table5(STARS, FITS, PREDICTIONS), tmp_path / "table5.csv")
+    write_paper_table(dg22_table5(STARS, FITS, PREDICTIONS), tmp_path / "table5.csv")
     lines = (tmp_path / "table5.csv").read_text().splitlines()
-    assert lines[0] == ",".join(paper_tables.TABLE_5_COLUMNS)
+    assert lines[0] == ",".join(dekany_grebel_2022.TABLE_5_COLUMNS)
     assert lines[1] == "7,256.363625,-34.564139,-1.2700,0.0700,14.657,117,0.643188,0.171,0.939,78.5"
     assert lines[3] == "27,256.744500,-34.985472,,,15.538,,0.440602,0.245,,56.8"
     assert lines[4].endswith("14.421,64,0.769114,0.157,0.933,82.2")
 
 
 def test_an_empty_table_keeps_its_header(tmp_path):
-    write_paper_table(table1(STARS, FITS, LABELS, {"snr": (1e9, None)}), tmp_path / "table1.csv")
-    assert (tmp_path / "table1.csv").read_text() == ",".join(paper_tables.TABLE_1_COLUMNS) + "\n"
+    write_paper_table(
+        dg22_table1(STARS, FITS, LABELS, {"snr": (1e9, None)}), tmp_path / "table1.csv"
+    )
+    assert (tmp_path / "table1.csv").read_text() == ",".join(
+        dekany_grebel_2022.TABLE_1_COLUMNS
+    ) + "\n"
 
 
 def experiment_card(training: float, validation: float, stars: int = 300) -> dict:
@@ -189,3 +195,16 @@ def test_a_metric_that_a_card_lacks_is_missing():
     assert math.isnan(table["wrmse_validation"][0])
     assert math.isnan(table["wrmse_training"][0])
     assert table["wmae_validation"][0] == pytest.approx(0.2)
+
+
+def test_a_layout_is_found_by_paper_and_table():
+    assert LAYOUTS["dg22_table1"] is dg22_table1
+    assert LAYOUTS["dg22_table5"] is dg22_table5
+    with pytest.raises(UnknownNameError, match="did you mean dg22_table5"):
+        LAYOUTS["dg22_table4"]
+
+
+def test_a_table_without_a_layout_is_laid_out_by_what_it_shows():
+    assert choose_layout({"sample": "a"}) == "dg22_table1"
+    assert choose_layout({"sample": "a", "model": "b"}) == "dg22_table5"
+    assert choose_layout({"sample": "a", "model": "b", "layout": "dg22_table1"}) == "dg22_table1"

@@ -11,7 +11,7 @@ A figure is a function of metalyra.products.figures, which says what it is of an
 import itertools
 import re
 
-from metalyra.products import declared_figures
+from metalyra.products import LAYOUTS, choose_layout, declared_figures
 
 SUBJECTS = {
     "study": ("", lambda: [{}]),
@@ -74,6 +74,11 @@ SETTINGS = {
     "search": "searches",
 }
 """The key of the configuration that says what something of a name is."""
+
+
+def layout_of_table(wildcards):
+    """Return the layout of the rule's paper table."""
+    return choose_layout(config["tables"][wildcards.table])
 
 
 def each(**names):
@@ -152,6 +157,8 @@ for figure in declared_figures().values():
             f"{figure_path(figure)}.log".replace("<results>", "<logs>"),
         benchmark:
             f"{figure_path(figure)}.tsv".replace("<results>", "<benchmarks>")
+        wildcard_constraints:
+            type="RRab|RRc",
         conda:
             "../../envs/catalogue.yaml"
         threads: 1
@@ -189,8 +196,10 @@ rule paper_table:
         mem_mb=4000,
         runtime=30,
     params:
-        product=lambda wildcards: config["tables"][wildcards.table],
-        library=fingerprint("paper_table.py"),
+        layout=layout_of_table,
+        library=lambda wildcards: fingerprint(
+            "paper_table.py", LAYOUTS.module_of(layout_of_table(wildcards))
+        ),
     message:
         "Writing {wildcards.table}"
     script:

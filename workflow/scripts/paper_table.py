@@ -2,11 +2,10 @@
 
 from job import logged
 from metalyra.core import read_table, read_tables
-from metalyra.products import table1, table5, write_paper_table
+from metalyra.products import LAYOUTS, write_paper_table
 
 with logged(snakemake):
-    make_table = table5 if "model" in snakemake.params.product else table1
-    table = make_table(
+    table = LAYOUTS[snakemake.params.layout](
         read_table(snakemake.input.stars),
         read_tables(snakemake.input.fits),
         read_tables(snakemake.input.metallicities),

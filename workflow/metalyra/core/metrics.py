@@ -1,6 +1,7 @@
 """How well metallicities are predicted, one number at a time."""
 
 import numpy as np
+from scipy.special import rel_entr
 from scipy.stats import gaussian_kde
 
 
@@ -58,11 +59,10 @@ def jensen_shannon_divergence(p: np.ndarray, q: np.ndarray) -> float:
     """
     p, q = p / np.sum(p), q / np.sum(q)
     middle = (p + q) / 2
-    terms = [
-        density[density > 0] * np.log2(density[density > 0] / middle[density > 0])
-        for density in (p, q)
-    ]
-    return float((terms[0].sum() + terms[1].sum()) / 2)
+    nats = (np.sum(rel_entr(p, middle)) + np.sum(rel_entr(q, middle))) / 2
+    # The square of scipy.spatial.distance.jensenshannon, which is NaN instead of 0 where
+    # rounding makes that of two equal distributions negative.
+    return max(float(nats / np.log(2)), 0.0)
 
 
 def density_divergence(true: np.ndarray, predicted: np.ndarray, points: int = 100) -> float:

@@ -13,8 +13,8 @@ from .figures.style import save_figure as save_figure
 from .ledger import StageTable as StageTable
 from .ledger import check_rows as check_rows
 from .ledger import make_ledger as make_ledger
-from .paper_tables import read_cpu_time as read_cpu_time
-from .paper_tables import table1 as table1
-from .paper_tables import table5 as table5
-from .paper_tables import tabulate_experiment as tabulate_experiment
-from .paper_tables import write_paper_table as write_paper_table
+from .paper_tables.experiments import read_cpu_time as read_cpu_time
+from .paper_tables.experiments import tabulate_experiment as tabulate_experiment
+from .paper_tables.layouts import LAYOUTS as LAYOUTS
+from .paper_tables.layouts import choose_layout as choose_layout
+from .paper_tables.writing import write_paper_table as write_paper_table

@@ -26,6 +26,7 @@ from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
+from metalyra.products.paper_tables.layouts import LAYOUTS
 from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     Alignment: TypeAlias = str
     FigureName: TypeAlias = str
     Kernel: TypeAlias = str
+    LayoutName: TypeAlias = str
     Metric: TypeAlias = str
     SurveyName: TypeAlias = str
     Variant: TypeAlias = str
@@ -84,7 +86,7 @@ else:
         Field(discriminator="kind", description="Kind of the regressor and its settings."),
     ]
 
-    FigureName = one_of(declared_figures())
+    FigureName, LayoutName = one_of(declared_figures()), one_of(LAYOUTS)
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -606,6 +608,10 @@ class Table(Part):
 
     sample: Name = Field(description="The sample whose stars it lists.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    layout: LayoutName = absent(
+        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions and "
+        "dg22_table1 of labels."
+    )
 
 
 class SkyMap(Part):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from corner import corner
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -28,6 +29,7 @@ _CONTENTS = (0.393, 0.865)  # of the 1 and 2 sigma ellipses of a normal distribu
 _BIN = 0.15  # standard deviations
 _MOST_BINS = 300
 _SMOOTHING = 1.0  # bins
+_OPACITIES = (0.0, 0.15, 0.45)  # beyond, between and within the contours
 _PANEL = 1.4  # inches
 _MARGIN = 1.0  # inches
 _PUBLISHED_COLOUR = "0.25"
@@ -163,6 +165,7 @@ def _add_posterior(
         fill_contours=True,
         hist_kwargs={"density": True},
         contour_kwargs={"linewidths": 0.9},
+        contourf_kwargs={"colors": [to_rgba(colour, opacity) for opacity in _OPACITIES]},
         fig=figure,
         quiet=True,
     )

@@ -1,13 +1,11 @@
-"""The tables of the papers, in their order and with the study's column names."""
+"""The tables of Dékány & Grebel (2022)."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
 from metalyra.core.statuses import CUT, restore_star_id
-from metalyra.core.tables import replace_when_complete
+from metalyra.products.paper_tables.layouts import layout
 
 TABLE_5_COLUMNS = (
     "star_id",
@@ -58,38 +56,10 @@ TABLE_1_CUTS: Cuts = {
 }
 """Smallest and largest value of the stars in Table 1, as its note gives them."""
 
-EXPERIMENT_METRICS = ("r2", "wrmse", "wmae", "rmse", "mae")
-"""Metrics in the order of Monti et al. (2024, Table A1; 2025, Table 1)."""
 
-DECIMALS: Mapping[str, int] = {
-    "ra": 6,
-    "dec": 6,
-    "feh": 4,
-    "feh_std": 4,
-    "feh_err_light_curve": 4,
-    "mean_mag": 3,
-    "period": 6,
-    "amplitude": 3,
-    "a1": 4,
-    "a2": 4,
-    "a3": 4,
-    "phi21": 4,
-    "phi31": 4,
-    "phase_coverage": 3,
-    "snr": 1,
-    **{
-        f"{metric}_{stars}": 4
-        for metric in EXPERIMENT_METRICS
-        for stars in ("training", "validation")
-    },
-    "cpu_time": 1,
-}
-"""Decimals in the written tables; one more for [Fe/H] than published, so that rounding
-twice does not move a value by a published digit."""
-
-
-def table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return Ks-band metallicities and light-curve attributes: Table 5 of the paper.
+@layout("dg22_table5")
+def dg22_table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return Ks-band metallicities and attributes: Table 5 of Dékány & Grebel (2022).
 
     Mean magnitude, amplitude and S/N are those of the star list where it has them, for
     they were measured on the full light curves and not on the released binned ones.
@@ -117,10 +87,11 @@ def table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -
     return rows.loc[~cut, list(TABLE_5_COLUMNS)].reset_index(drop=True)
 
 
-def table1(
+@layout("dg22_table1")
+def dg22_table1(
     stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame, cuts: Cuts = TABLE_1_CUTS
 ) -> pd.DataFrame:
-    """Return I-band parameters and metallicities: Table 1 of the paper.
+    """Return I-band parameters and metallicities: Table 1 of Dékány & Grebel (2022).
 
     Parameters
     ----------
@@ -144,67 +115,6 @@ def table1(
         if largest is not None:
             selected &= rows[column] <= largest
     return rows.loc[selected, list(TABLE_1_COLUMNS)].reset_index(drop=True)
-
-
-def tabulate_experiment(
-    combinations: Sequence[Mapping[str, str]],
-    cards: Sequence[Mapping[str, Any]],
-    cpu_times: Sequence[float],
-) -> pd.DataFrame:
-    """Return the table of an experiment, a model a row.
-
-    Parameters
-    ----------
-    combinations
-        Settings of the models by axis: see `metalyra.study.experiments.name_models`.
-    cards
-        Their cards, with metrics on the stars that the members were trained on and on
-        those that they were not.
-    cpu_times
-        What their training took (s), all members together.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A column for each axis; n_stars; each of `EXPERIMENT_METRICS` for training and
-        validation, the mean over the folds (dex; the first three weighted by the inverse
-        squared errors of the labels), NaN where a card has none; cpu_time (s).
-    """
-    rows = [
-        {
-            **combination,
-            "n_stars": card["provenance"]["n_stars"],
-            **{
-                f"{metric}_{stars}": folds["mean"].get(metric, float("nan"))
-                for metric in EXPERIMENT_METRICS
-                for stars, folds in (
-                    ("training", card["metrics"]["training"]),
-                    ("validation", card["metrics"]),
-                )
-            },
-        }
-        for combination, card in zip(combinations, cards, strict=True)
-    ]
-    return pd.DataFrame(rows).assign(cpu_time=list(cpu_times))
-
-
-def read_cpu_time(paths: Sequence[Path | str]) -> float:
-    """Return the CPU time (s) of several jobs together, from Snakemake's benchmarks."""
-    return float(sum(pd.read_csv(path, sep="\t")["cpu_time"].sum() for path in paths))
-
-
-def write_paper_table(table: pd.DataFrame, path: Path | str) -> None:
-    """Write a table as CSV with the decimals of `DECIMALS`, complete or not at all.
-
-    A missing value is an empty cell.
-    """
-    text = {
-        name: table[name].map(f"{{:.{decimals}f}}".format, na_action="ignore")
-        for name, decimals in DECIMALS.items()
-        if name in table
-    }
-    with replace_when_complete(Path(path)) as temporary:
-        table.assign(**text).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def _join(stars: pd.DataFrame, fits: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:

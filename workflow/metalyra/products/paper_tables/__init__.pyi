@@ -1,0 +1,9 @@
+from . import dekany_grebel_2022 as dekany_grebel_2022
+from .experiments import EXPERIMENT_METRICS as EXPERIMENT_METRICS
+from .experiments import read_cpu_time as read_cpu_time
+from .experiments import tabulate_experiment as tabulate_experiment
+from .layouts import LAYOUTS as LAYOUTS
+from .layouts import choose_layout as choose_layout
+from .layouts import layout as layout
+from .writing import DECIMALS as DECIMALS
+from .writing import write_paper_table as write_paper_table
