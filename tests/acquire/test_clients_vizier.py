@@ -15,7 +15,7 @@ from testbench.loopback import Faults
 ARCHIVES = read_archives()
 CATALOGUES = ARCHIVES["archives"]["vizier"]["products"]
 
-# astroquery leaves it to the garbage collector to close its connections.
+# A reply that is given up leaves it to the garbage collector to close its connection.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
