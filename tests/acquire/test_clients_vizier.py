@@ -15,12 +15,6 @@ from testbench.loopback import Faults
 ARCHIVES = read_archives()
 CATALOGUES = ARCHIVES["archives"]["vizier"]["products"]
 
-# A reply that is given up leaves it to the garbage collector to close its connection.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 
 @pytest.fixture(scope="module")
 def folder(mirror):
