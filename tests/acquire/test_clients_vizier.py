@@ -15,12 +15,6 @@ from testbench.loopback import Faults
 ARCHIVES = read_archives()
 CATALOGUES = ARCHIVES["archives"]["vizier"]["products"]
 
-# astroquery leaves it to the garbage collector to close its connections.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 
 @pytest.fixture(scope="module")
 def folder(mirror):

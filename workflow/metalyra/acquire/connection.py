@@ -13,7 +13,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -250,13 +250,15 @@ class WholeReplyAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, reply: requests.Response
     ) -> requests.Response:
         """Return the same reply with all of its body, as it was sent."""
-        body = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (the reply closes it)
-        while block := reply.raw.read(_BLOCK, decode_content=False):
-            body.write(block)
-        reply.raw.release_conn()
-        raise_for_transient_status(reply)
-        if reply.status_code == 200 and "text/html" in reply.headers.get("Content-Type", ""):
-            raise TransientError("a web page came instead of an answer")
+        with ExitStack() as stack:
+            body = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+            while block := reply.raw.read(_BLOCK, decode_content=False):
+                body.write(block)
+            reply.raw.release_conn()
+            raise_for_transient_status(reply)
+            if reply.status_code == 200 and "text/html" in reply.headers.get("Content-Type", ""):
+                raise TransientError("a web page came instead of an answer")
+            stack.pop_all()  # from here on the reply closes it
         body.seek(0)
         whole = HTTPResponse(
             body=body,
