@@ -19,7 +19,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
+import metalyra
 from metalyra.core import mark_job
+
+WORKFLOW = Path(__file__).resolve().parents[1]
+
+if WORKFLOW not in Path(metalyra.__file__).resolve().parents:
+    raise SystemExit(
+        f"MetaLyra: the job has found the library in {Path(metalyra.__file__).parent}, which is "
+        f"not that of this workflow, {WORKFLOW / 'metalyra'}; uninstall the other one "
+        "(pip uninstall metalyra) in the environment that the job runs in"
+    )
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
