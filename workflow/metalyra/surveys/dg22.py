@@ -163,7 +163,9 @@ def _read_development(path: Path) -> pd.DataFrame:
 def _with_archive_columns(stars: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Add the published values that a table has."""
     published = table[[name for name in _ARCHIVE_COLUMNS if name in table]]
-    numbers = published.apply(pd.to_numeric, errors="coerce").rename(columns=_ARCHIVE_COLUMNS)
+    numbers: pd.DataFrame = published.apply(pd.to_numeric, errors="coerce").rename(
+        columns=_ARCHIVE_COLUMNS
+    )
     return pd.concat([stars, numbers], axis="columns")
 
 

@@ -309,7 +309,8 @@ def _read_sources(path: Path, table: pd.DataFrame, release: Release) -> pd.DataF
 def _numbers(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Return those of the columns that a table has, in our names."""
     found = table[[name for name in columns if name in table]].rename(columns=columns)
-    return found.apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers: pd.DataFrame = found.apply(pd.to_numeric, errors="coerce").astype(float)
+    return numbers
 
 
 def _list_stars(path: Path, release: Release) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def read_calibrators(paths: Sequence[Path]) -> pd.DataFrame:
     table["keep"] = table["keep"] == 1
     table["blazhko"] = table["pulsation_type"].str.endswith(_BLAZHKO)
     table["pulsation_type"] = table["pulsation_type"].str.removesuffix(_BLAZHKO)
-    errors = [name for name in table if name.endswith("_err")]
+    errors = [name for name in table.columns if name.endswith("_err")]
     table[errors] = table[errors].replace(0.0, SMALLEST_ERROR)
     # A spectrum without photometry may be of a star that another table has photometry of.
     photometry = table.dropna(subset="star_id").drop_duplicates("name").set_index("name")
@@ -128,7 +128,7 @@ def read_light_curve_parameters(path: Path) -> pd.DataFrame:
     table = read_text(path, rows, names=names, sep=r"\s+")[["id", *_PARAMETERS]]
     parts = table.pop("id").str.extract(r"(b|blg|gd|lmc|smc)(\d+)")
     fields = parts[0].str.upper().replace("B", "BLG")
-    numbers = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers: pd.DataFrame = table.apply(pd.to_numeric, errors="coerce").astype(float)
     numbers.insert(0, "star_id", "OGLE-" + fields + "-RRLYR-" + parts[1])
     check_identifiers(path, numbers["star_id"])
     return numbers.rename(columns=_NUMBER_COLUMNS)

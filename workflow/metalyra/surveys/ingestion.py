@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import write_table
 from metalyra.surveys.formats.star_tables import check_stars
-from metalyra.surveys.interface import LightCurve, Survey
+from metalyra.surveys.interface import Survey
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def ingest(
                 continue
             seen[row] |= len(curve.table) > 0
             if ok[row]:
-                collection.add(chunk_of(curve.star_id, chunks), row, curve)
+                collection.add(chunk_of(curve.star_id, chunks), row, curve.table)
         for chunk in range(chunks):
             table = collection.take(chunk)
             table.insert(0, "star_id", stars["star_id"].to_numpy()[table.pop("row")])
@@ -116,9 +116,9 @@ class _Collection:
         self._waiting: list[list[NDArray[np.float64]]] = [[] for _ in range(chunks)]
         self._values = 0
 
-    def add(self, chunk: int, row: int, curve: LightCurve) -> None:
+    def add(self, chunk: int, row: int, curve: pd.DataFrame) -> None:
         """Take the light curve of the star in a row of the stars table."""
-        values = curve.table[[*self._columns]].to_numpy(dtype=float)
+        values = curve[[*self._columns]].to_numpy(dtype=float)
         self._waiting[chunk].append(np.insert(values, 0, row, axis=1))
         self._values += values.size
         if self._values > BUFFERED_VALUES:

@@ -155,7 +155,7 @@ def read_light_curves(
                     "OGLE-BLG-RRLYR-02950.dat, 02950.o4 or b02950.dat"
                 )
             other_band = {"I", "V"} & set(member.folders) - {band}
-            if star_id in wanted and not other_band:
+            if star_id is not None and star_id in wanted and not other_band:
                 yield _light_curve(star_id, member)
 
 

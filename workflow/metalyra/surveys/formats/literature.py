@@ -72,7 +72,7 @@ def read_metallicities(path: Path) -> pd.DataFrame:
     delimiter = "|" if "|" in text.partition("\n")[0] else ","
     table = read_text(path, text, sep=delimiter)
     table = table[[name for name in _COLUMNS if name in table]].rename(columns=_COLUMNS)
-    numbers = table.columns.difference(_TEXT)
+    numbers = table.columns.difference([*_TEXT])
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
     if "feh" not in table and "log_eps" in table:
         table["feh"] = table["log_eps"] - SOLAR_IRON

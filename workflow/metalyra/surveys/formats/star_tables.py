@@ -61,8 +61,9 @@ def to_sine_series(stars: pd.DataFrame) -> pd.DataFrame:
         if column not in stars:
             continue
         centres = {kind: windows[k] for kind, windows in WINDOW_CENTRES.items()}
-        centre = stars["pulsation_type"].map(centres).fillna(centres["RRab"]).astype(float)
-        converted[column] = wrap_around(stars[column].astype(float) + shift, centre)
+        centre = stars["pulsation_type"].map(centres).fillna(centres["RRab"])
+        phase = np.asarray(stars[column], dtype=np.float64) + shift
+        converted[column] = wrap_around(phase, np.asarray(centre, dtype=np.float64))
     return converted
 
 
@@ -117,7 +118,8 @@ def _make_unique(ids: pd.Series) -> pd.Series:
     """Call the second star ``ID`` ``ID#2``, or by the next number whose name is free."""
     taken = set(ids)
     unique = ids.copy()
-    for row, number in ids.groupby(ids).cumcount().loc[lambda count: count > 0].items():
+    repeated = ids.groupby(ids).cumcount().loc[lambda count: count > 0]
+    for row, number in zip(repeated.index, repeated, strict=True):
         number += 1
         while (name := f"{ids[row]}#{number}") in taken:
             number += 1

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,7 +174,7 @@ def fill_columns(stars: pd.DataFrame) -> pd.DataFrame:
     return filled
 
 
-def read_text(path: Path, text: str | bytes, **options: object) -> pd.DataFrame:
+def read_text(path: object, text: str | bytes, **options: Any) -> pd.DataFrame:
     """Read a text table with every cell as text, NaN where it is empty.
 
     Parameters
@@ -192,7 +193,7 @@ def read_text(path: Path, text: str | bytes, **options: object) -> pd.DataFrame:
     """
     content = text.decode("utf-8-sig", errors="replace") if isinstance(text, bytes) else text
     try:
-        table = pd.read_csv(
+        table: pd.DataFrame = pd.read_csv(
             io.StringIO(content), dtype=str, skipinitialspace=True, index_col=False, **options
         )
     except pd.errors.EmptyDataError:
@@ -209,5 +210,5 @@ def to_degrees(text: pd.Series, hours: bool = False) -> pd.Series:
     parts = text.str.strip().str.extract(r"^([+-]?)(\d+):(\d+):(\d+(?:\.\d*)?)$")
     sign = np.where(parts[0] == "-", -1.0, 1.0)
     whole, minutes, seconds = (pd.to_numeric(parts[i], errors="coerce") for i in (1, 2, 3))
-    degrees = sign * (whole + minutes / 60 + seconds / 3600)
+    degrees = (whole + minutes / 60 + seconds / 3600) * sign
     return degrees * 15 if hours else degrees

@@ -24,5 +24,5 @@ def to_heliocentric(mjd: ArrayLike, ra: ArrayLike, dec: ArrayLike) -> NDArray[np
     times = Time(mjd, format="mjd", scale="utc")
     earth, sun = (get_body_barycentric(body, times, "builtin") for body in ("earth", "sun"))
     direction = SkyCoord(ra, dec, unit="deg").cartesian
-    delay = ((earth - sun).dot(direction) / constants.c).to_value(units.day)
+    delay: NDArray[np.float64] = ((earth - sun).dot(direction) / constants.c).to_value(units.day)
     return mjd + 0.5 + delay

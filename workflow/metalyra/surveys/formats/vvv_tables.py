@@ -7,7 +7,7 @@ archives': those of vvvDetection and vvvSourceXDetectionBestMatch in the VSA's s
 (vsa.roe.ac.uk, VVVDR4), and those of ESO's query for a light curve in astroquery's documentation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -114,19 +114,19 @@ def _read_detections(
 
     def column(*names: str) -> Floats | None:
         name = next((name for name in names if name in table.column_names), None)
-        if name is not None and name not in found:
+        if name is None:
+            return None
+        if name not in found:
             found[name] = to_numbers(table[name])
-        return found.get(name)
+        return found[name]
 
     prefix = band.lower()
-    photometry = {
-        aperture: (
-            column(f"{prefix}apermag{aperture}", f"apermag{aperture}"),
-            column(f"{prefix}apermag{aperture}err", f"apermag{aperture}err"),
-        )
-        for aperture in APERTURES
-    }
-    photometry = {aperture: pair for aperture, pair in photometry.items() if pair[0] is not None}
+    photometry: dict[int, tuple[Floats, Floats | None]] = {}
+    for aperture in APERTURES:
+        mag = column(f"{prefix}apermag{aperture}", f"apermag{aperture}")
+        mag_err = column(f"{prefix}apermag{aperture}err", f"apermag{aperture}err")
+        if mag is not None:
+            photometry[aperture] = (mag, mag_err)
     if not photometry and (mag := column(f"{prefix}mag")) is not None:
         photometry = {1: (mag, column(f"{prefix}err", f"{prefix}mag_err"))}
     if not photometry:
@@ -136,18 +136,19 @@ def _read_detections(
         check_columns("its header", table.column_names, ["mjd"])
         places = wanted.reindex(ids)[["ra", "dec"]].to_numpy(dtype=float)
         # Without a position, the time is that of the Earth.
-        time = column("mjd") + 0.5
+        time = to_numbers(table["mjd"]) + 0.5
         known = np.isfinite(places).all(axis=1) & np.isfinite(time)
         time[known] = to_heliocentric(time[known] - 0.5, *places[known].T)
     good = np.isfinite(time)
-    for values, passes in (
+    cuts: tuple[tuple[Floats | None, Callable[[Floats], NDArray[np.bool_]]], ...] = (
         (column("filterid"), lambda value: value == _FILTER_IDS[band]),
         (column(f"{prefix}pperrbits", "pperrbits"), lambda value: value <= MAX_ERROR_BITS),
         (column("flag"), lambda value: value == 0),
         (column("modeldistsecs"), lambda value: value <= MAX_SEPARATION),
         (column(f"{prefix}class", "class"), lambda value: value >= MIN_CLASS),
         (column(f"{prefix}ell", "ell"), lambda value: value <= MAX_ELLIPTICITY),
-    ):
+    )
+    for values, passes in cuts:
         if values is not None:
             good &= passes(values)
     curves = [
