@@ -33,8 +33,7 @@ from metalyra.label import (
     select_features,
     summarise,
 )
-from metalyra.products import save_figure
-from metalyra.products.corner import corner
+from metalyra.products import corner_figure, save_figure
 from metalyra.surveys.ifeh import read_calibrators
 
 SEED = 42
@@ -126,7 +125,7 @@ def main() -> None:
             }
             marks = {"intercept": published[kind].intercept, **published[kind].coefficients}
             title = f"{kind}, {calibrators['star_id'].nunique()} stars"
-            save_figure(corner(draws, marks, title), figures / f"corner_{kind}.png")
+            save_figure(corner_figure(draws, marks, title), figures / f"corner_{kind}.png")
 
 
 if __name__ == "__main__":

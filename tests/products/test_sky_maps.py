@@ -6,9 +6,9 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalyra.products import sky_maps
-from metalyra.products.figures import save_figure
-from metalyra.products.sky_maps import SkyRegion, enclose, sky_map, unwrap_longitude
+from metalyra.products.figures import sky_maps
+from metalyra.products.figures.sky_maps import SkyRegion, enclose, sky_map, unwrap_longitude
+from metalyra.products.figures.style import save_figure
 
 REGIONS = Path(__file__).parents[2] / "resources/sky_regions.yaml"
 RNG = np.random.default_rng(5)

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 from metalyra.core.containers import stream_members
 from metalyra.surveys import SurveyError, check_stars, survey
+from metalyra.surveys.formats.gaia_epochs import read_epochs
 from metalyra.surveys.gaia import RELEASES, locate_source
-from metalyra.surveys.gaia_epochs import read_epochs
 from tests.core.test_containers import write_folder, write_zip
 from tests.surveys.test_serialisations import serialise
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.surveys.ifeh import (
     IFEH,
     SMALLEST_ERROR,
@@ -15,7 +16,6 @@ from metalyra.surveys.ifeh import (
     read_stars,
 )
 from metalyra.surveys.interface import SurveyError
-from metalyra.surveys.star_tables import check_stars
 
 TABLES = ("CHR_X_phot_single.dat", "LIT_hires_feh_1_X_phot.dat", "LIT_hires_feh_2_X_phot.dat")
 HEADER = (

@@ -1,7 +1,7 @@
 import pytest
 
 from metalyra.surveys import SurveyError
-from metalyra.surveys.literature import SOLAR_IRON, read_metallicities
+from metalyra.surveys.formats.literature import SOLAR_IRON, read_metallicities
 
 
 def write(tmp_path, text):

@@ -8,10 +8,10 @@ import pytest
 
 from metalyra.core.containers import stream_members
 from metalyra.surveys import Survey, survey
+from metalyra.surveys.formats.literature import read_metallicities
+from metalyra.surveys.formats.serialisations import read_tables
+from metalyra.surveys.formats.text_tables import parse_numbers, read_text
 from metalyra.surveys.ifeh import read_calibrators, read_light_curve_parameters
-from metalyra.surveys.literature import read_metallicities
-from metalyra.surveys.serialisations import read_tables
-from metalyra.surveys.text_tables import parse_numbers, read_text
 from metalyra.train.published import read_architecture, read_weights
 
 OGLE, GAIA, VVV, DG22, IFEH = map(survey, ("ogle", "gaia_dr3", "vvv", "dg22", "ifeh"))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from metalyra.core.statuses import STATUSES, restore_star_id
 from metalyra.surveys import SURVEYS, SurveyError, check_stars, survey
-from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
+from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
 
 
 def raw(**columns: list) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def test_the_cosine_series_becomes_the_sine_series(kind):
 
 def test_surveys_are_known_by_name():
     assert {name: survey(name).name for name in SURVEYS} == {name: name for name in SURVEYS}
-    with pytest.raises(SurveyError, match="unknown survey 'sdss'; known are ogle, gaia_dr2"):
+    with pytest.raises(SurveyError, match="unknown survey 'sdss'; known are dg22, gaia_dr2"):
         survey("sdss")
     with pytest.raises(SurveyError, match="'ogle' has no band 'G'; its bands: I, V"):
         survey("ogle").check_band("G")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from metalyra.surveys import SurveyError
-from metalyra.surveys.text_tables import (
+from metalyra.surveys.formats.text_tables import (
     check_columns,
     parse_numbers,
     read_star_list,

@@ -5,8 +5,8 @@ from astropy.table import Table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from metalyra.surveys import SurveyError, check_stars, survey
-from metalyra.surveys.time_scales import to_heliocentric
-from metalyra.surveys.vvv_tables import APERTURES, MAX_SEPARATION
+from metalyra.surveys.formats.time_scales import to_heliocentric
+from metalyra.surveys.formats.vvv_tables import APERTURES, MAX_SEPARATION
 from tests.core.test_containers import write_tar
 from tests.surveys.test_serialisations import serialise
 

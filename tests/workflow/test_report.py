@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
 STUDIES = ("config", "dg22", "dekany21", "monti24", "monti25")
 
-UNNAMED = ("sky_map", "paper_table")
+UNNAMED = ("sky_maps", "paper_table")
 """Captions that look a title up by the wildcard."""
 
 # The targets that Snakemake adds to every text of a report.
@@ -58,7 +58,7 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
         "{sample}": [
             {"sample": name}
             for name, sample in study["samples"].items()
-            if sample.get("match") or not caption.stem.startswith("match_")
+            if sample.get("match") or not caption.stem.startswith("match")
         ],
         "{model}": [{"model": name} for name in study.get("models", {})],
         "{search}": [{"search": name} for name in study.get("searches", {})],
@@ -104,7 +104,7 @@ def test_captions_say_where_a_metallicity_comes_from():
     study = read_study("dg22")
     report = ROOT / "workflow/report"
     for caption, wildcards, origin in (
-        ("sky_map", {"sky_map": "figure12"}, "that the ensemble dg22_ks predicts. Longitude"),
+        ("sky_maps", {"sky_map": "figure12"}, "that the ensemble dg22_ks predicts. Longitude"),
         ("paper_table", {"table": "table5"}, "predicted by the ensemble dg22_ks: Table 5"),
         ("paper_table", {"table": "table1"}, "by the relation dekany2021: Table 1"),
     ):

@@ -13,6 +13,7 @@ import yaml
 from snakemake.io import is_flagged
 
 from metalyra.core.fingerprints import find_module, fingerprint, trace_imports
+from metalyra.products import declared_figures
 from tests.workflow.parsing import ROOT, parse_workflow
 
 SURVEYS = sorted((ROOT / "workflow/metalyra/surveys").glob("*.py"))
@@ -135,6 +136,9 @@ def test_every_rule_runs_again_when_its_own_code_changes(rules):
             expected = {fingerprint(script)}
             if script == "ingest.py":
                 expected = {fingerprint(script, survey) for survey in surveys}
+            elif script == "figure.py":
+                figure = rule.name.removeprefix("figure_")
+                expected = {fingerprint(script, declared_figures()[figure].module)}
             if callable(rule.params.library):
                 # Of one model, which may have modules of its own besides.
                 assert inspect.getclosurevars(rule.params.library).nonlocals["script"] == script

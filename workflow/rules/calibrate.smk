@@ -3,14 +3,7 @@
 Input   tables of spectroscopic [Fe/H], and our fits of the same stars
 Output  <results>/calibration/<name>/relations.yaml     the relation, for `labels`
         <results>/calibration/<name>/*.csv, .parquet    coefficients, accuracy, features, draws
-        <results>/figures/calibration/<name>_<type>.png posterior of the coefficients
 """
-
-targets += expand(
-    "<results>/figures/calibration/{calibration}_{type}.png",
-    calibration=config["calibrate"],
-    type=["RRab", "RRc"],
-)
 
 
 rule calibrate:
@@ -59,35 +52,3 @@ rule calibrate:
         "Calibrating the relation {wildcards.calibration}"
     script:
         "../scripts/calibrate.py"
-
-
-rule calibration_figure:
-    input:
-        draws="<results>/calibration/{calibration}/draws.parquet",
-        relations=RELATIONS,
-    output:
-        report(
-            "<results>/figures/calibration/{calibration}_{type}.png",
-            caption="../report/calibration_figure.rst",
-            category="Calibration",
-            labels={"relation": "{calibration}", "product": "posterior, {type}"},
-        ),
-    log:
-        "<logs>/calibration_figure/{calibration}_{type}.log",
-    benchmark:
-        "<benchmarks>/calibration_figure/{calibration}_{type}.tsv"
-    wildcard_constraints:
-        type="RRab|RRc",
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        compare_with=lambda wildcards: config["calibrate"][wildcards.calibration]["compare_with"],
-        library=fingerprint("calibration_figure.py"),
-    message:
-        "Drawing the posterior of {wildcards.calibration}, {wildcards.type}"
-    script:
-        "../scripts/calibration_figure.py"

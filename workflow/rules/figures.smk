@@ -3,32 +3,169 @@
 Input   the catalogue, or what the stages before it wrote
 Output  <results>/tables/<table>.csv
         <results>/figures/metallicities.png
-        <results>/figures/<kind>/<sample, model or map>.png
+        <results>/figures/<figure>/<sample, model, map, ...>.png
+
+A figure is a function of metalyra.products.figures, which says what it is of and what it reads.
 """
+
+import itertools
+import re
+
+from metalyra.products import declared_figures
+
+SUBJECTS = {
+    "study": ("", lambda: [{}]),
+    "sample": ("/{sample}", lambda: each(sample=config["samples"])),
+    "compared sample": ("/{sample}", lambda: each(sample=config["archive_comparisons"])),
+    "matched sample": ("/{sample}", lambda: each(sample=study.matched_samples())),
+    "sample with metallicities": (
+        "/{sample}",
+        lambda: each(sample=study.samples_with_metallicities()),
+    ),
+    "simulated sample": (
+        "/{sample}",
+        lambda: each(sample=study.samples_with_metallicities() if study.is_simulated else []),
+    ),
+    "model": ("/{model}", lambda: each(model=study.usual_models())),
+    "network": (
+        "/{model}",
+        lambda: each(
+            model=[name for name in study.usual_models() if name in study.network_models()]
+        ),
+    ),
+    "sky map": ("/{sky_map}", lambda: each(sky_map=config["sky_maps"])),
+    "calibration": (
+        "/{calibration}_{type}",
+        lambda: each(calibration=config["calibrate"], type=["RRab", "RRc"]),
+    ),
+    "search": (
+        "/{search}",
+        lambda: each(search=study.usual_searches()),
+    ),
+}
+"""What there are figures of: the end of their paths, and those of a run of the whole study."""
+
+FILES = {
+    "catalogue": lambda names: "<results>/catalogue/metallicities.parquet",
+    "truth": lambda names: "<results>/tables/truth.parquet",
+    "listed": lambda names: f"<results>/stars/{names.sample}.parquet",
+    "stars": lambda names: star_table(drawn_sample(names)),
+    "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
+    "fits": lambda names: chunk_files("fits", names.sample),
+    "folded": lambda names: chunk_files("folded", names.sample),
+    "reference": lambda names: star_table(study.reference_of(names.sample)),
+    "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
+    "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
+    "training_set": lambda names: f"<results>/development/{names.model}.parquet",
+    "out_of_fold": lambda names: f"<results>/models/{names.model}/out_of_fold.parquet",
+    "histories": lambda names: member_files(names.model, "history", "parquet"),
+    "draws": lambda names: f"<results>/calibration/{names.calibration}/draws.parquet",
+    "trials": lambda names: f"<results>/searches/{names.search}/results.parquet",
+    "relations": lambda names: RELATIONS,
+    "regions": lambda names: REGIONS,
+}
+"""What figures read, by the names of what they are of."""
+
+SETTINGS = {
+    "sample": "samples",
+    "model": "models",
+    "sky_map": "sky_maps",
+    "calibration": "calibrate",
+    "search": "searches",
+}
+"""The key of the configuration that says what something of a name is."""
+
+
+def each(**names):
+    """Return all combinations of names."""
+    return [dict(zip(names, some)) for some in itertools.product(*names.values())]
+
+
+def drawn_sample(names):
+    """Return the sample that a figure shows: its own, or its map's."""
+    return (
+        config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
+    )
+
+
+def figure_path(figure):
+    """Return the path of a figure, with wildcards for the names of what it is of."""
+    return f"<results>/figures/{figure.name}{SUBJECTS[figure.of][0]}"
+
+
+def figure_files(figure):
+    """Return a function that gives what a figure reads."""
+    return lambda wildcards: {name: FILES[name](wildcards) for name in figure.reads}
+
+
+def figure_settings(figure):
+    """Return a function that looks up the settings that a figure depends on."""
+
+    def settings(wildcards):
+        [section] = [
+            config[key][wildcards[name]]
+            for name, key in SETTINGS.items()
+            if name in wildcards.keys()
+        ] or [{}]
+        return {key: section.get(key) for key in figure.settings}
+
+    return settings
+
+
+def figure_labels(figure):
+    """Return the labels of a figure in the report: what it is of, and what it shows."""
+    words = {"calibration": "relation", "sky_map": "map"}
+    names = re.findall(r"{(\w+)}", figure_path(figure))
+    return {
+        **{words.get(name, name): f"{{{name}}}" for name in names if name != "type"},
+        "product": figure.product,
+    }
+
 
 targets += expand("<results>/tables/{table}.csv", table=config["tables"])
 targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
-targets.append("<results>/figures/metallicities.png")
-targets += expand("<results>/figures/sky_maps/{sky_map}.png", sky_map=config["sky_maps"])
-targets += expand("<results>/figures/light_curves/{sample}.png", sample=config["samples"])
-targets += expand(
-    "<results>/figures/{kind}/{sample}.png",
-    kind=["bailey", *(["recovery"] if study.is_simulated else [])],
-    sample=study.samples_with_metallicities(),
-)
-targets += expand(
-    "<results>/figures/{kind}/{model}.png",
-    kind=["out_of_fold", "out_of_fold_histogram"],
-    model=study.usual_models(),
-)
-targets += expand(
-    "<results>/figures/{kind}/{model}.png",
-    kind=["weights", "learning_curves"],
-    model=[model for model in study.usual_models() if model in study.network_models()],
-)
-targets += expand("<results>/figures/archive/{sample}.png", sample=config["archive_comparisons"])
+targets += [
+    f"{figure_path(figure)}.png".format(**names)
+    for figure in declared_figures().values()
+    if config["figures"] is None or figure.name in config["figures"]
+    for names in SUBJECTS[figure.of][1]()
+]
 if study.is_simulated:
     targets.append("<results>/tables/recovery.csv")
+
+
+for figure in declared_figures().values():
+
+    rule:
+        name:
+            f"figure_{figure.name}"
+        input:
+            unpack(figure_files(figure)),
+        output:
+            report(
+                f"{figure_path(figure)}.png",
+                caption=f"../report/{figure.name}.rst",
+                category=figure.category,
+                labels=figure_labels(figure),
+            ),
+        log:
+            f"{figure_path(figure)}.log".replace("<results>", "<logs>"),
+        benchmark:
+            f"{figure_path(figure)}.tsv".replace("<results>", "<benchmarks>")
+        conda:
+            "../../envs/catalogue.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            figure=figure.name,
+            settings=figure_settings(figure),
+            library=fingerprint("figure.py", figure.module),
+        message:
+            f"Drawing {figure.name}: {{wildcards}}"
+        script:
+            "../scripts/figure.py"
 
 
 rule paper_table:
@@ -60,237 +197,6 @@ rule paper_table:
         "../scripts/paper_table.py"
 
 
-rule sky_map:
-    input:
-        unpack(product_files("sky_maps", "sky_map")),
-        regions=REGIONS,
-    output:
-        report(
-            "<results>/figures/sky_maps/{sky_map}.png",
-            caption="../report/sky_map.rst",
-            category="Sky maps",
-            labels={"map": "{sky_map}"},
-        ),
-    log:
-        "<logs>/sky_map/{sky_map}.log",
-    benchmark:
-        "<benchmarks>/sky_map/{sky_map}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        product=lambda wildcards: config["sky_maps"][wildcards.sky_map],
-        library=fingerprint("sky_map.py"),
-    message:
-        "Drawing the sky map {wildcards.sky_map}"
-    script:
-        "../scripts/sky_map.py"
-
-
-rule metallicity_histogram:
-    input:
-        "<results>/catalogue/metallicities.parquet",
-    output:
-        report(
-            "<results>/figures/metallicities.png",
-            caption="../report/metallicity_histogram.rst",
-            category="Metallicities",
-            labels={"product": "distribution", "sample": "all"},
-        ),
-    log:
-        "<logs>/metallicity_histogram.log",
-    benchmark:
-        "<benchmarks>/metallicity_histogram.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        library=fingerprint("metallicity_histogram.py"),
-    message:
-        "Drawing the distribution of the metallicities"
-    script:
-        "../scripts/metallicity_histogram.py"
-
-
-rule bailey_diagram:
-    input:
-        "<results>/catalogue/metallicities.parquet",
-    output:
-        report(
-            "<results>/figures/bailey/{sample}.png",
-            caption="../report/bailey_diagram.rst",
-            category="Metallicities",
-            labels={"product": "Bailey diagram", "sample": "{sample}"},
-        ),
-    log:
-        "<logs>/bailey_diagram/{sample}.log",
-    benchmark:
-        "<benchmarks>/bailey_diagram/{sample}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        band=of_sample("band"),
-        library=fingerprint("bailey_diagram.py"),
-    message:
-        "Drawing the Bailey diagram of {wildcards.sample}"
-    script:
-        "../scripts/bailey_diagram.py"
-
-
-rule light_curves:
-    input:
-        fits=lambda wildcards: chunk_files("fits", wildcards.sample),
-        folded=lambda wildcards: chunk_files("folded", wildcards.sample),
-    output:
-        report(
-            "<results>/figures/light_curves/{sample}.png",
-            caption="../report/light_curves.rst",
-            category="Light curves",
-            labels={"sample": "{sample}"},
-        ),
-    log:
-        "<logs>/light_curves/{sample}.log",
-    benchmark:
-        "<benchmarks>/light_curves/{sample}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        show=of_sample("show"),
-        library=fingerprint("light_curves.py"),
-    message:
-        "Drawing light curves of {wildcards.sample}"
-    script:
-        "../scripts/light_curves.py"
-
-
-rule archive_comparison:
-    input:
-        stars=lambda wildcards: star_table(wildcards.sample),
-        fits=lambda wildcards: chunk_files("fits", wildcards.sample),
-    output:
-        report(
-            "<results>/figures/archive/{sample}.png",
-            caption="../report/archive_comparison.rst",
-            category="Light curves",
-            labels={"sample": "{sample}", "product": "against the archive"},
-        ),
-    log:
-        "<logs>/archive_comparison/{sample}.log",
-    benchmark:
-        "<benchmarks>/archive_comparison/{sample}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        library=fingerprint("archive_comparison.py"),
-    message:
-        "Comparing the Fourier phases of {wildcards.sample} with the archive's"
-    script:
-        "../scripts/archive_comparison.py"
-
-
-rule out_of_fold:
-    input:
-        "<results>/models/{model}/out_of_fold.parquet",
-    output:
-        report(
-            "<results>/figures/out_of_fold/{model}.png",
-            caption="../report/out_of_fold.rst",
-            category="Models",
-            labels={"model": "{model}", "product": "cross-validation"},
-        ),
-    log:
-        "<logs>/out_of_fold/{model}.log",
-    benchmark:
-        "<benchmarks>/out_of_fold/{model}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        library=fingerprint("out_of_fold.py"),
-    message:
-        "Drawing the cross-validation of {wildcards.model}"
-    script:
-        "../scripts/out_of_fold.py"
-
-
-rule out_of_fold_histogram:
-    input:
-        "<results>/models/{model}/out_of_fold.parquet",
-    output:
-        report(
-            "<results>/figures/out_of_fold_histogram/{model}.png",
-            caption="../report/out_of_fold_histogram.rst",
-            category="Models",
-            labels={"model": "{model}", "product": "distribution"},
-        ),
-    log:
-        "<logs>/out_of_fold_histogram/{model}.log",
-    benchmark:
-        "<benchmarks>/out_of_fold_histogram/{model}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        library=fingerprint("out_of_fold_histogram.py"),
-    message:
-        "Drawing the distribution that {wildcards.model} predicts"
-    script:
-        "../scripts/out_of_fold_histogram.py"
-
-
-rule sample_weights:
-    input:
-        "<results>/development/{model}.parquet",
-    output:
-        report(
-            "<results>/figures/weights/{model}.png",
-            caption="../report/sample_weights.rst",
-            category="Models",
-            labels={"model": "{model}", "product": "sample weights"},
-        ),
-    log:
-        "<logs>/sample_weights/{model}.log",
-    benchmark:
-        "<benchmarks>/sample_weights/{model}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        weights=of_model("weights"),
-        library=fingerprint("sample_weights.py"),
-    message:
-        "Drawing the weights of the stars that {wildcards.model} is trained on"
-    script:
-        "../scripts/sample_weights.py"
-
-
 rule experiment_table:
     input:
         unpack(experiment_files),
@@ -318,34 +224,6 @@ rule experiment_table:
         "Writing the table of the experiment {wildcards.experiment}"
     script:
         "../scripts/experiment_table.py"
-
-
-rule learning_curves:
-    input:
-        lambda wildcards: member_files(wildcards.model, "history", "parquet"),
-    output:
-        report(
-            "<results>/figures/learning_curves/{model}.png",
-            caption="../report/learning_curves.rst",
-            category="Models",
-            labels={"model": "{model}", "product": "training"},
-        ),
-    log:
-        "<logs>/learning_curves/{model}.log",
-    benchmark:
-        "<benchmarks>/learning_curves/{model}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        library=fingerprint("learning_curves.py"),
-    message:
-        "Drawing the training of {wildcards.model}"
-    script:
-        "../scripts/learning_curves.py"
 
 
 if study.is_simulated:
@@ -379,30 +257,3 @@ if study.is_simulated:
             "Comparing the catalogue with the simulated truth"
         script:
             "../scripts/recovery.py"
-
-    rule recovery_figure:
-        input:
-            "<results>/tables/truth.parquet",
-        output:
-            report(
-                "<results>/figures/recovery/{sample}.png",
-                caption="../report/recovery.rst",
-                category="Truth",
-                labels={"sample": "{sample}", "product": "figure"},
-            ),
-        log:
-            "<logs>/recovery_figure/{sample}.log",
-        benchmark:
-            "<benchmarks>/recovery_figure/{sample}.tsv"
-        conda:
-            "../../envs/catalogue.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=30,
-        params:
-            library=fingerprint("recovery_figure.py"),
-        message:
-            "Drawing {wildcards.sample} against the simulated truth"
-        script:
-            "../scripts/recovery_figure.py"

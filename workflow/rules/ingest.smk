@@ -5,6 +5,8 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
 """
 
+from metalyra.surveys import SURVEYS
+
 # One job reads an archive once and writes every chunk. How many there are is the sample's own,
 # and Snakemake takes the outputs of a rule for all its wildcards alike: so each sample has a rule
 # of its own. A folder as the output would hide from the fits which chunk has changed or is lost.

@@ -3,11 +3,10 @@
 Input   <results>/stars/<sample>.parquet, for the sample and its reference
 Output  <results>/matched/<sample>.parquet
         <results>/chance_matches/<sample>.parquet    matches of stars that were moved away
-        <results>/tables/match/<sample>.csv, <results>/figures/match/<sample>.png
+        <results>/tables/match/<sample>.csv
 """
 
 targets += expand("<results>/tables/match/{sample}.csv", sample=study.matched_samples())
-targets += expand("<results>/figures/match/{sample}.png", sample=study.matched_samples())
 
 
 rule match:
@@ -63,33 +62,3 @@ rule match_report:
         "Describing the cross-match of {wildcards.sample}"
     script:
         "../scripts/match_report.py"
-
-
-rule match_figure:
-    input:
-        unpack(match_inputs),
-        matched="<results>/matched/{sample}.parquet",
-        by_chance="<results>/chance_matches/{sample}.parquet",
-    output:
-        report(
-            "<results>/figures/match/{sample}.png",
-            caption="../report/match_figure.rst",
-            category="Cross-matches",
-            labels={"sample": "{sample}", "product": "figure"},
-        ),
-    log:
-        "<logs>/match_figure/{sample}.log",
-    benchmark:
-        "<benchmarks>/match_figure/{sample}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        library=fingerprint("match_figure.py"),
-    message:
-        "Drawing the cross-match of {wildcards.sample}"
-    script:
-        "../scripts/match_figure.py"

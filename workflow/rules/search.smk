@@ -12,7 +12,6 @@ follows from the round before.
 """
 
 targets += expand("<results>/searches/{search}/best.yaml", search=study.usual_searches())
-targets += expand("<results>/figures/searches/{search}.png", search=study.usual_searches())
 
 
 rule search_plan:
@@ -117,13 +116,13 @@ rule search:
         table="<results>/searches/{search}/results.parquet",
         csv=report(
             "<results>/searches/{search}/results.csv",
-            caption="../report/search.rst",
+            caption="../report/searches.rst",
             category="Searches",
             labels={"search": "{search}", "product": "trials"},
         ),
         best=report(
             "<results>/searches/{search}/best.yaml",
-            caption="../report/search.rst",
+            caption="../report/searches.rst",
             category="Searches",
             labels={"search": "{search}", "product": "best settings"},
         ),
@@ -146,32 +145,3 @@ rule search:
         "Finding the best trial of {wildcards.search}"
     script:
         "../scripts/search_results.py"
-
-
-rule search_figure:
-    input:
-        "<results>/searches/{search}/results.parquet",
-    output:
-        report(
-            "<results>/figures/searches/{search}.png",
-            caption="../report/search.rst",
-            category="Searches",
-            labels={"search": "{search}", "product": "figure"},
-        ),
-    log:
-        "<logs>/search_figure/{search}.log",
-    benchmark:
-        "<benchmarks>/search_figure/{search}.tsv"
-    conda:
-        "../../envs/catalogue.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        metric=lambda wildcards: of_search(wildcards)["metric"],
-        library=fingerprint("search_figure.py"),
-    message:
-        "Drawing the trials of {wildcards.search}"
-    script:
-        "../scripts/search_figure.py"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.bounds import Positive
-from metalyra.surveys.star_tables import PULSATION_TYPES
+from metalyra.surveys.formats.star_tables import PULSATION_TYPES
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord

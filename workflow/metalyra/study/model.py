@@ -25,6 +25,7 @@ from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
+from metalyra.products.figures.drawing import declared_figures
 from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
@@ -61,6 +62,7 @@ RelationName = Annotated[
 # Types made of what is registered are for pydantic alone.
 if TYPE_CHECKING:
     Alignment: TypeAlias = str
+    FigureName: TypeAlias = str
     Kernel: TypeAlias = str
     Metric: TypeAlias = str
     SurveyName: TypeAlias = str
@@ -82,6 +84,7 @@ else:
         Field(discriminator="kind", description="Kind of the regressor and its settings."),
     ]
 
+    FigureName = one_of(declared_figures())
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -692,6 +695,10 @@ class Configuration(Part):
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    figures: list[FigureName] | None = Field(
+        None,
+        description="Figures to draw, by name, of all that the study has. When null, all.",
     )
     stars: Text = absent(
         "Your own stars (CSV; columns star_id and period, optionally ra and dec in degrees)."

@@ -1,23 +1,23 @@
-"""The archives: one module reads the native formats of each."""
+"""The surveys: one module reads the native formats of each archive.
 
-from collections.abc import Mapping
+A module of this package makes a `Survey`, or one for each release, and registers it. The
+formats that they share are in `metalyra.surveys.formats`.
+"""
 
-from metalyra.surveys.dg22 import DG22
-from metalyra.surveys.gaia import GAIA
-from metalyra.surveys.ifeh import IFEH
+from metalyra.core.registry import UnknownNameError
+from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.surveys.ingestion import ingest
-from metalyra.surveys.interface import LightCurve, Survey, SurveyError
-from metalyra.surveys.ogle import OGLE
-from metalyra.surveys.own import OWN
-from metalyra.surveys.star_tables import check_stars
-from metalyra.surveys.vvv import VVV
+from metalyra.surveys.interface import SURVEYS, LightCurve, Survey, SurveyError
 
-__all__ = ["SURVEYS", "LightCurve", "Survey", "SurveyError", "check_stars", "ingest", "survey"]
-
-SURVEYS: Mapping[str, Survey] = {
-    survey.name: survey for survey in (OGLE, *GAIA, VVV, DG22, IFEH, OWN)
-}
-"""The surveys, by their name in the configuration."""
+__all__ = [
+    "SURVEYS",
+    "LightCurve",
+    "Survey",
+    "SurveyError",
+    "check_stars",
+    "ingest",
+    "survey",
+]
 
 
 def survey(name: str) -> Survey:
@@ -28,6 +28,7 @@ def survey(name: str) -> Survey:
     SurveyError
         If there is none, naming those there are.
     """
-    if name not in SURVEYS:
-        raise SurveyError(f"unknown survey {name!r}; known are {', '.join(SURVEYS)}")
-    return SURVEYS[name]
+    try:
+        return SURVEYS[name]
+    except UnknownNameError as error:
+        raise SurveyError(str(error)) from error

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
+from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.text_tables import check_columns, parse_numbers, read_text, to_degrees
 from metalyra.surveys.gaia import locate_source
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
-from metalyra.surveys.star_tables import merge_star_tables
-from metalyra.surveys.text_tables import check_columns, parse_numbers, read_text, to_degrees
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, register
 
 _COLUMNS = {**MAGNITUDES, "phase": float}
 _FILE_NAME = re.compile(r"(?P<id>.+)_bin\.dat")
@@ -84,14 +84,17 @@ def read_light_curves(
                 yield _light_curve(known["star_id"].loc[name], periods.loc[name], member)
 
 
-DG22 = Survey(
-    name="dg22",
-    bands=("G", "Ks"),
-    time_scale="phase * period",
-    columns=_COLUMNS,
-    read_stars=read_stars,
-    read_light_curves=read_light_curves,
-    archive_columns=tuple(_ARCHIVE_COLUMNS.values()),
+DG22 = register(
+    Survey(
+        name="dg22",
+        bands=("G", "Ks"),
+        time_scale="phase * period",
+        columns=_COLUMNS,
+        read_stars=read_stars,
+        read_light_curves=read_light_curves,
+        archive_columns=tuple(_ARCHIVE_COLUMNS.values()),
+    ),
+    __name__,
 )
 
 

@@ -16,27 +16,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from astropy import units
-from astropy_healpix import HEALPix
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
-from metalyra.surveys.gaia_epochs import (
+from metalyra.surveys.formats.gaia_epochs import (
     EpochColumns,
     PointColumns,
     list_sources,
     read_epochs,
 )
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
-from metalyra.surveys.serialisations import FILE_NAME, read_text_columns
-from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
-from metalyra.surveys.text_tables import check_columns
+from metalyra.surveys.formats.serialisations import FILE_NAME, read_text_columns
+from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
+from metalyra.surveys.formats.text_tables import check_columns
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 logger = logging.getLogger(__name__)
 
 PRODUCT_LIMIT = 2**28
 """Largest file of light curves (bytes); one of 5,000 sources has a tenth of it."""
 
-_CELLS = HEALPix(nside=2**12, order="nested")
+_CELLS_A_SIDE = 2**12
 _CELL_BITS = 35
 
 
@@ -149,8 +147,11 @@ def locate_source(source_id: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     ra, dec : ndarray
         ICRS (deg).
     """
+    from astropy import units
+    from astropy_healpix import HEALPix
+
     cell = source_id.astype("int64").to_numpy() >> _CELL_BITS
-    ra, dec = _CELLS.healpix_to_lonlat(cell)
+    ra, dec = HEALPix(nside=_CELLS_A_SIDE, order="nested").healpix_to_lonlat(cell)
     return ra.to_value(units.deg), dec.to_value(units.deg)
 
 
@@ -219,8 +220,8 @@ def read_light_curves(
     ----------
     paths
         Zip or tar archives, folders, or single files, in any layout and serialisation of
-        `metalyra.surveys.gaia_epochs`. Stars are known by what is in a file, and by its
-        name only if nothing in it says which it is.
+        `metalyra.surveys.formats.gaia_epochs`. Stars are known by what is in a file, and
+        by its name only if nothing in it says which it is.
     stars
         The stars wanted.
     band
@@ -248,7 +249,7 @@ def _survey(release: Release) -> Survey:
     )
 
 
-GAIA: tuple[Survey, ...] = tuple(map(_survey, RELEASES))
+GAIA: tuple[Survey, ...] = tuple(register(_survey(release), __name__) for release in RELEASES)
 """One survey for each data release."""
 
 

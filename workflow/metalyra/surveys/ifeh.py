@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey
-from metalyra.surveys.star_tables import merge_star_tables
-from metalyra.surveys.text_tables import (
+from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.text_tables import (
     STAR_COLUMNS,
     check_columns,
     check_identifiers,
     parse_numbers,
     read_text,
 )
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, register
 
 _TEXT_COLUMNS = {
     "name": "name",
@@ -183,13 +183,16 @@ def read_light_curves(
                 yield _read_light_curve(star_id, member)
 
 
-IFEH = Survey(
-    name="ifeh",
-    bands=("I",),
-    time_scale="HJD - 2450000",
-    columns=MAGNITUDES,
-    read_stars=read_stars,
-    read_light_curves=read_light_curves,
+IFEH = register(
+    Survey(
+        name="ifeh",
+        bands=("I",),
+        time_scale="HJD - 2450000",
+        columns=MAGNITUDES,
+        read_stars=read_stars,
+        read_light_curves=read_light_curves,
+    ),
+    __name__,
 )
 
 

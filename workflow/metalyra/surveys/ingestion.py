@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import write_table
+from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.surveys.interface import LightCurve, Survey
-from metalyra.surveys.star_tables import check_stars
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,12 @@
-"""What a survey is to the rest of the library."""
+"""What a survey is to the rest of the library, and the registry of all."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+from metalyra.core.registry import Registry
 
 
 class SurveyError(ValueError):
@@ -72,3 +74,19 @@ class Survey:
 
 MAGNITUDES: Mapping[str, type] = {"time": float, "mag": float, "mag_err": float}
 """The columns that every light curve has."""
+
+SURVEYS: Registry[Survey] = Registry("survey", "metalyra.surveys")
+"""The surveys, by their name in the configuration."""
+
+
+def register(survey: Survey, module: str) -> Survey:
+    """Register a survey under its name, and return it.
+
+    Parameters
+    ----------
+    survey
+        What a module of this package makes.
+    module
+        The module, its ``__name__``.
+    """
+    return SURVEYS.register(survey.name, module)(survey)

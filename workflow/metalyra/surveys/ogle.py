@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.containers import Member, is_collection, read_file, stream_members
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
-from metalyra.surveys.star_tables import merge_star_tables, to_sine_series
-from metalyra.surveys.text_tables import (
+from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
+from metalyra.surveys.formats.text_tables import (
     STAR_COLUMNS,
     check_columns,
     parse_numbers,
     read_star_list,
     read_text,
 )
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 EPOCH_ZERO = 2_450_000.0
 """HJD of the archive's time zero."""
@@ -159,14 +159,17 @@ def read_light_curves(
                 yield _light_curve(star_id, member)
 
 
-OGLE = Survey(
-    name="ogle",
-    bands=("I", "V"),
-    time_scale="HJD-2450000",
-    columns=MAGNITUDES,
-    read_stars=read_stars,
-    read_light_curves=read_light_curves,
-    archive_columns=tuple(name for name in _PARAMETER_COLUMNS if name != "period"),
+OGLE = register(
+    Survey(
+        name="ogle",
+        bands=("I", "V"),
+        time_scale="HJD-2450000",
+        columns=MAGNITUDES,
+        read_stars=read_stars,
+        read_light_curves=read_light_curves,
+        archive_columns=tuple(name for name in _PARAMETER_COLUMNS if name != "period"),
+    ),
+    __name__,
 )
 
 

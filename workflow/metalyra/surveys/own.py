@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metalyra.core.containers import Member, is_collection, read_file, stream_members
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
-from metalyra.surveys.star_tables import merge_star_tables
-from metalyra.surveys.text_tables import (
+from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.text_tables import (
     NULLS,
     STAR_COLUMNS,
     check_columns,
@@ -21,6 +20,7 @@ from metalyra.surveys.text_tables import (
     parse_numbers,
     read_text,
 )
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 _LONG_COLUMNS = ("star_id", *MAGNITUDES, "band")
 _REQUIRED = ("time", "mag")
@@ -92,13 +92,16 @@ def read_light_curves(
                 yield from _split(path, rows, wanted, band)
 
 
-OWN = Survey(
-    name="own",
-    bands=(),
-    time_scale="the user's own",
-    columns=MAGNITUDES,
-    read_stars=read_stars,
-    read_light_curves=read_light_curves,
+OWN = register(
+    Survey(
+        name="own",
+        bands=(),
+        time_scale="the user's own",
+        columns=MAGNITUDES,
+        read_stars=read_stars,
+        read_light_curves=read_light_curves,
+    ),
+    __name__,
 )
 
 

@@ -19,17 +19,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from metalyra.core.containers import Member, stream_members
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError
-from metalyra.surveys.serialisations import FILE_NAME
-from metalyra.surveys.star_tables import merge_star_tables
-from metalyra.surveys.text_tables import parse_numbers, read_star_list
-from metalyra.surveys.vvv_tables import (
+from metalyra.surveys.formats.serialisations import FILE_NAME
+from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.text_tables import parse_numbers, read_star_list
+from metalyra.surveys.formats.vvv_tables import (
     APERTURES,
     MAX_ELLIPTICITY,
     MAX_SEPARATION,
     MIN_CLASS,
     read_epochs,
 )
+from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths
-        Files for `metalyra.surveys.text_tables.read_star_list`. VVV has no catalogue of
+        Files for `metalyra.surveys.formats.text_tables.read_star_list`. VVV has no catalogue of
         periods and types of its own: a star without a type is taken for an RRab, and both
         come from the match where the sample has one.
 
@@ -156,13 +156,16 @@ def read_light_curves(
                 yield _light_curve(match["id"], member, band, zero_points)
 
 
-VVV = Survey(
-    name="vvv",
-    bands=("J", "H", "Ks"),
-    time_scale="HJD-2400000",
-    columns=_COLUMNS,
-    read_stars=read_stars,
-    read_light_curves=read_light_curves,
+VVV = register(
+    Survey(
+        name="vvv",
+        bands=("J", "H", "Ks"),
+        time_scale="HJD-2400000",
+        columns=_COLUMNS,
+        read_stars=read_stars,
+        read_light_curves=read_light_curves,
+    ),
+    __name__,
 )
 
 

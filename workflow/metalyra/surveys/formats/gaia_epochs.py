@@ -15,15 +15,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from metalyra.surveys.interface import LightCurve, SurveyError
-from metalyra.surveys.serialisations import (
+from metalyra.surveys.formats.serialisations import (
     holds_lists,
     parse_lists,
     read_tables,
     to_flags,
     to_numbers,
 )
-from metalyra.surveys.text_tables import check_columns
+from metalyra.surveys.formats.text_tables import check_columns
+from metalyra.surveys.interface import LightCurve, SurveyError
 
 POGSON = 2.5 / np.log(10)
 """Magnitude error of a relative flux error."""

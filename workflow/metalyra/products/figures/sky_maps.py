@@ -21,8 +21,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from metalyra.products.figures import (
+from metalyra.core.statuses import OK
+from metalyra.products.figures.drawing import Subject, figure
+from metalyra.products.figures.style import (
     FEH_COLOURS,
+    Floats,
     add_metallicity_bar,
     draw_metallicity_points,
     metallicity_scale,
@@ -31,14 +34,38 @@ from metalyra.products.figures import (
     styled,
 )
 
-Floats = NDArray[np.float64]
-
 MOST_POINTS = 10_000
 """A map of more stars than this shows the mean of cells."""
 
 _STARS_PER_CELL = 3
 _WIDEST_REGION = 60.0
 _RADIANS = math.pi / 180
+
+
+@figure(
+    "sky_maps",
+    of="sky map",
+    reads=("stars", "metallicities", "regions"),
+    settings=("title", "region"),
+    category="Sky maps",
+    product="map",
+)
+def draw_sky_map(subject: Subject) -> Figure:
+    """Draw the metallicities of a sample on the sky."""
+    regions = read_regions(str(subject.files["regions"]))
+    region = subject.settings["region"]
+    metallicities = subject.read("metallicities")
+    metallicities = metallicities.loc[metallicities["status"] == OK, ["star_id", "feh"]]
+    stars = subject.read("stars")[["star_id", "ra", "dec"]].merge(
+        metallicities, on="star_id", validate="one_to_one"
+    )
+    return sky_map(
+        stars["ra"],
+        stars["dec"],
+        stars["feh"],
+        title=subject.settings["title"],
+        region=None if region is None else regions[region],
+    )
 
 
 @dataclass(frozen=True)

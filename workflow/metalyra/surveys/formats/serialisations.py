@@ -2,7 +2,7 @@
 
 The content says what it is, not the name: the Gaia archive calls ECSV files ``.csv`` and
 VOTables ``.xml``. Units are not interpreted, for the archive writes some that no parser
-takes, such as ``'electron'.s**-1``.
+takes, such as ``'electron'.s**-1``. Astropy is only imported when a table needs it.
 """
 
 import gzip
@@ -12,18 +12,18 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
-from astropy.io import fits, votable
-from astropy.table import Table
-from astropy.units import UnitsWarning
-from astropy.utils.exceptions import AstropyUserWarning
 
-from metalyra.surveys.text_tables import NULLS, read_text
+from metalyra.surveys.formats.text_tables import NULLS, read_text
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 FILE_NAME = re.compile(r".+\.(csv|ecsv|vot|votable|xml|fits?)(\.gz)?", re.IGNORECASE)
 """Names of files that may hold a table."""
@@ -186,6 +186,8 @@ def _read_csv(data: bytes, columns: Collection[str] | None) -> pa.Table:
 
 
 def _read_votable(data: bytes) -> list[pa.Table]:
+    from astropy.io import votable
+
     # What the archives write is not always valid; what it says is clear all the same.
     try:
         document = votable.parse(io.BytesIO(data), verify="ignore")
@@ -211,6 +213,10 @@ def _read_votable(data: bytes) -> list[pa.Table]:
 
 
 def _read_fits(data: bytes) -> list[pa.Table]:
+    from astropy.io import fits
+    from astropy.table import Table
+    from astropy.utils.exceptions import AstropyUserWarning
+
     try:
         with _strict(), fits.open(io.BytesIO(data)) as document:
             return [
@@ -223,6 +229,8 @@ def _read_fits(data: bytes) -> list[pa.Table]:
 
 
 def _read_ecsv(data: bytes) -> pa.Table:
+    from astropy.table import Table
+
     try:
         with _strict():
             table = Table.read(io.BytesIO(data), format="ascii.ecsv")
@@ -234,13 +242,16 @@ def _read_ecsv(data: bytes) -> pa.Table:
 @contextmanager
 def _strict() -> Iterator[None]:
     """Take a truncated file, of which astropy only warns, for an error, and no unit at all."""
+    from astropy.units import UnitsWarning
+    from astropy.utils.exceptions import AstropyUserWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", AstropyUserWarning)
         warnings.simplefilter("ignore", UnitsWarning)
         yield
 
 
-def _to_arrow(table: Table, parameters: Mapping[str, object]) -> pa.Table:
+def _to_arrow(table: "Table", parameters: Mapping[str, object]) -> pa.Table:
     """Return an Arrow table, its masked cells as nulls, with parameters as metadata."""
     columns = {}
     for name in table.colnames:

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from metalyra.surveys.formats.serialisations import read_tables, to_numbers
+from metalyra.surveys.formats.text_tables import check_columns
+from metalyra.surveys.formats.time_scales import to_heliocentric
 from metalyra.surveys.interface import MAGNITUDES
-from metalyra.surveys.serialisations import read_tables, to_numbers
-from metalyra.surveys.text_tables import check_columns
-from metalyra.surveys.time_scales import to_heliocentric
 
 Floats = NDArray[np.float64]
 

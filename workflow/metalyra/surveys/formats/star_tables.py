@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
-from metalyra.surveys.text_tables import STAR_COLUMNS, check_identifiers
+from metalyra.surveys.formats.text_tables import STAR_COLUMNS, check_identifiers
 
 PULSATION_TYPES = ("RRab", "RRc")
 """The pulsation types that there are relations and models for."""

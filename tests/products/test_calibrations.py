@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.path import Path as Outline
 
-from metalyra.products.corner import corner
-from metalyra.products.figures import save_figure
+from metalyra.products.figures.calibrations import corner_figure
+from metalyra.products.figures.style import save_figure
 
 COVARIANCE = np.array([[1.0, 0.8, 0.0], [0.8, 1.0, 0.0], [0.0, 0.0, 0.04]])
 
@@ -22,21 +22,21 @@ def draws() -> pd.DataFrame:
 
 
 def visible_panels(figure) -> list:
-    return [axes for axes in figure.axes if axes.get_visible()]
+    return [axes for axes in figure.axes if axes.get_frame_on()]
 
 
 def test_constant_parameters_are_left_out(draws):
-    assert len(visible_panels(corner({"one": draws}))) == 6
+    assert len(visible_panels(corner_figure({"one": draws}))) == 6
 
 
 def test_a_parameter_that_one_regression_lacks_is_still_shown(draws):
     without = draws.assign(scatter=0.0)
-    figure = corner({"one": draws, "other": without})
+    figure = corner_figure({"one": draws, "other": without})
     assert len(visible_panels(figure)) == 6
 
 
 def test_contours_hold_their_share_of_the_draws(draws):
-    figure = corner({"one": draws})
+    figure = corner_figure({"one": draws})
     panel = next(axes for axes in visible_panels(figure) if axes.get_ylabel().startswith("$P$"))
     lines = next(c for c in panel.collections if not c.get_fill() and len(c.get_paths()) == 2)
     points = draws[["intercept", "period"]].to_numpy()
@@ -48,7 +48,7 @@ def test_contours_hold_their_share_of_the_draws(draws):
 
 
 def test_published_values_are_marked(draws):
-    figure = corner({"one": draws}, {"period": 5.5})
+    figure = corner_figure({"one": draws}, {"period": 5.5})
     marked = [
         line.get_xdata()[0]
         for axes in visible_panels(figure)
@@ -60,5 +60,7 @@ def test_published_values_are_marked(draws):
 
 def test_the_same_draws_give_the_same_bytes(draws, tmp_path):
     for name in ("first.png", "second.png"):
-        save_figure(corner({"one": draws.head(2000)}, {"period": 5.5}, "RRab"), tmp_path / name)
+        save_figure(
+            corner_figure({"one": draws.head(2000)}, {"period": 5.5}, "RRab"), tmp_path / name
+        )
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from metalyra.core.containers import read_file
-from metalyra.surveys.text_tables import check_columns, read_text
+from metalyra.surveys.formats.text_tables import check_columns, read_text
 
 SOLAR_IRON = 7.50
 """log eps(Fe) of the Sun, Asplund et al. (2009), for papers that give abundances only."""

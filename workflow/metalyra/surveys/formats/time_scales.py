@@ -1,9 +1,6 @@
 """From the clock of one archive to that of another."""
 
 import numpy as np
-from astropy import constants, units
-from astropy.coordinates import SkyCoord, get_body_barycentric
-from astropy.time import Time
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -19,6 +16,10 @@ def to_heliocentric(mjd: ArrayLike, ra: ArrayLike, dec: ArrayLike) -> NDArray[np
     ra, dec
         Where the telescope looked (deg).
     """
+    from astropy import constants, units
+    from astropy.coordinates import SkyCoord, get_body_barycentric
+    from astropy.time import Time
+
     mjd = np.asarray(mjd, dtype=float)
     times = Time(mjd, format="mjd", scale="utc")
     earth, sun = (get_body_barycentric(body, times, "builtin") for body in ("earth", "sun"))

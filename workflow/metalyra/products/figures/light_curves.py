@@ -1,0 +1,242 @@
+"""Figures of light curves and of what was fitted to them."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+from metalyra.core.phase_differences import wrap_around
+from metalyra.core.tables import read_rows
+from metalyra.products.figures.drawing import Subject, figure
+from metalyra.products.figures.style import (
+    BAND_LABELS,
+    DATA_COLOUR,
+    MODEL_COLOUR,
+    REJECTED_COLOUR,
+    new_figure,
+    say,
+    styled,
+)
+
+
+@figure(
+    "light_curves",
+    of="sample",
+    reads=("fits", "folded"),
+    settings=("show",),
+    category="Light curves",
+    product="light curves",
+)
+def draw_light_curves(subject: Subject) -> Figure:
+    """Draw light curves of a sample with their fits."""
+    fits, show = subject.read("fits"), subject.settings["show"]
+    shown = choose_light_curves(fits, show["stars"], show["first"], show["worst"])
+    return light_curve_panel(shown, fits, read_rows(list(subject.files["folded"]), shown))
+
+
+@figure(
+    "archive",
+    of="compared sample",
+    reads=("stars", "fits"),
+    category="Light curves",
+    product="against the archive",
+)
+def draw_archive(subject: Subject) -> Figure:
+    """Draw our Fourier phases of a sample against those of its archive."""
+    return archive_comparison(subject.read("fits"), subject.read("stars"))
+
+
+def choose_light_curves(
+    fits: pd.DataFrame, chosen: Sequence[str] = (), first: int = 0, worst: int = 0
+) -> list[str]:
+    """Return the stars whose light curves a person should look at, each once.
+
+    Parameters
+    ----------
+    fits
+        Fits of a sample: star_id, snr, status.
+    chosen
+        Stars asked for.
+    first
+        So many more stars of the table, in its order.
+    worst
+        So many more fitted stars, of the lowest S/N.
+
+    Raises
+    ------
+    ValueError
+        If a chosen star is not in the table.
+    """
+    if missing := sorted(set(chosen) - set(fits["star_id"])):
+        raise ValueError(f"no star {', '.join(missing)} in the sample")
+    fitted = fits[fits["status"] == "ok"]
+    lowest = fitted.sort_values(["snr", "star_id"])["star_id"]
+    stars = [*chosen, *fitted["star_id"].head(first), *lowest.head(worst)]
+    return list(dict.fromkeys(stars))
+
+
+@styled
+def light_curve_panel(
+    star_ids: Sequence[str],
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    metallicities: pd.DataFrame | None = None,
+    columns: int = 3,
+) -> Figure:
+    """Draw the folded light curves of chosen stars with their fits.
+
+    Points that the fit rejected are crosses; the curve is the mean of the Gaussian
+    process, the band its standard error. One and a half cycles are shown, magnitudes
+    increase downwards.
+
+    Parameters
+    ----------
+    star_ids
+        The stars to draw, in this order.
+    fits
+        Their fits: star_id, band, period, n_epochs, mean_mag, curve, curve_err, status.
+    folded
+        Their folded light curves: star_id, phase, mag, kept and, where known, mag_err.
+    metallicities
+        Their [Fe/H]: star_id, feh.
+    columns
+        Panels per row.
+    """
+    rows = max(1, math.ceil(len(star_ids) / columns))
+    figure = new_figure(2.7 * columns, 2.1 * rows + 0.3)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    for axes in panels[len(star_ids) :]:
+        axes.set_axis_off()
+    if not len(star_ids):
+        say(panels[(columns - 1) // 2])
+        return figure
+    fits = fits.drop_duplicates("star_id").set_index("star_id")
+    points = dict(list(folded[folded["star_id"].isin(star_ids)].groupby("star_id")))
+    feh = {} if metallicities is None else metallicities.set_index("star_id")["feh"].to_dict()
+    for number, (axes, star_id) in enumerate(zip(panels, star_ids, strict=False)):
+        fit = fits.loc[star_id]
+        _draw_light_curve(axes, fit, points.get(star_id, folded.head(0)))
+        axes.set_title(_describe_star(star_id, fit, feh.get(star_id, np.nan)), fontsize=7.5)
+        axes.tick_params(labelsize=7.5)
+        axes.tick_params(labelbottom=number + columns >= len(star_ids))
+    bands = [BAND_LABELS.get(band, band) for band in fits.loc[list(star_ids), "band"].unique()]
+    figure.supxlabel("Pulsation phase", fontsize=10)
+    figure.supylabel(f"{', '.join(bands)} (mag)", fontsize=10)
+    return figure
+
+
+@styled
+def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str = "phi31") -> Figure:
+    """Draw our Fourier phases minus the archive's against the number of epochs.
+
+    Parameters
+    ----------
+    fits
+        Fits of a sample: star_id, n_epochs, the parameter and its error, status.
+    stars
+        Its stars: star_id, pulsation_type and ``archive_<parameter>`` (rad, sine series).
+    parameter
+        A Fourier phase difference.
+    """
+    figure = new_figure(5.2, 3.6)
+    axes = figure.subplots()
+    columns = ["star_id", "pulsation_type", f"archive_{parameter}"]
+    both = fits[fits["status"] == "ok"].merge(stars[columns], on="star_id")
+    both = both[both[f"archive_{parameter}"].notna()]
+    if both.empty:
+        say(axes)
+        return figure
+    difference = wrap_around(both[parameter] - both[f"archive_{parameter}"], 0.0)
+    for kind, colour in zip(("RRab", "RRc"), (DATA_COLOUR, REJECTED_COLOUR), strict=True):
+        rows = (both["pulsation_type"] == kind).to_numpy()
+        if not rows.any():
+            continue
+        values = difference[rows]
+        median = float(np.median(values))
+        scatter = 1.4826 * float(np.median(np.abs(values - median)))
+        label = f"{kind}: {rows.sum()} stars, median {median:+.3f}, scatter {scatter:.3f} rad"
+        axes.errorbar(
+            both["n_epochs"][rows],
+            values,
+            both[f"{parameter}_err"][rows],
+            fmt="o",
+            markersize=2.5,
+            elinewidth=0.4,
+            alpha=0.6,
+            color=colour,
+            label=label,
+        )
+    axes.axhline(0.0, color=MODEL_COLOUR, linewidth=1)
+    axes.set_ylim(-1.5, 1.5)
+    axes.set_xlabel("Number of epochs")
+    axes.set_ylabel(rf"$\Delta\phi_{{{parameter.removeprefix('phi')}}}$, ours $-$ archive (rad)")
+    axes.legend(fontsize=7, loc="upper right", frameon=False)
+    return figure
+
+
+def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
+    """Draw one and a half cycles of one star, brighter upwards."""
+    axes.set_xlim(0, 1.5)
+    axes.xaxis.set_major_locator(MultipleLocator(0.5))
+    if points.empty:
+        say(axes, fit["status"], fontsize=9)
+        return
+    cycles = pd.concat([points, points.assign(phase=points["phase"] + 1)])
+    cycles = cycles[cycles["phase"] < 1.5]
+    kept = cycles["kept"].to_numpy(dtype=bool)
+    errors = cycles["mag_err"] if "mag_err" in cycles else pd.Series(np.nan, cycles.index)
+    size = float(np.clip(60 / np.sqrt(len(points)), 1.6, 3.5))
+    axes.errorbar(
+        cycles["phase"][kept],
+        cycles["mag"][kept],
+        errors[kept].fillna(0.0),
+        fmt="o",
+        markersize=size,
+        markeredgewidth=0,
+        color=DATA_COLOUR,
+        ecolor="0.75",
+        elinewidth=0.5,
+        alpha=0.8,
+    )
+    axes.plot(
+        cycles["phase"][~kept],
+        cycles["mag"][~kept],
+        "x",
+        markersize=1.2 * size,
+        markeredgewidth=0.9,
+        color=REJECTED_COLOUR,
+    )
+    curve = fit["curve"]
+    if isinstance(curve, (np.ndarray, list)) and len(curve):
+        phase = np.arange(math.ceil(1.5 * len(curve)) + 1) / len(curve)
+        model = np.resize(np.asarray(curve, dtype=float), len(phase)) + fit["mean_mag"]
+        axes.plot(phase, model, color=MODEL_COLOUR, zorder=3)
+        if isinstance(fit.get("curve_err"), (np.ndarray, list)):
+            error = np.resize(np.asarray(fit["curve_err"], dtype=float), len(phase))
+            axes.fill_between(
+                phase,
+                model - error,
+                model + error,
+                color=MODEL_COLOUR,
+                alpha=0.3,
+                linewidth=0,
+                zorder=2.5,
+            )
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.invert_yaxis()
+
+
+def _describe_star(star_id: str, fit: pd.Series, feh: float) -> str:
+    """Return the name of a star and below it period, epochs and metallicity."""
+    facts = []
+    if np.isfinite(fit["period"]):
+        facts.append(f"$P$ = {fit['period']:.5f} d")
+    if np.isfinite(fit["n_epochs"]):
+        facts.append(f"$N$ = {fit['n_epochs']:.0f}")
+    if np.isfinite(feh):
+        facts.append(f"[Fe/H] = ${feh:.2f}$")
+    return f"{star_id}\n{', '.join(facts)}"

@@ -1,0 +1,190 @@
+"""Figures of models: their training, and their predictions in cross-validation."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from scipy.stats import gaussian_kde
+
+from metalyra.core.tables import read_table
+from metalyra.products.figures.drawing import Subject, figure
+from metalyra.products.figures.metallicities import (
+    metallicity_histogram,
+    predicted_against_true,
+)
+from metalyra.products.figures.style import (
+    FEH_LABEL,
+    MODEL_COLOUR,
+    VALIDATION_COLOUR,
+    bin_width,
+    keep_finite,
+    new_figure,
+    say,
+    styled,
+)
+from metalyra.train.weights import make_weights
+
+
+@figure(
+    "out_of_fold",
+    of="model",
+    reads=("out_of_fold",),
+    category="Models",
+    product="cross-validation",
+)
+def draw_out_of_fold(subject: Subject) -> Figure:
+    """Draw the predictions of an ensemble for the stars that its members were not trained on."""
+    stars = subject.read("out_of_fold")
+    return predicted_against_true(
+        stars["feh"],
+        stars["feh_predicted"],
+        title=subject.names["model"],
+        true_label="[Fe/H] of the label (dex)",
+    )
+
+
+@figure(
+    "out_of_fold_histogram",
+    of="model",
+    reads=("out_of_fold",),
+    category="Models",
+    product="distribution",
+)
+def draw_out_of_fold_histogram(subject: Subject) -> Figure:
+    """Draw the distributions of true and predicted metallicities of an ensemble's stars."""
+    stars = subject.read("out_of_fold")
+    samples = {"labels": stars["feh"], "predictions": stars["feh_predicted"]}
+    return metallicity_histogram(samples, subject.names["model"])
+
+
+@figure(
+    "weights",
+    of="network",
+    reads=("training_set",),
+    settings=("weights",),
+    category="Models",
+    product="sample weights",
+)
+def draw_weights(subject: Subject) -> Figure:
+    """Draw how much each star of a development set counts in the training.
+
+    The weights are those of a training on all stars: each member learns its own, which
+    differ a little, from the stars that it is trained on.
+    """
+    stars = subject.read("training_set")
+    stars = stars[stars["fold"] >= 0]
+    settings = subject.settings["weights"]
+    labels = stars["feh"].to_numpy(dtype=float), stars["feh_err"].to_numpy(dtype=float)
+    by_density = make_weights(*labels, **{**settings, "inverse_variance": False})
+    final = make_weights(*labels, **settings)
+    return sample_weights(labels[0], by_density, final, subject.names["model"])
+
+
+@figure(
+    "learning_curves",
+    of="network",
+    reads=("histories",),
+    category="Models",
+    product="training",
+)
+def draw_learning_curves(subject: Subject) -> Figure:
+    """Draw how the members of an ensemble were trained."""
+    histories = {number: read_table(path) for number, path in enumerate(subject.files["histories"])}
+    return learning_curves(histories, subject.names["model"])
+
+
+@styled
+def sample_weights(
+    feh: ArrayLike, density_weights: ArrayLike, weights: ArrayLike, title: str = ""
+) -> Figure:
+    """Draw the metallicities that a model is trained on, and how much each star counts.
+
+    After Dékány & Grebel (2022), Fig. 4, and Monti et al. (2024), Fig. 3: the histogram
+    and kernel density of [Fe/H], the weights by density, and the final weights.
+
+    Parameters
+    ----------
+    feh, density_weights, weights : array, shape (n,)
+        Metallicities (dex) and weights of the stars; those that are not finite are left
+        out.
+    title
+        Title of the figure.
+    """
+    feh, density_weights, weights = keep_finite(feh, density_weights, weights)
+    figure = new_figure(4.4, 3.4)
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=FEH_LABEL, ylabel="Density (1 / dex)")
+    if not len(feh):
+        say(axes)
+        return figure
+    width = bin_width(feh)
+    edges = np.arange(np.floor(feh.min() / width), np.ceil(feh.max() / width) + 1.5) * width
+    axes.hist(feh, edges, density=True, color="0.85", label=f"stars ({len(feh):,})")
+    if np.ptp(feh) > 0:
+        grid = np.linspace(edges[0], edges[-1], 400)
+        axes.plot(grid, gaussian_kde(feh)(grid), color="#1e8449", label="kernel density")
+    right = axes.twinx()
+    right.set_ylabel("Weight")
+    look = {"linestyle": "none", "marker": "o", "markersize": 2, "markeredgewidth": 0}
+    right.plot(feh, weights, color=VALIDATION_COLOUR, alpha=0.5, label="final weights", **look)
+    right.plot(feh, density_weights, color="black", label="weights by density", **look)
+    for scale in (axes, right):
+        scale.set_ylim(0, 1.25 * scale.get_ylim()[1])
+    (handles, labels), (others, names) = (
+        scale.get_legend_handles_labels() for scale in (axes, right)
+    )
+    look = {"loc": "upper left", "ncols": 2, "fontsize": 7.5, "markerscale": 2}
+    axes.legend(handles + others, labels + names, **look)
+    return figure
+
+
+@styled
+def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> Figure:
+    """Draw training and validation loss by epoch, one panel per fold.
+
+    After Monti et al. (2024), Fig. 5. The dotted line marks the epoch with the smallest
+    validation loss.
+
+    Parameters
+    ----------
+    histories
+        By fold, a table with columns epoch, loss and, where there was a validation set,
+        val_loss.
+    title
+        Title of the figure.
+    """
+    columns = min(max(len(histories), 1), 5)
+    rows = max(1, math.ceil(len(histories) / columns))
+    figure = new_figure(max(1.9 * columns + 0.5, 4.4), 2.2 * rows + 0.5)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in panels[len(histories) :]:
+        axes.set_axis_off()
+    figure.suptitle(title, fontsize=10)
+    if not histories:
+        say(panels[0], "no training history")
+        return figure
+    for axes, (fold, history) in zip(panels, sorted(histories.items()), strict=False):
+        axes.plot(history["epoch"], history["loss"], color=MODEL_COLOUR, label="training")
+        if "val_loss" in history:
+            axes.plot(
+                history["epoch"], history["val_loss"], color=VALIDATION_COLOUR, label="validation"
+            )
+            best = history.loc[history["val_loss"].idxmin()]
+            axes.axvline(best["epoch"], color="0.4", linestyle=":", linewidth=0.9)
+        axes.set_yscale("log")
+        axes.text(
+            0.94,
+            0.93,
+            f"fold {fold}",
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    panels[0].legend(loc="lower left", handlelength=1.4, fontsize=7.5)
+    figure.supxlabel("Epoch", fontsize=10)
+    figure.supylabel("Loss", fontsize=10)
+    return figure

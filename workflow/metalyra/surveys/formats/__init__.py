@@ -1,0 +1,1 @@
+"""What the surveys' modules share: tables as archives write them, and what they mean."""

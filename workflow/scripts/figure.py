@@ -1,0 +1,10 @@
+"""Draw a figure of a study, by its name."""
+
+from job import logged
+from metalyra.products import FIGURES, Subject, save_figure
+
+with logged(snakemake):
+    subject = Subject(
+        dict(snakemake.wildcards.items()), dict(snakemake.input.items()), snakemake.params.settings
+    )
+    save_figure(FIGURES[snakemake.params.figure](subject), snakemake.output[0])
