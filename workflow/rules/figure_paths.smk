@@ -5,35 +5,35 @@ import re
 
 SUBJECTS = {
     "study": ("", lambda: [{}]),
-    "sample": ("/{sample}", lambda: each(sample=config["samples"])),
-    "compared sample": ("/{sample}", lambda: each(sample=config["archive_comparisons"])),
-    "matched sample": ("/{sample}", lambda: each(sample=study.matched_samples())),
+    "sample": ("{sample}", lambda: each(sample=config["samples"])),
+    "compared sample": ("{sample}", lambda: each(sample=config["archive_comparisons"])),
+    "matched sample": ("{sample}", lambda: each(sample=study.matched_samples())),
     "sample with metallicities": (
-        "/{sample}",
+        "{sample}",
         lambda: each(sample=study.samples_with_metallicities()),
     ),
     "simulated sample": (
-        "/{sample}",
+        "{sample}",
         lambda: each(sample=study.samples_with_metallicities() if study.is_simulated else []),
     ),
-    "model": ("/{model}", lambda: each(model=study.usual_models())),
+    "model": ("{model}", lambda: each(model=study.usual_models())),
     "network": (
-        "/{model}",
+        "{model}",
         lambda: each(
             model=[name for name in study.usual_models() if name in study.network_models()]
         ),
     ),
-    "sky map": ("/{sky_map}", lambda: each(sky_map=config["sky_maps"])),
+    "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
-        "/{calibration}_{type}",
+        "{calibration}_{type}",
         lambda: each(calibration=config["calibrate"], type=["RRab", "RRc"]),
     ),
     "search": (
-        "/{search}",
+        "{search}",
         lambda: each(search=study.usual_searches()),
     ),
 }
-"""What there are figures of: the end of their paths, and those of a run of the whole study."""
+"""What there are figures of: the names of their files, and those of a run of the whole study."""
 
 FILES = {
     "catalogue": lambda names: "<results>/catalogue/metallicities.parquet",
@@ -80,7 +80,7 @@ def drawn_sample(names):
 
 def figure_path(figure):
     """Return the path of a figure, with wildcards for the names of what it is of."""
-    return f"<results>/figures/{figure.name}{SUBJECTS[figure.of][0]}"
+    return "/".join(filter(None, ["<results>/figures", figure.name, SUBJECTS[figure.of][0]]))
 
 
 def figure_files(figure):
