@@ -4,7 +4,8 @@ What a study asks for is known by `study`; here are the paths. They are relative
 <results>, and a sample, model or search is given by its name.
 """
 
-from metalyra.study import list_light_curves
+from metalyra.acquire import find_query
+from metalyra.study import identify, list_light_curves
 
 targets = []
 """What a run of the whole study makes; every file of rules adds its own."""
@@ -86,6 +87,153 @@ def model_files(model):
 def prediction_files(model, sample):
     """Return what a model predicts for a sample, one file a chunk."""
     return chunk_files(f"predictions/{model}", sample)
+
+
+def query_of(wildcards):
+    """Return the query that makes the rule's source, with its batch; None if none does."""
+    return find_query(wildcards.source, config["queries"])
+
+
+def stars_of_query(wildcards):
+    """Return the star files that a query waits for."""
+    query, _ = query_of(wildcards) or ({}, 0)
+    return sources(query.get("stars", []))
+
+
+def given_files(sample):
+    """Return a function that tells what a user gave for a sample; nothing for an archive's.
+
+    It is asked only where a rule of the sample is looked at.
+    """
+
+    def files(wildcards):
+        if not study.is_own(sample):
+            return []
+        settings = config["samples"][sample]
+        return [identify(path) for key in ("stars", "light_curves") for path in settings[key]]
+
+    return files
+
+
+def match_inputs(wildcards):
+    """Return the star tables of the rule's sample and of its reference."""
+    return {
+        "stars": f"<results>/stars/{wildcards.sample}.parquet",
+        "reference": star_table(study.reference_of(wildcards.sample)),
+    }
+
+
+def development_files(wildcards):
+    """Return the tables that the development set of a model is made of."""
+    model = config["models"][wildcards.model]
+    sample, labels = model["sample"], model["labels"]
+    return {
+        "stars": star_table(sample),
+        "fits": chunk_files("fits", sample),
+        "folded": chunk_files("folded", sample),
+        "labels": f"<results>/labels/{labels}.parquet",
+    }
+
+
+def of_search(wildcards):
+    """Return the settings of the rule's search."""
+    return config["searches"][wildcards.search]
+
+
+def of_searched_model(key):
+    """Return a function that looks up a setting of the model that the rule's search is for."""
+    return lambda wildcards: config["models"][study.searched_model(wildcards.search)][key]
+
+
+def search_round(wildcards):
+    """Return the size of the rule's round."""
+    return study.plan_of(wildcards.search)[int(wildcards.bracket)][int(wildcards.round)]
+
+
+def searched_stars(wildcards):
+    """Return the development set of the model that the rule's search is for."""
+    return development_set(study.searched_model(wildcards.search))
+
+
+def trial_files(search, bracket, number):
+    """Return the results of the trials of a round."""
+    trials = study.plan_of(search)[bracket][number].trials
+    return [
+        f"<results>/searches/{search}/trials/{bracket}_{number}_{slot}.parquet"
+        for slot in range(trials)
+    ]
+
+
+def trials_before(wildcards):
+    """Return the results of the trials of the round before the rule's."""
+    return trial_files(wildcards.search, int(wildcards.bracket), int(wildcards.round) - 1)
+
+
+def all_trials(wildcards):
+    """Return the results of all trials of the rule's search."""
+    return [
+        file
+        for bracket, rounds in enumerate(study.plan_of(wildcards.search))
+        for number in range(len(rounds))
+        for file in trial_files(wildcards.search, bracket, number)
+    ]
+
+
+def stars_of(wildcards):
+    """Return the development set of the rule's model."""
+    return development_set(wildcards.model)
+
+
+def fits_of(wildcards):
+    """Return the fits of the sample that the rule's model is trained on."""
+    return chunk_files("fits", config["models"][wildcards.model]["sample"])
+
+
+def folded_of(wildcards):
+    """Return the folded light curves of the sample that the rule's model is trained on."""
+    return chunk_files("folded", config["models"][wildcards.model]["sample"])
+
+
+def batch_of(wildcards):
+    """Return the members of the rule's batch."""
+    return study.batches(wildcards.model)[wildcards.batch]
+
+
+def batch_folder(wildcards):
+    """Return the folder of the batch that the rule's member is trained in."""
+    batch = study.batch_of(wildcards.model, int(wildcards.member))
+    return f"<results>/batches/{wildcards.model}/{batch}"
+
+
+def checkpoint_folder(wildcards):
+    """Return where the members of a model that are being trained keep their state.
+
+    Not among the outputs, for Snakemake deletes those of a job that was killed.
+    """
+    return f"results/{config['study']}/checkpoints/models/{wildcards.model}"
+
+
+def joined_folder(wildcards):
+    """Return the folder of the published model that joins the rule's stack; none if none does."""
+    model = wildcards.model
+    return [f"<results>/models/{model}/published"] if study.joined_by(model) else []
+
+
+def architecture_of(wildcards):
+    """Return the file with the architecture of the rule's published model."""
+    return f"<results>/sources/{study.published_architecture(wildcards.model)}"
+
+
+def weights_of(wildcards):
+    """Return the file with the published weights of the rule's member."""
+    member = int(wildcards.member)
+    return f"<results>/sources/{study.published_weights(wildcards.model, member)}"
+
+
+def all_weights_of(wildcards):
+    """Return the files with the published weights of all members of the rule's model."""
+    model = wildcards.model
+    return sources(study.published_weights(model, member) for member in study.members(model))
 
 
 def measured_files():

@@ -6,18 +6,6 @@ Output  <results>/development/<model>.parquet   one row a star of the sample
 """
 
 
-def development_files(wildcards):
-    """Return the tables that the development set of a model is made of."""
-    model = config["models"][wildcards.model]
-    sample, labels = model["sample"], model["labels"]
-    return {
-        "stars": star_table(sample),
-        "fits": chunk_files("fits", sample),
-        "folded": chunk_files("folded", sample),
-        "labels": f"<results>/labels/{labels}.parquet",
-    }
-
-
 rule develop:
     input:
         unpack(development_files),

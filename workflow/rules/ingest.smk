@@ -5,24 +5,7 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
 """
 
-from metalyra.study import identify
 from metalyra.surveys import SURVEYS
-
-
-def given_files(sample):
-    """Return a function that tells what a user gave for a sample; nothing for an archive's.
-
-    It is asked only where a rule of the sample is looked at.
-    """
-
-    def files(wildcards):
-        if not study.is_own(sample):
-            return []
-        settings = config["samples"][sample]
-        return [identify(path) for key in ("stars", "light_curves") for path in settings[key]]
-
-    return files
-
 
 # One job reads an archive once and writes every chunk. How many there are is the sample's own,
 # and Snakemake takes the outputs of a rule for all its wildcards alike: so each sample has a rule

@@ -9,14 +9,6 @@ Output  <results>/matched/<sample>.parquet
 targets += expand("<results>/tables/match/{sample}.csv", sample=study.matched_samples())
 
 
-def match_inputs(wildcards):
-    """Return the star tables of the rule's sample and of its reference."""
-    return {
-        "stars": f"<results>/stars/{wildcards.sample}.parquet",
-        "reference": star_table(study.reference_of(wildcards.sample)),
-    }
-
-
 rule match:
     input:
         unpack(match_inputs),

@@ -14,50 +14,6 @@ follows from the round before.
 targets += expand("<results>/searches/{search}/best.yaml", search=study.usual_searches())
 
 
-def of_search(wildcards):
-    """Return the settings of the rule's search."""
-    return config["searches"][wildcards.search]
-
-
-def of_searched_model(key):
-    """Return a function that looks up a setting of the model that the rule's search is for."""
-    return lambda wildcards: config["models"][study.searched_model(wildcards.search)][key]
-
-
-def search_round(wildcards):
-    """Return the size of the rule's round."""
-    return study.plan_of(wildcards.search)[int(wildcards.bracket)][int(wildcards.round)]
-
-
-def searched_stars(wildcards):
-    """Return the development set of the model that the rule's search is for."""
-    return development_set(study.searched_model(wildcards.search))
-
-
-def trial_files(search, bracket, number):
-    """Return the results of the trials of a round."""
-    trials = study.plan_of(search)[bracket][number].trials
-    return [
-        f"<results>/searches/{search}/trials/{bracket}_{number}_{slot}.parquet"
-        for slot in range(trials)
-    ]
-
-
-def trials_before(wildcards):
-    """Return the results of the trials of the round before the rule's."""
-    return trial_files(wildcards.search, int(wildcards.bracket), int(wildcards.round) - 1)
-
-
-def all_trials(wildcards):
-    """Return the results of all trials of the rule's search."""
-    return [
-        file
-        for bracket, rounds in enumerate(study.plan_of(wildcards.search))
-        for number in range(len(rounds))
-        for file in trial_files(wildcards.search, bracket, number)
-    ]
-
-
 rule search_plan:
     output:
         "<results>/searches/{search}/rounds/{bracket}_0.parquet",

@@ -10,20 +10,6 @@ Output  <results>/sources/<path>, in the archives' own formats
 
 from time import time_ns
 
-from metalyra.acquire import find_query
-
-
-def query_of(wildcards):
-    """Return the query that makes the rule's source, with its batch; None if none does."""
-    return find_query(wildcards.source, config["queries"])
-
-
-def stars_of_query(wildcards):
-    """Return the star files that a query waits for."""
-    query, _ = query_of(wildcards) or ({}, 0)
-    return sources(query.get("stars", []))
-
-
 if study.is_simulated:
 
     rule simulate:

@@ -20,40 +20,6 @@ single = [model for model in study.network_models() if model not in batched]
 joining = [model for model in study.stacked_models() if study.joined_by(model)]
 
 
-def stars_of(wildcards):
-    """Return the development set of the rule's model."""
-    return development_set(wildcards.model)
-
-
-def fits_of(wildcards):
-    """Return the fits of the sample that the rule's model is trained on."""
-    return chunk_files("fits", config["models"][wildcards.model]["sample"])
-
-
-def folded_of(wildcards):
-    """Return the folded light curves of the sample that the rule's model is trained on."""
-    return chunk_files("folded", config["models"][wildcards.model]["sample"])
-
-
-def batch_of(wildcards):
-    """Return the members of the rule's batch."""
-    return study.batches(wildcards.model)[wildcards.batch]
-
-
-def batch_folder(wildcards):
-    """Return the folder of the batch that the rule's member is trained in."""
-    batch = study.batch_of(wildcards.model, int(wildcards.member))
-    return f"<results>/batches/{wildcards.model}/{batch}"
-
-
-def checkpoint_folder(wildcards):
-    """Return where the members of a model that are being trained keep their state.
-
-    Not among the outputs, for Snakemake deletes those of a job that was killed.
-    """
-    return f"results/{config['study']}/checkpoints/models/{wildcards.model}"
-
-
 rule train:
     input:
         unpack(stars_of),
@@ -232,12 +198,6 @@ rule train_stack:
         "../scripts/train_stack.py"
 
 
-def joined_folder(wildcards):
-    """Return the folder of the published model that joins the rule's stack; none if none does."""
-    model = wildcards.model
-    return [f"<results>/models/{model}/published"] if study.joined_by(model) else []
-
-
 # A stack that a published model joins holds a copy of it.
 rule join_published:
     input:
@@ -307,23 +267,6 @@ rule evaluate_stack:
         "Learning the weights of the stack {wildcards.model} out of fold"
     script:
         "../scripts/evaluate_stack.py"
-
-
-def architecture_of(wildcards):
-    """Return the file with the architecture of the rule's published model."""
-    return f"<results>/sources/{study.published_architecture(wildcards.model)}"
-
-
-def weights_of(wildcards):
-    """Return the file with the published weights of the rule's member."""
-    member = int(wildcards.member)
-    return f"<results>/sources/{study.published_weights(wildcards.model, member)}"
-
-
-def all_weights_of(wildcards):
-    """Return the files with the published weights of all members of the rule's model."""
-    model = wildcards.model
-    return sources(study.published_weights(model, member) for member in study.members(model))
 
 
 rule publish_member:

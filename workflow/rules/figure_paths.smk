@@ -1,0 +1,112 @@
+"""What figures are of, where they are and what they read: for the rules of figures.smk."""
+
+import itertools
+import re
+
+SUBJECTS = {
+    "study": ("", lambda: [{}]),
+    "sample": ("{sample}", lambda: each(sample=config["samples"])),
+    "compared sample": ("{sample}", lambda: each(sample=config["archive_comparisons"])),
+    "matched sample": ("{sample}", lambda: each(sample=study.matched_samples())),
+    "sample with metallicities": (
+        "{sample}",
+        lambda: each(sample=study.samples_with_metallicities()),
+    ),
+    "simulated sample": (
+        "{sample}",
+        lambda: each(sample=study.samples_with_metallicities() if study.is_simulated else []),
+    ),
+    "model": ("{model}", lambda: each(model=study.usual_models())),
+    "network": (
+        "{model}",
+        lambda: each(
+            model=[name for name in study.usual_models() if name in study.network_models()]
+        ),
+    ),
+    "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
+    "calibration": (
+        "{calibration}_{type}",
+        lambda: each(calibration=config["calibrate"], type=["RRab", "RRc"]),
+    ),
+    "search": (
+        "{search}",
+        lambda: each(search=study.usual_searches()),
+    ),
+}
+"""What there are figures of: the names of their files, and those of a run of the whole study."""
+
+FILES = {
+    "catalogue": lambda names: "<results>/catalogue/metallicities.parquet",
+    "truth": lambda names: "<results>/tables/truth.parquet",
+    "listed": lambda names: f"<results>/stars/{names.sample}.parquet",
+    "stars": lambda names: star_table(drawn_sample(names)),
+    "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
+    "fits": lambda names: chunk_files("fits", names.sample),
+    "folded": lambda names: chunk_files("folded", names.sample),
+    "reference": lambda names: star_table(study.reference_of(names.sample)),
+    "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
+    "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
+    "training_set": lambda names: f"<results>/development/{names.model}.parquet",
+    "out_of_fold": lambda names: f"<results>/models/{names.model}/out_of_fold.parquet",
+    "histories": lambda names: member_files(names.model, "history", "parquet"),
+    "draws": lambda names: f"<results>/calibration/{names.calibration}/draws.parquet",
+    "trials": lambda names: f"<results>/searches/{names.search}/results.parquet",
+    "relations": lambda names: RELATIONS,
+    "regions": lambda names: REGIONS,
+}
+"""What figures read, by the names of what they are of."""
+
+SETTINGS = {
+    "sample": "samples",
+    "model": "models",
+    "sky_map": "sky_maps",
+    "calibration": "calibrate",
+    "search": "searches",
+}
+"""The key of the configuration that says what something of a name is."""
+
+
+def each(**names):
+    """Return all combinations of names."""
+    return [dict(zip(names, some)) for some in itertools.product(*names.values())]
+
+
+def drawn_sample(names):
+    """Return the sample that a figure shows: its own, or its map's."""
+    return (
+        config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
+    )
+
+
+def figure_path(figure):
+    """Return the path of a figure, with wildcards for the names of what it is of."""
+    return "/".join(filter(None, ["<results>/figures", figure.name, SUBJECTS[figure.of][0]]))
+
+
+def figure_files(figure):
+    """Return a function that gives what a figure reads."""
+    return lambda wildcards: {name: FILES[name](wildcards) for name in figure.reads}
+
+
+def figure_settings(figure):
+    """Return a function that looks up the settings that a figure depends on."""
+
+    def settings(wildcards):
+        [section] = [
+            config[key][wildcards[name]]
+            for name, key in SETTINGS.items()
+            if name in wildcards.keys()
+        ] or [{}]
+        return {key: section.get(key) for key in figure.settings}
+
+    return settings
+
+
+def figure_labels(figure):
+    """Return the labels of a figure in the report: what it is of, and what it shows."""
+    words = {"calibration": "relation", "sky_map": "map"}
+    names = re.findall(r"{(\w+)}", figure_path(figure))
+    return {
+        **{words.get(name, name): f"{{{name}}}" for name in names if name != "type"},
+        "product": figure.product,
+    }
