@@ -57,6 +57,7 @@ def test_an_unknown_figure_is_an_error_that_says_which_there_are():
 
 
 def test_two_figures_of_one_name_are_an_error():
+    assert "bailey" in FIGURES
     decorate = figure("bailey", of="sample", reads=("fits",), category="Metallicities")
     with pytest.raises(ValueError, match="bailey"):
         decorate(lambda subject: None)

@@ -395,13 +395,13 @@ def _first_not_ok(*statuses: pd.Series) -> pd.Series:
 
 def _with_plain_types(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Return the columns with the types that every file format keeps."""
-    plain = {}
+    plain: dict[str, pd.Series[Any]] = {}
     for column in columns:
         if column in TEXT_COLUMNS:
             plain[column] = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
         elif column in _TRUTHS:
-            plain[column] = rows[column].astype(object).where(rows[column].notna(), False)
-            plain[column] = plain[column].astype(bool)
+            known = rows[column].astype(object).where(rows[column].notna(), False)
+            plain[column] = known.astype(bool)
         elif column == "n_epochs":
             plain[column] = rows[column].astype(float).fillna(0).astype(np.int32)
         else:
@@ -412,7 +412,7 @@ def _with_plain_types(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
 def _to_astropy(catalogue: pd.DataFrame) -> Table:
     """Return the catalogue as an astropy table with units, descriptions and UCDs."""
     table = Table()
-    for name in catalogue:
+    for name in map(str, catalogue):
         values = catalogue[name]
         if name not in TEXT_COLUMNS:
             table[name] = values.to_numpy()

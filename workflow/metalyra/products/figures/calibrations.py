@@ -1,10 +1,12 @@
 """Figures of calibrated relations: the posterior of their coefficients."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from corner import corner
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -80,7 +82,7 @@ def corner_figure(
     published = published or {}
     parameters = _varying_parameters(list(posteriors.values()))
     side = _PANEL * len(parameters) + _MARGIN
-    figure = new_figure(side, side, layout="none")
+    figure = new_figure(side, side, layout=None)
     colours = SAMPLE_COLOURS[2:0:-1] + SAMPLE_COLOURS[3:]
     colour_of = {name: colours[place % len(colours)] for place, name in enumerate(posteriors)}
     for name, draws in posteriors.items():
@@ -97,8 +99,11 @@ def corner_figure(
         axes.tick_params(labelsize=8)
     handles = [Line2D([], [], color=colour, label=name) for name, colour in colour_of.items()]
     if published:
-        look = {"color": _PUBLISHED_COLOUR, "linestyle": "--", "linewidth": 0.9}
-        handles.append(Line2D([], [], label="published", **look))
+        handles.append(
+            Line2D(
+                [], [], color=_PUBLISHED_COLOUR, linestyle="--", linewidth=0.9, label="published"
+            )
+        )
     figure.legend(
         handles=handles,
         loc="upper right",
@@ -178,10 +183,11 @@ def _add_posterior(
 
 def _rescale(values: pd.Series, low: float, high: float) -> pd.Series:
     """Return values that lie between limits as the given ones do between theirs."""
-    return low + (high - low) * (values - values.min()) / np.ptp(values)
+    rescaled: pd.Series[Any] = (values - values.min()) * ((high - low) / np.ptp(values)) + low
+    return rescaled
 
 
-def _remove_drawn(axes: Axes, before: set[object]) -> None:
+def _remove_drawn(axes: Axes, before: set[Artist]) -> None:
     for artist in [*axes.collections, *axes.patches]:
         if artist not in before:
             artist.remove()

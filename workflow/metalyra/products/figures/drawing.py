@@ -98,7 +98,7 @@ def declared_figures() -> Mapping[str, Declaration]:
     The libraries that draw take a second to import, which every job would wait for.
     """
     found = [
-        Declaration(*map(ast.literal_eval, call.args), **_keywords(call), module=module)
+        Declaration(ast.literal_eval(call.args[0]), module=module, **_keywords(call))
         for module, tree in _modules()
         for function in tree.body
         if isinstance(function, ast.FunctionDef)

@@ -115,10 +115,11 @@ def light_curve_panel(
         say(panels[(columns - 1) // 2])
         return figure
     fits = fits.drop_duplicates("star_id").set_index("star_id")
+    fit_of = dict(fits.iterrows())
     points = dict(list(folded[folded["star_id"].isin(star_ids)].groupby("star_id")))
     feh = {} if metallicities is None else metallicities.set_index("star_id")["feh"].to_dict()
     for number, (axes, star_id) in enumerate(zip(panels, star_ids, strict=False)):
-        fit = fits.loc[star_id]
+        fit = fit_of[star_id]
         _draw_light_curve(axes, fit, points.get(star_id, folded.head(0)))
         axes.set_title(_describe_star(star_id, fit, feh.get(star_id, np.nan)), fontsize=7.5)
         axes.tick_params(labelsize=7.5)
@@ -150,7 +151,9 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
     if both.empty:
         say(axes)
         return figure
-    difference = wrap_around(both[parameter] - both[f"archive_{parameter}"], 0.0)
+    difference = wrap_around(
+        (both[parameter] - both[f"archive_{parameter}"]).to_numpy(dtype=float), 0.0
+    )
     for kind, colour in zip(("RRab", "RRc"), (DATA_COLOUR, REJECTED_COLOUR), strict=True):
         rows = (both["pulsation_type"] == kind).to_numpy()
         if not rows.any():

@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -167,7 +168,7 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
     finite = {name: values for name, values in finite.items() if len(values)}
     figure = new_figure(4.4, 5.6)
     panels = figure.subplots(2, 1, sharex=True)
-    figure.get_layout_engine().set(hspace=0.0, h_pad=0.02)
+    figure.set_layout_engine(ConstrainedLayoutEngine(hspace=0.0, h_pad=0.02))
     panels[0].set(title=title, ylabel="Stars per bin")
     panels[1].set(xlabel=FEH_LABEL, ylabel="Stars per bin")
     if not finite:
@@ -254,8 +255,8 @@ def _neighbour_colours(x: Floats, y: Floats) -> Floats:
         (values - edge[0]) / (edge[1] - edge[0]) - 0.5
         for values, edge in zip((x, y), edges, strict=True)
     ]
-    crowding = np.log1p(map_coordinates(smooth, place, order=1, mode="nearest") * 50)
-    return crowding / max(crowding.max(), 1.0)
+    crowding: Floats = np.log1p(map_coordinates(smooth, place, order=1, mode="nearest") * 50)
+    return crowding / max(float(crowding.max()), 1.0)
 
 
 def _point_colours() -> Colormap:

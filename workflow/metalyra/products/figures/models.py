@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,13 +123,18 @@ def sample_weights(
         return figure
     width = bin_width(feh)
     edges = np.arange(np.floor(feh.min() / width), np.ceil(feh.max() / width) + 1.5) * width
-    axes.hist(feh, edges, density=True, color="0.85", label=f"stars ({len(feh):,})")
+    axes.hist(feh, edges.tolist(), density=True, color="0.85", label=f"stars ({len(feh):,})")
     if np.ptp(feh) > 0:
         grid = np.linspace(edges[0], edges[-1], 400)
         axes.plot(grid, gaussian_kde(feh)(grid), color="#1e8449", label="kernel density")
     right = axes.twinx()
     right.set_ylabel("Weight")
-    look = {"linestyle": "none", "marker": "o", "markersize": 2, "markeredgewidth": 0}
+    look: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 2,
+        "markeredgewidth": 0,
+    }
     right.plot(feh, weights, color=VALIDATION_COLOUR, alpha=0.5, label="final weights", **look)
     right.plot(feh, density_weights, color="black", label="weights by density", **look)
     for scale in (axes, right):
@@ -136,8 +142,9 @@ def sample_weights(
     (handles, labels), (others, names) = (
         scale.get_legend_handles_labels() for scale in (axes, right)
     )
-    look = {"loc": "upper left", "ncols": 2, "fontsize": 7.5, "markerscale": 2}
-    axes.legend(handles + others, labels + names, **look)
+    axes.legend(
+        handles + others, labels + names, loc="upper left", ncols=2, fontsize=7.5, markerscale=2
+    )
     return figure
 
 
@@ -172,8 +179,8 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
             axes.plot(
                 history["epoch"], history["val_loss"], color=VALIDATION_COLOUR, label="validation"
             )
-            best = history.loc[history["val_loss"].idxmin()]
-            axes.axvline(best["epoch"], color="0.4", linestyle=":", linewidth=0.9)
+            best = history["val_loss"].to_numpy().argmin()
+            axes.axvline(history["epoch"].iloc[best], color="0.4", linestyle=":", linewidth=0.9)
         axes.set_yscale("log")
         axes.text(
             0.94,

@@ -28,6 +28,7 @@ from metalyra.products.figures.style import (
     Floats,
     add_metallicity_bar,
     draw_metallicity_points,
+    keep_finite,
     metallicity_scale,
     new_figure,
     say,
@@ -102,8 +103,9 @@ def read_regions(path: Path | str) -> dict[str, SkyRegion]:
     with open(path, encoding="utf-8") as file:
         content: Mapping[str, Mapping[str, list[float]]] = yaml.safe_load(file)
     return {
-        name: SkyRegion(tuple(box["longitude"]), tuple(box["latitude"]))
+        name: SkyRegion((west, east), (south, north))
         for name, box in content.items()
+        for (west, east), (south, north) in [(box["longitude"], box["latitude"])]
     }
 
 
@@ -171,7 +173,8 @@ def average_cells(longitude: Floats, latitude: Floats, feh: Floats, nside: int) 
     size = 12 * nside**2
     counts = np.bincount(cell, minlength=size)
     sums = np.bincount(cell, weights=feh, minlength=size)
-    return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+    means: Floats = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+    return means
 
 
 @styled
@@ -198,10 +201,8 @@ def sky_map(
         The part of the sky to show. By default the part that has stars or, where they
         spread over more than 60 deg, the whole sky in Mollweide's projection.
     """
-    ra, dec, feh = (np.asarray(values, dtype=float) for values in (ra, dec, feh))
-    placed = np.isfinite(ra) & np.isfinite(dec) & np.isfinite(feh)
-    longitude, latitude = to_galactic(ra[placed], dec[placed])
-    feh = feh[placed]
+    ra, dec, feh = keep_finite(ra, dec, feh)
+    longitude, latitude = to_galactic(ra, dec)
     if region is None:
         region = enclose(longitude, latitude) if len(feh) else ALL_SKY
         if max(np.ptp(region.longitude), np.ptp(region.latitude)) > _WIDEST_REGION:
@@ -303,11 +304,11 @@ def _draw_stars(
         np.linspace(low, high, math.ceil((high - low) / step) + 1)
         for low, high in (region.longitude, region.latitude)
     ]
-    grid = np.meshgrid(*[(edge[1:] + edge[:-1]) / 2 for edge in edges])
+    longitudes, latitudes = np.meshgrid(*[(edge[1:] + edge[:-1]) / 2 for edge in edges])
     axes.pcolormesh(
         edges[0] * units[0],
         edges[1] * units[1],
-        means[_cell_of(*grid, nside)],
+        means[_cell_of(longitudes, latitudes, nside)],
         cmap=FEH_COLOURS,
         norm=scale,
     )
@@ -316,7 +317,10 @@ def _draw_stars(
 
 def _cell_of(longitude: Floats, latitude: Floats, nside: int) -> NDArray[np.int64]:
     """Return the HEALPix cell, in ring order, of each position (deg)."""
-    return lonlat_to_healpix(longitude * u.deg, latitude * u.deg, nside, order="ring")
+    cell: NDArray[np.int64] = lonlat_to_healpix(
+        longitude * u.deg, latitude * u.deg, nside, order="ring"
+    )
+    return cell
 
 
 def _count(feh: Floats) -> str:

@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import numpy as np
 from matplotlib import colormaps
@@ -27,6 +27,7 @@ from metalyra.core.tables import replace_when_complete
 Floats = NDArray[np.float64]
 
 Parameters = ParamSpec("Parameters")
+Layout = Literal["constrained", "compressed"]
 
 STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -86,7 +87,7 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     return draw_in_style
 
 
-def new_figure(width: float, height: float, layout: str = "constrained") -> Figure:
+def new_figure(width: float, height: float, layout: Layout | None = "constrained") -> Figure:
     """Return an empty figure of a size in inches that has its own canvas."""
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
@@ -163,4 +164,4 @@ def bin_width(values: Floats) -> float:
     """Return the Freedman-Diaconis width of histogram bins, on twentieths of a dex."""
     quartiles = np.percentile(values, [25, 75])
     width = 2 * np.ptp(quartiles) * len(values) ** (-1 / 3)
-    return max(1, round(width * 20)) / 20
+    return max(1, round(float(width) * 20)) / 20
