@@ -3,6 +3,8 @@
 import itertools
 import re
 
+from metalyra.products import choose_layout
+
 SUBJECTS = {
     "study": ("", lambda: [{}]),
     "sample": ("{sample}", lambda: each(sample=config["samples"])),
@@ -110,3 +112,8 @@ def figure_labels(figure):
         **{words.get(name, name): f"{{{name}}}" for name in names if name != "type"},
         "product": figure.product,
     }
+
+
+def layout_of_table(wildcards):
+    """Return the layout of the rule's paper table."""
+    return choose_layout(config["tables"][wildcards.table])

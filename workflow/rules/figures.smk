@@ -8,7 +8,7 @@ Output  <results>/tables/<table>.csv
 A figure is a function of metalyra.products.figures, which says what it is of and what it reads.
 """
 
-from metalyra.products import LAYOUTS, choose_layout, declared_figures
+from metalyra.products import LAYOUTS, declared_figures
 
 targets += expand("<results>/tables/{table}.csv", table=config["tables"])
 targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
