@@ -82,7 +82,8 @@ def drawn_sample(names):
 
 def figure_path(figure):
     """Return the path of a figure, with wildcards for the names of what it is of."""
-    return "/".join(filter(None, ["<results>/figures", figure.name, SUBJECTS[figure.of][0]]))
+    path = Path("<results>/figures", figure.name, SUBJECTS[figure.of][0])
+    return path.as_posix()
 
 
 def figure_files(figure):
