@@ -1,6 +1,7 @@
 from .chunks import chunk_of as chunk_of
 from .chunks import select_chunk as select_chunk
 from .fingerprints import fingerprint as fingerprint
+from .job_path import look_first_in as look_first_in
 from .locking import StudyLockedError as StudyLockedError
 from .locking import lock_study as lock_study
 from .locking import mark_job as mark_job
