@@ -110,6 +110,18 @@ STUDY = {
 }
 
 
+SOURCES = """
+  Our telescope:
+    citation: Nobody (2026)
+    licence: MIT
+    files:
+      telescope/stars.txt:
+        origin: The stars of this test
+      telescope/magnitudes.txt:
+        origin: Their light curves
+"""
+
+
 def write(project: Project, name: str, text: str) -> None:
     path = project.path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +137,9 @@ def touched(project: Project) -> set[str]:
         text=True,
         check=True,
     ).stdout
-    return {line[3:] for line in status.splitlines() if not line[3:].startswith((".snake", "sky"))}
+    return {
+        line[3:] for line in status.splitlines() if not line[3:].startswith((".snakemake", "sky"))
+    }
 
 
 @pytest.fixture
@@ -163,7 +177,13 @@ def test_a_survey_and_a_figure(project, sky):
     write(project, "workflow/metalyra/surveys/telescope.py", SURVEY)
     study = {key: value for key, value in STUDY.items() if key != "figures"}
     write(project, "config/changed.yaml", yaml.safe_dump(study, sort_keys=False))
-    assert touched(project) == {"workflow/metalyra/surveys/telescope.py", "config/changed.yaml"}
+    with project.path("resources/sources.yaml").open("a") as file:
+        file.write(SOURCES)
+    assert touched(project) == {
+        "workflow/metalyra/surveys/telescope.py",
+        "resources/sources.yaml",
+        "config/changed.yaml",
+    }
     arguments = ("--cores", "1", "--configfile", "config/changed.yaml")
     fits = "results/changed/fits/telescope_v/0.parquet"
     project.run(fits, *arguments, **sky)
