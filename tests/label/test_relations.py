@@ -291,3 +291,17 @@ def test_published_errors_are_the_total_ones():
     for name in ("feh_err", "training_err"):
         np.testing.assert_array_equal(labels[name], [0.3, np.nan])
     assert labels[["feh_err_light_curve", "feh_err_relation"]].isna().all(axis=None)
+
+
+def test_a_relation_may_use_any_parameter_of_the_fits():
+    relation = Relation("G", "sine", 5.88, -1.0, {"a3": 2.0, "phi31": 1.0}, scatter=None)
+    fits = pd.DataFrame({"a3": [0.1], "a3_err": [0.02], "phi31": [6.0], "phi31_err": [0.03]})
+    feh, feh_err = relation.estimate(fits)
+    assert feh[0] == pytest.approx(-1.0 + 0.2 + 6.0)
+    # Their covariance is not measured.
+    assert feh_err[0] == pytest.approx(np.hypot(0.04, 0.03))
+
+
+def test_a_phase_that_is_not_converted_is_refused():
+    with pytest.raises(ValueError, match="phi21 of the cosine series is not converted"):
+        Relation("G", "cosine", 5.88, -1.0, {"phi21": 1.0}, scatter=None)

@@ -23,7 +23,10 @@ Floats = NDArray[np.float64]
 AS_PUBLISHED = "as_published"
 """Label of a sample whose [Fe/H] came with its star list; it has no formula."""
 
-FEATURES = ("period", "a1", "a2", "phi31")
+FEATURES = (
+    *("period", "a1", "a2", "phi31"),
+    *("amplitude", "a3", "a4", "a5", "a6", "phi21", "phi41", "phi51", "phi61"),
+)
 """Light-curve parameters a relation may use."""
 
 Phi31Source = Literal["own", "archive"]
@@ -81,6 +84,9 @@ class Relation:
         if unknown:
             raise ValueError(f"unknown parameters {sorted(unknown)}; allowed: {FEATURES}")
         names = ["intercept", *self.features]
+        foreign = [name for name in self.features if name.startswith("phi") and name != "phi31"]
+        if self.series == "cosine" and foreign:
+            raise ValueError(f"{', '.join(foreign)} of the cosine series is not converted to ours")
         if self.errors is not None and self.covariance is not None:
             raise ValueError("a relation has errors or a covariance of its coefficients, not both")
         if self.errors is not None and set(self.errors) != set(names):
@@ -97,14 +103,14 @@ class Relation:
     def estimate(self, fits: pd.DataFrame) -> tuple[Floats, Floats]:
         """Return [Fe/H] (dex) and its error of fits with the columns of the data model.
 
-        The error is that of the light-curve parameters alone, with their covariance; the
-        period counts as exact.
+        The error is that of the light-curve parameters alone, with the covariances that the
+        fits have, those of a1, a2 and phi31; others count as independent, and the period as
+        exact.
 
         Parameters
         ----------
         fits
-            ``period``, ``a1``, ``a2``, ``phi31`` (sine series), their errors and
-            covariances; n rows.
+            The parameters (sine series), their errors and covariances; n rows.
 
         Returns
         -------
@@ -125,7 +131,8 @@ class Relation:
                     covariance = fits[f"{first}_err"].to_numpy(float) ** 2
                 else:
                     low, high = sorted((first, second))
-                    covariance = fits[f"cov_{low}_{high}"].to_numpy(float)
+                    known = fits.get(f"cov_{low}_{high}")
+                    covariance = np.zeros(len(fits)) if known is None else known.to_numpy(float)
                 variance += self.coefficients[first] * self.coefficients[second] * covariance
         return feh, np.sqrt(np.maximum(variance, 0.0))
 
