@@ -1,10 +1,12 @@
 """The workflow of a study, as Snakemake reads it."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
@@ -24,7 +26,8 @@ def parse_workflow(study: dict[str, Any], folder: Path) -> Iterator[Workflow]:
     """Give the workflow of a study whose configuration is written to a folder."""
     path = folder / "study.json"
     path.write_text(json.dumps(study))
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    # The workflow tells its jobs by the environment where its library is.
+    with mock.patch.dict(os.environ), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         yield api.workflow(
             resource_settings=ResourceSettings(),
             config_settings=ConfigSettings(configfiles=[path]),

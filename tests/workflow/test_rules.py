@@ -140,7 +140,7 @@ def test_every_rule_runs_again_when_its_own_code_changes(rules):
                 figure = rule.name.removeprefix("figure_")
                 expected = {fingerprint(script, declared_figures()[figure].module)}
             if callable(rule.params.library):
-                # Of one model, which may have modules of its own besides.
+                # Of one model or table, which may have modules of its own besides.
                 assert inspect.getclosurevars(rule.params.library).nonlocals["script"] == script
             else:
                 assert rule.params.library in expected, rule.name

@@ -77,7 +77,7 @@ def test_it_works_in_a_clean_environment(wheel, tmp_path):
         check=True,
     )
     done = subprocess.run(
-        [python, "-W", "ignore", "-c", USE],
+        [python, "-I", "-W", "ignore", "-c", USE],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -297,9 +297,15 @@ def of_model(key):
     return lambda wildcards: config["models"][wildcards.model].get(key)
 
 
-def program(script, model=lambda wildcards: wildcards.model):
-    """Return a function that tells what a script does with the rule's model.
+def modules_of_model(wildcards):
+    """Return the modules of the networks and regressors of the rule's model."""
+    return study.modules_of(wildcards.model)
 
-    The script finds the networks and regressors of a model by their names.
+
+def program(script, modules=modules_of_model):
+    """Return a function that tells what a script does for the wildcards of its rule.
+
+    The script finds modules by the names that the configuration has: those of the rule's
+    model, or what `modules` says.
     """
-    return lambda wildcards: fingerprint(script, *study.modules_of(model(wildcards)))
+    return lambda wildcards: fingerprint(script, *modules(wildcards))

@@ -80,8 +80,8 @@ rule paper_table:
         runtime=30,
     params:
         layout=layout_of_table,
-        library=lambda wildcards: fingerprint(
-            "paper_table.py", LAYOUTS.module_of(layout_of_table(wildcards))
+        library=program(
+            "paper_table.py", lambda wildcards: [LAYOUTS.module_of(layout_of_table(wildcards))]
         ),
     message:
         "Writing {wildcards.table}"

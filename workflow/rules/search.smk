@@ -71,7 +71,8 @@ rule search_trial:
         seed=config["seed"],
         checkpoints=f"results/{config['study']}/checkpoints/searches",
         library=program(
-            "search_trial.py", lambda wildcards: config["searches"][wildcards.search]["model"]
+            "search_trial.py",
+            lambda wildcards: study.modules_of(study.searched_model(wildcards.search)),
         ),
     message:
         "Training trial {wildcards.slot} of {wildcards.search}, round {wildcards.round} of "
