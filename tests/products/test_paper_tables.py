@@ -198,8 +198,8 @@ def test_a_metric_that_a_card_lacks_is_missing():
 
 
 def test_a_layout_is_found_by_paper_and_table():
-    assert LAYOUTS["dg22_table1"] is dg22_table1
-    assert LAYOUTS["dg22_table5"] is dg22_table5
+    assert LAYOUTS["dg22_table1"].make is dg22_table1
+    assert LAYOUTS["dg22_table5"].make is dg22_table5
     with pytest.raises(UnknownNameError, match="did you mean dg22_table5"):
         LAYOUTS["dg22_table4"]
 

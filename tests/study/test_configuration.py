@@ -667,3 +667,20 @@ def test_a_calibration_without_its_sample_is_one_problem():
 def test_no_stack_of_ours_takes_in_networks_that_have_chosen_their_epoch_on_its_folds(path):
     for model in read_yaml(path).get("models", {}).values():
         assert "published" not in model.get("stack", {})
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"sample": "ogle_i", "layout": "dg22_table5"}, "is of predictions and needs the key"),
+        (
+            {"sample": "gaia_dr2_g", "model": "demo_g", "layout": "dg22_table1"},
+            "is of labels and takes no model",
+        ),
+        ({"sample": "ogle_i", "layout": "dg22_table9"}, "'dg22_table9' is unknown; did you mean"),
+    ],
+)
+def test_a_layout_of_other_values_is_refused(table, message):
+    [problem] = problems_of(load("config", tables={"t": table}))
+    assert problem.startswith("tables.t.layout: ")
+    assert message in problem

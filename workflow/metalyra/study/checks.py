@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from metalyra.acquire.queries import BATCH
+from metalyra.products.paper_tables.layouts import LAYOUTS, choose_layout
 from metalyra.study.cuts import is_measured, list_columns
 from metalyra.study.messages import explain, unknown
 from metalyra.study.model import Model
@@ -111,6 +112,11 @@ def _check_products(config: Config) -> Iterator[str]:
     for group in ("tables", "sky_maps"):
         for name, product in config[group].items():
             yield from _check_product(f"{group}.{name}", product, config)
+    for name, table in config["tables"].items():
+        layout = LAYOUTS[choose_layout(table)]
+        if (layout.of == "predictions") != ("model" in table):
+            needed = "needs the key model" if layout.of == "predictions" else "takes no model"
+            yield f"tables.{name}.layout: {table['layout']} is of {layout.of} and {needed}"
     for group in ("tables", "experiments"):
         for name in config[group]:
             if name in RESERVED_TABLES:

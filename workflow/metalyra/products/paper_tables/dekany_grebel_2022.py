@@ -57,7 +57,7 @@ TABLE_1_CUTS: Cuts = {
 """Smallest and largest value of the stars in Table 1, as its note gives them."""
 
 
-@layout("dg22_table5")
+@layout("dg22_table5", of="predictions")
 def dg22_table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """Return Ks-band metallicities and attributes: Table 5 of Dékány & Grebel (2022).
 
@@ -87,7 +87,7 @@ def dg22_table5(stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFra
     return rows.loc[~cut, list(TABLE_5_COLUMNS)].reset_index(drop=True)
 
 
-@layout("dg22_table1")
+@layout("dg22_table1", of="labels")
 def dg22_table1(
     stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame, cuts: Cuts = TABLE_1_CUTS
 ) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Layouts of paper tables: a function for each, named by paper and table."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -10,19 +11,45 @@ from metalyra.core.registry import Registry
 Layout = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], pd.DataFrame]
 """From the star list, the fits and the metallicities of the same stars to the table."""
 
-LAYOUTS: Registry[Layout] = Registry("layout of a paper table", __package__)
+Values = Literal["labels", "predictions"]
+
+
+@dataclass(frozen=True)
+class PaperLayout:
+    """How a table of a paper is laid out.
+
+    Attributes
+    ----------
+    of
+        The metallicities that it lists: labels, or the predictions of a model.
+    make
+        Makes it.
+    """
+
+    of: Values
+    make: Layout
+
+
+LAYOUTS: Registry[PaperLayout] = Registry("layout of a paper table", __package__)
 """The layouts by name."""
 
 
-def layout(name: str) -> Callable[[Layout], Layout]:
+def layout(name: str, *, of: Values) -> Callable[[Layout], Layout]:
     """Return the decorator of a function that lays a table of a paper out.
 
     Parameters
     ----------
     name
         Of the paper and the table, such as ``dg22_table5``.
+    of
+        See `PaperLayout`.
     """
-    return lambda make: LAYOUTS.register(name, make.__module__)(make)
+
+    def register(make: Layout) -> Layout:
+        LAYOUTS.register(name, make.__module__)(PaperLayout(of, make))
+        return make
+
+    return register
 
 
 def choose_layout(table: Mapping[str, Any]) -> str:
