@@ -33,9 +33,10 @@ def test_jobs_find_the_library_beside_the_workflow(new_project, bare_python, mon
 def test_jobs_take_the_library_of_their_workflow_before_an_installed_one(new_project):
     """Here the library is installed, and that of the copy says something else."""
     project = new_project()
-    path = project.path("workflow/metalyra/surveys/ingestion.py")
+    path = project.path("workflow/testbench/simulate/sky.py")
     path.write_text(path.read_text() + "\nraise RuntimeError('the library of the copy')\n")
     command = ("--cores", "1", "--configfile", "tests/integration/small.yaml")
-    status, output = project.attempt("results/small/stars/gaia_dr2_g.parquet", *command)
+    status, output = project.attempt("results/small/sources/simulated/truth.csv", *command)
     assert status
+    assert "Error in rule simulate" in output
     assert "the library of the copy" in output

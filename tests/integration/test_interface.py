@@ -32,7 +32,7 @@ def project(new_project):
 
 def test_table_5_of_the_paper_is_made_from_the_published_networks(project, mirror):
     output = project.run(
-        *("--cores", "all", "--configfile", "config/dg22.yaml", TABLE5), METALYRA_MIRROR=str(mirror)
+        *(TABLE5, "--cores", "all", "--configfile", "config/dg22.yaml"), METALYRA_MIRROR=str(mirror)
     )
     assert "ogle" not in output  # nothing of the study's other sample is needed
     table = pd.read_csv(project.path(TABLE5))
@@ -52,7 +52,7 @@ def test_an_optional_model_is_trained_only_when_it_is_asked_for(project, mirror)
     whole = project.run(*study, METALYRA_MIRROR=str(mirror))
     assert "metalyra_g" in whole
     assert "dg22_g_retrained" not in whole
-    alone = project.run(*study, RETRAINED, METALYRA_MIRROR=str(mirror))
+    alone = project.run(RETRAINED, *study, METALYRA_MIRROR=str(mirror))
     for member in range(8):
         assert f"Training member {member} of dg22_g_retrained" in alone
 
@@ -256,7 +256,7 @@ def test_an_unknown_key_is_named_before_anything_runs(project):
 def test_a_source_that_is_nowhere_is_named_with_where_to_put_it(new_project, tmp_path):
     source = "dekany_grebel_2022/inner_bulge_new_rrab.dat"
     status, text = new_project().attempt(
-        *("--cores", "1", "--configfile", "config/dg22.yaml", f"results/dg22/sources/{source}"),
+        *(f"results/dg22/sources/{source}", "--cores", "1", "--configfile", "config/dg22.yaml"),
         METALYRA_MIRROR=str(tmp_path),
         METALYRA_OFFLINE="1",
     )
@@ -272,7 +272,7 @@ def test_a_damaged_source_is_refused(new_project, tmp_path):
     damaged.write_text("not the star list\n")
     project = new_project()
     status, text = project.attempt(
-        *("--cores", "1", "--configfile", "config/dg22.yaml", f"results/dg22/sources/{source}"),
+        *(f"results/dg22/sources/{source}", "--cores", "1", "--configfile", "config/dg22.yaml"),
         METALYRA_MIRROR=str(tmp_path),
         METALYRA_OFFLINE="1",
     )
@@ -288,7 +288,7 @@ def test_a_relation_for_another_band_is_said_with_every_label(new_project):
     )
     labels = "results/small/labels/gaia_dr2_g.parquet"
     study = ("--configfile", "tests/integration/small.yaml", "other.yaml")
-    project.run("--cores", "all", *study, labels)
+    project.run(labels, "--cores", "all", *study)
     table = read_table(project.path(labels))
     labelled = table["status"] == "ok"
     assert labelled.sum() > 30

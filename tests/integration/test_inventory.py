@@ -11,7 +11,7 @@ STUDY = "tests/integration/small_monti25.yaml"
 def test_sources_and_queries_are_printed_without_network(new_project):
     project = new_project()
     environment = {"METALYRA_OFFLINE": "1", "METALYRA_MIRROR": "", "METALYRA_ARCHIVES": ""}
-    said = project.run("--cores", "1", "--configfile", STUDY, "sources", "queries", **environment)
+    said = project.run("sources", "queries", "--cores", "1", "--configfile", STUDY, **environment)
     assert "gaia_dr3: epoch_photometry" in said
     assert "FROM gaiadr3.vari_rrlyrae AS rr" in said
     results = project.path("results/small_monti25")
@@ -25,5 +25,5 @@ def test_sources_and_queries_are_printed_without_network(new_project):
     assert not (results / "replies").exists()
     # They look again whenever they are asked.
     assert "Looking where the sources come from" in project.run(
-        "--cores", "1", "--configfile", STUDY, "sources", **environment
+        "sources", "--cores", "1", "--configfile", STUDY, **environment
     )
