@@ -12,23 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the runs of the workflow as slow; those of one project are for one process."""
+    """Mark the runs of the workflow as slow."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            # Tests of the interface go on from what those before them have left.
-            of_one = _PROJECTS.intersection(item.fixturenames) or _FILES & {item.path.stem}
-            for project in sorted(of_one):
-                item.add_marker(pytest.mark.xdist_group(project))
-
-
-_PROJECTS = {"demo", "finished", "sky"}
-"""Fixtures that take minutes to make."""
-
-_FILES = {"test_module", "test_archives"}
-"""Tests that share what takes long."""
 
 
 class Project:
