@@ -34,10 +34,11 @@ FOLDER = "dekany_grebel_2022"
 HEADER = """\
 # What the published networks were made for, by the folder of their weights: the quality of the
 # light curves they were trained on (`cuts`), ranges of these (`ranges`), the mixture of Gaussians
-# that the shapes of their light curves follow (`shapes`, see metalyra/predict/training_range.py) and the errors of
-# their out-of-fold predictions (`calibration`, see metalyra/predict/uncertainty.py). Cuts and ranges are
-# published (Dékány & Grebel 2022, Eqs. 3 and 4, gfeh.par, kfeh.par); the rest is measured, and
-# this file written, by `python -m benchmarks.published_models --write`, which says on what.
+# that the shapes of their light curves follow (`shapes`, see metalyra.predict.training_range)
+# and the errors of their out-of-fold predictions (`calibration`, see
+# metalyra.predict.uncertainty). Cuts and ranges are published (Dékány & Grebel 2022, Eqs. 3
+# and 4, gfeh.par, kfeh.par); the rest is measured, and this file written, by
+# `python -m benchmarks.published_models --write`, which says on what.
 """
 
 CUTS = {
