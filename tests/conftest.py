@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,3 +43,15 @@ def rerouted(archive: "LoopbackArchive", monkeypatch: pytest.MonkeyPatch) -> "Lo
     monkeypatch.setenv("METALYRA_ARCHIVES", archive.address)
     archive.reset()
     return archive
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    """A Python with all that the library needs, and without the library."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    [packages] = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = tmp_path / "venv/bin/python"
+    found = subprocess.run([python, "-c", "import metalyra"], cwd=tmp_path, capture_output=True)
+    assert b"ModuleNotFoundError" in found.stderr
+    return python

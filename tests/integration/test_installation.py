@@ -1,22 +1,6 @@
 """How the jobs of a run find the library."""
 
 import subprocess
-import sys
-import sysconfig
-
-import pytest
-
-
-@pytest.fixture
-def bare_python(tmp_path):
-    """A Python with all that the library needs, and without the library."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
-    [packages] = (tmp_path / "venv/lib").glob("python*/site-packages")
-    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    python = tmp_path / "venv/bin/python"
-    found = subprocess.run([python, "-c", "import metalyra"], cwd=tmp_path, capture_output=True)
-    assert b"ModuleNotFoundError" in found.stderr
-    return python
 
 
 def test_jobs_find_the_library_beside_the_workflow(new_project, bare_python, monkeypatch):

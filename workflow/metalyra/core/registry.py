@@ -7,11 +7,17 @@ itself, and no list has to be kept of all.
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, cast
 
 T = TypeVar("T")
 Entry = TypeVar("Entry")
+
+
+def ask_whether_meant(name: object, known: Iterable[str]) -> str:
+    """Return the question whether a known name is meant, for a message; empty if none is near."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 class UnknownNameError(KeyError, ValueError):
@@ -78,8 +84,7 @@ class Registry(Mapping[str, T]):
     def __getitem__(self, name: str) -> T:
         self._complete()
         if name not in self._entries:
-            close = difflib.get_close_matches(str(name), self._entries, n=1)
-            meant = f"did you mean {close[0]}? " if close else ""
+            meant = ask_whether_meant(name, self._entries)
             raise UnknownNameError(
                 f"unknown {self.kind} {name!r}; {meant}known are {', '.join(self)}"
             )

@@ -14,11 +14,9 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 import yaml
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.phase_differences import wrap_around
-
-Floats = NDArray[np.float64]
 
 AS_PUBLISHED = "as_published"
 """Label of a sample whose [Fe/H] came with its star list; it has no formula."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from metalyra.acquire.queries import expand_batches
 from metalyra.study.checks import (
@@ -20,7 +20,7 @@ from metalyra.study.checks import (
     check_unambiguous,
 )
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
-from metalyra.study.fields import is_absent
+from metalyra.study.fields import Part
 from metalyra.study.messages import ConfigurationError, explain, unknown
 from metalyra.study.model import Configuration
 
@@ -109,10 +109,9 @@ def _default(key: str) -> Any:
 
 def _complete(value: Any, annotation: Any) -> None:
     """Fill in, in place, the defaults of one part of the model and of those below it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for name, field in annotation.model_fields.items():
-            if name not in value and not field.is_required() and not is_absent(field):
-                value[name] = copy.deepcopy(field.default)
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        for name, default in annotation.defaults().items():
+            value.setdefault(name, copy.deepcopy(default))
         for name, inner in value.items():
             if name in annotation.model_fields:
                 _complete(inner, annotation.model_fields[name].annotation)

@@ -1,12 +1,13 @@
 """What is wrong with a configuration, in the words of who wrote it."""
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+
+from metalyra.core.registry import ask_whether_meant
 
 Place = tuple[str | int, ...]
 
@@ -29,8 +30,7 @@ Keys below the study are written with those above them, a dot between; ``*`` for
 def unknown(what: str, name: Any, allowed: Iterable[str]) -> str:
     """Say that a name is unknown, which ones are not, and which is meant."""
     allowed = list(allowed)
-    close = difflib.get_close_matches(str(name), allowed, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
+    meant = ask_whether_meant(name, allowed)
     return f"{what} {name!r} is unknown; {meant}allowed: {', '.join(allowed) or 'none'}"
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.containers import Member, stream_members
 from metalyra.surveys.formats.serialisations import FILE_NAME
 from metalyra.surveys.formats.star_tables import merge_star_tables
@@ -30,8 +30,6 @@ from metalyra.surveys.formats.vvv_tables import (
     read_epochs,
 )
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
-
-Floats = NDArray[np.float64]
 
 MIN_CONFIDENCE = 60
 """Lowest value of the confidence map at a detection."""

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.stats import gaussian_kde
 
+from metalyra.core.arrays import Floats
 from metalyra.core.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from metalyra.core.statuses import OK
 from metalyra.products.figures.drawing import Subject, figure
@@ -22,7 +23,6 @@ from metalyra.products.figures.style import (
     FEH_LABEL,
     MODEL_COLOUR,
     SAMPLE_COLOURS,
-    Floats,
     add_metallicity_bar,
     bin_width,
     draw_metallicity_points,

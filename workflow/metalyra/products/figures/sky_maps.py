@@ -21,11 +21,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.statuses import OK
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.style import (
     FEH_COLOURS,
-    Floats,
     add_metallicity_bar,
     draw_metallicity_points,
     keep_finite,

@@ -19,12 +19,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from metalyra.core.arrays import Floats
 from metalyra.core.randomness import generator
 from metalyra.core.tables import replace_when_complete
-
-Floats = NDArray[np.float64]
 
 Parameters = ParamSpec("Parameters")
 Layout = Literal["constrained", "compressed"]

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.core.containers import read_file
 from metalyra.surveys.interface import SurveyError
-
-Floats = NDArray[np.float64]
 
 STAR_COLUMNS = ("star_id", "ra", "dec", "period", "pulsation_type")
 """The columns every star table has."""

@@ -14,12 +14,11 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Floats
 from metalyra.surveys.formats.serialisations import read_tables, to_numbers
 from metalyra.surveys.formats.text_tables import check_columns
 from metalyra.surveys.formats.time_scales import to_heliocentric
 from metalyra.surveys.interface import MAGNITUDES
-
-Floats = NDArray[np.float64]
 
 APERTURES = (1, 2, 3, 4, 5)
 """The apertures that have zero-point corrections, of the seven of CASU."""
