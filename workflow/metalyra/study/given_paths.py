@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
+from metalyra.study.checks import is_own
 
 _STARS = "give a CSV file with the columns star_id and period"
 _LIGHT_CURVES = "give a folder or archive of <star_id>.csv, or one table (.parquet or .csv)"
@@ -39,7 +40,7 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
     """
     problems = [*_check_mirror(config, environment), *_check_trained(config)]
     for name, sample in config["samples"].items():
-        if sample["survey"] != "own":
+        if not is_own(sample):
             continue
         stars, light_curves = f"samples.{name}.stars", f"samples.{name}.light_curves"
         if sample["stars"] == [config.get("stars")]:
