@@ -1,12 +1,19 @@
 """Write the metallicities of a user's own stars."""
 
 import logging
+import sys
 from pathlib import Path
 
 from job import logged
-from metalyra.core import replace_when_complete
-from metalyra.products import check_rows, make_catalogue, make_ledger
-from metalyra.surveys.own import read_stars
+from metalyra.core import read_table, replace_when_complete
+from metalyra.products import (
+    append_given,
+    check_rows,
+    make_catalogue,
+    make_ledger,
+    summarise_statuses,
+)
+from metalyra.surveys import survey
 from stage_tables import read_measured, read_stages
 
 with logged(snakemake):
@@ -15,7 +22,15 @@ with logged(snakemake):
     ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
     logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
     star_list = snakemake.input.given
-    listed = read_stars([Path(star_list)])["star_id"].str.strip()
+    own = survey(snakemake.params.survey, snakemake.params.reading)
+    listed = own.read_stars([Path(star_list)])["star_id"].str.strip()
     check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
-    with replace_when_complete(Path(snakemake.output[0])) as temporary:
-        catalogue.drop(columns="sample").to_csv(temporary, index=False)
+    stars = read_table(snakemake.input[f"stars_{snakemake.params.sample}"])
+    output = Path(snakemake.output[0])
+    with replace_when_complete(output) as temporary:
+        append_given(catalogue.drop(columns="sample"), stars).to_csv(temporary, index=False)
+    print(
+        f"\nMetaLyra: {len(catalogue)} stars in {output}\n{summarise_statuses(catalogue)}\n"
+        f"  (logs: {Path(snakemake.log[0]).parent})",
+        file=sys.stderr,
+    )

@@ -89,7 +89,7 @@ def ingest(
     with _collect(destination / ".incoming", survey.columns, chunks) as collection:
         for curve in survey.read_light_curves(light_curve_files, first, band):
             row = row_of[curve.star_id]
-            if arrivals.note(row, curve) and ok[row]:
+            if arrivals.note(row, curve) and ok[row] and curve.table is not None:
                 collection.add(chunk_of(curve.star_id, chunks), row, curve.table)
         arrivals.log_left_out()
         # Of an archive's star, what can be read counts; a user can mend the file.
@@ -109,10 +109,10 @@ def ingest(
     stars.loc[ok & lost & arrivals.unreadable, "status"] = "unreadable_light_curve"
     if survey.of_user:
         stars["reason"] = explain_statuses(raw, stars)
-        for row in np.flatnonzero(ok & lost):
-            stars.loc[row, "reason"] = arrivals.explain(
-                row, stars["star_id"][row], light_curve_files
-            )
+        reasons = stars["reason"].to_list()
+        for row in np.flatnonzero(ok & lost).tolist():
+            reasons[row] = arrivals.explain(row, stars["star_id"][row], light_curve_files)
+        stars["reason"] = pd.Series(reasons, index=stars.index, dtype="str")
     if observed_only:
         observed = set(stars["star_id"][arrivals.seen | arrivals.unreadable])
         name = stars["star_id"].where(

@@ -66,7 +66,7 @@ def read_light_curves(
         if is_collection(path) and not _holds_one_table(path, reader.wanted):
             for member in stream_members(path):
                 star_id = strip_table_suffix(member.name)
-                if star_id in reader.wanted:
+                if star_id is not None and star_id in reader.wanted:
                     yield from read_member(path, star_id, member, reader)
         else:
             yield from reader.read_many(path, stream_given(path))

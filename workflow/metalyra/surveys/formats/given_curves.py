@@ -123,8 +123,8 @@ class CurveReader:
         self.band = band
         self.wanted = dict(zip(stars["star_id"], range(len(stars)), strict=True))
         unknown = np.full(len(stars), np.nan)
-        self._ra = np.asarray(stars.get("ra", unknown), dtype=float)
-        self._dec = np.asarray(stars.get("dec", unknown), dtype=float)
+        self._ra = [float(angle) for angle in stars.get("ra", unknown)]
+        self._dec = [float(angle) for angle in stars.get("dec", unknown)]
         self._bands: Counter[str] = Counter()
         self._in_band = 0
         self._ignored: set[str] = set()
@@ -240,7 +240,7 @@ class CurveReader:
             bands = table.text(named["band"])
             names = {text: self.conventions.resolve(text) for text in bands.unique()}
             bands = bands.map(names)
-            self._bands.update(bands.value_counts().to_dict())
+            self._bands.update(map(str, bands))
             left_out[bands != self.band] = "in band " + bands[bands != self.band].astype(object)
         for name in table.names:
             if simplify(name) in self.conventions.flags:

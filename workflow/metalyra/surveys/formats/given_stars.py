@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from metalyra.core.arrays import Floats
+from metalyra.core.tables import GIVEN
 from metalyra.surveys.formats.column_names import (
     STAR_ALIASES,
     Aliases,
@@ -22,9 +23,6 @@ from metalyra.surveys.formats.text_tables import check_identifiers, to_degrees
 from metalyra.surveys.interface import SurveyError
 
 logger = logging.getLogger(__name__)
-
-GIVEN = "given_"
-"""Prefix of the columns of a user's star list that pass through."""
 
 PUBLISHED: Mapping[str, str] = {
     "feh": "archive_feh",
@@ -187,8 +185,8 @@ def _periods(path: Path, table: GivenTable, name: str | None) -> pd.Series:
         text = pd.Series([repr(float(value)) for value in numbers], dtype="str")
         text = text.mask(bad, pd.Series([table.cell(name, row) for row in range(len(table))]))
     if factor != 1.0:
-        numbers = pd.to_numeric(text, errors="coerce") * factor
-        text = text.where(numbers.isna(), numbers.map(repr))
+        in_days = pd.to_numeric(text, errors="coerce") * factor
+        text = text.where(in_days.isna(), in_days.map(repr))
     missing = text.str.lower().isin(["", "nan", "--", "null", "none", "na", "n/a", "<na>"])
     return text.astype(object).mask(missing, None)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,13 @@ _NO_TABLES: Mapping[bytes, str] = {
     b"\xfd7zXZ": "compressed with xz; use gzip",
     b"7z\xbc\xaf": "a 7z archive; use zip",
 }
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """Read so many bytes, or all."""
 
 
 @dataclass(frozen=True)
@@ -244,9 +251,9 @@ def stream_given(path: Path, rows: int | None = None) -> Iterator[GivenTable]:
             yield read_given(path, read_file(path))
         else:
             with _open_decompressed(path, head) as stream:
-                head = stream.read(_HEAD_BYTES)
+                head = stream.read(_HEAD_BYTES) or b""
                 if head.startswith((b"PAR1", b"SIMPLE  =")) or _is_markup(head):
-                    yield read_given(path, head + stream.read())
+                    yield read_given(path, head + (stream.read() or b""))
                 else:
                     yield from read_text_parts(_Rewound(head, stream), rows)
     except SurveyError:
@@ -259,7 +266,7 @@ def stream_given(path: Path, rows: int | None = None) -> Iterator[GivenTable]:
 
 
 def read_text_parts(
-    stream: IO[bytes], rows: int | None, headerless: Sequence[str] = ()
+    stream: Readable, rows: int | None, headerless: Sequence[str] = ()
 ) -> Iterator[GivenTable]:
     """Read a table of text by parts of so many rows, or at once.
 
@@ -277,10 +284,10 @@ def read_text_parts(
     ValueError
         If it is none, or has no header.
     """
-    head = stream.read(_HEAD_BYTES)
+    head = stream.read(_HEAD_BYTES) or b""
     encoding = _find_encoding(head)
     lines = io.TextIOWrapper(
-        io.BufferedReader(_Rewound(head, stream)),  # type: ignore[type-var]
+        io.BufferedReader(_Rewound(head, stream)),
         encoding=encoding,
         errors="replace",
         newline="",
@@ -455,7 +462,7 @@ def _to_mjd(values: pa.ChunkedArray | pa.Array, name: str) -> Floats:
         raise ValueError(f"its column {name!r} holds {dates.dtype}, which is no time in days")
     if dates.dt.tz is not None:
         dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
-    return ((dates - _MJD_ZERO) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+    return np.asarray((dates - _MJD_ZERO) / pd.Timedelta(days=1), dtype=float)
 
 
 def _find_encoding(head: bytes) -> str:
@@ -539,7 +546,7 @@ def _decompress(data: bytes, limit: int) -> bytes:
         return data
     try:
         with _open_content(kind, io.BytesIO(data)) as stream:
-            content = stream.read(limit + 1)
+            content = stream.read(limit + 1) or b""
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         raise ValueError(_in_words(error)) from error
     if len(content) > limit:
@@ -548,7 +555,7 @@ def _decompress(data: bytes, limit: int) -> bytes:
 
 
 @contextmanager
-def _open_decompressed(path: Path, head: bytes) -> Iterator[IO[bytes]]:
+def _open_decompressed(path: Path, head: bytes) -> Iterator[Readable]:
     kind = next((kind for magic, kind in _MAGICS.items() if head.startswith(magic)), None)
     with path.open("rb") as file:
         if kind is None:
@@ -559,7 +566,7 @@ def _open_decompressed(path: Path, head: bytes) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _open_content(kind: str, file: IO[bytes]) -> Iterator[IO[bytes]]:
+def _open_content(kind: str, file: IO[bytes]) -> Iterator[Readable]:
     """Open what a compressed file holds; of a zip, its only member."""
     if kind == "zip":
         with zipfile.ZipFile(file) as archive:
@@ -585,7 +592,7 @@ def _in_words(error: Exception) -> str:
 class _Rewound(io.RawIOBase):
     """A stream whose first bytes have been read already."""
 
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+    def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = head
         self._stream = stream
 
@@ -598,6 +605,6 @@ class _Rewound(io.RawIOBase):
         if self._head:
             part, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
         else:
-            part = self._stream.read(len(buffer))
+            part = self._stream.read(len(buffer)) or b""
         buffer[: len(part)] = part
         return len(part)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
 from metalyra.core.registry import ask_whether_meant
+from metalyra.core.tables import GIVEN
 from metalyra.surveys.formats.text_tables import STAR_COLUMNS, check_identifiers
 from metalyra.surveys.interface import SurveyError
 
@@ -129,7 +130,7 @@ def require_periods(paths: Sequence[Path], raw: pd.DataFrame) -> None:
     """
     if raw["period"].notna().any() or raw.empty:
         return
-    others = [name.removeprefix("given_") for name in raw if name.startswith("given_")]
+    others = [name.removeprefix(GIVEN) for name in map(str, raw) if name.startswith(GIVEN)]
     has = ", ".join(others[:30]) or "no other"
     raise SurveyError(
         f"{', '.join(map(str, paths))}: no column 'period' with the period (d) of any star; "

@@ -129,7 +129,6 @@ def convert_times(
         `target`, or what it is without the position.
     """
     from astropy.time import Time
-    from erfa import ErfaWarning
 
     values = np.asarray(time, dtype=float)
     known = np.isfinite(values) & (np.abs(values + source.offset - _EARLIEST) < 1e6)
@@ -141,7 +140,7 @@ def convert_times(
         return converted, target
     with warnings.catch_warnings():
         # Leap seconds of years to come, and of those before there were any, are not known.
-        warnings.simplefilter("ignore", ErfaWarning)
+        warnings.filterwarnings("ignore", ".*dubious year.*")
         times = Time(source.offset, values[known], format="jd", scale=source.likely_clock)
         if source.centre != target.centre:
             at_earth = times
