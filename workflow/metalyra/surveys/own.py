@@ -62,12 +62,18 @@ def read_light_curves(
         If a long table cannot be read or misses a column, or no row is in the band.
     """
     reader = CurveReader(conventions or Conventions(), stars, band)
-    for path in paths:
+    tables = [file for path in paths for file in _list_tables(path, reader)]
+    if reader.conventions.visits:
+        tables = [file for file in tables if not _take_visits(file, reader)]
+    for path in tables:
         if is_collection(path) and not _holds_one_table(path, reader.wanted):
             for member in stream_members(path):
                 star_id = strip_table_suffix(member.name)
                 if star_id is not None and star_id in reader.wanted:
                     yield from read_member(path, star_id, member, reader)
+        elif path not in paths and strip_table_suffix(path.name) in reader.wanted:
+            [member] = stream_members(path)
+            yield from read_member(path.parent, str(strip_table_suffix(path.name)), member, reader)
         else:
             yield from reader.read_many(path, stream_given(path))
     reader.check_bands(", ".join(map(str, paths)))
@@ -124,6 +130,23 @@ def make_survey(
 
 
 OWN = register(make_survey("own", Conventions()), __name__)
+
+
+def _list_tables(path: Path, reader: CurveReader) -> list[Path]:
+    """Return the tables of a folder whose files may be of many stars, or the path itself."""
+    if not (reader.conventions.many_tables and path.is_dir()):
+        return [path]
+    return [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and strip_table_suffix(file.name) is not None
+    ]
+
+
+def _take_visits(path: Path, reader: CurveReader) -> bool:
+    """Take the times of the visits of a table, if it is one of visits."""
+    parts = stream_given(path)
+    return reader.take_visits(next(parts)) and all(map(reader.take_visits, parts))
 
 
 def _holds_one_table(path: Path, wanted: Mapping[str, int]) -> bool:

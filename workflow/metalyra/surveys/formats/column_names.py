@@ -4,7 +4,7 @@ Case, blanks, marks and a unit in brackets do not count: ``e_[Fe/H]``, ``Period 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from metalyra.core.registry import ask_whether_meant
 from metalyra.surveys.interface import SurveyError
@@ -77,6 +77,10 @@ CURVE_ALIASES: Aliases = {
 _UNIT = re.compile(r"(?<=.)\s*[(\[](?!fe)[^)\]]*[)\]]\s*$")
 
 
+_IN_BOTH = ("star_id", "ra", "dec")
+"""Columns of star lists and of light curves, which need not have one name in both."""
+
+
 def simplify(name: str) -> str:
     """Return the name of a column in lower case, with nothing but letters, digits and ``_``."""
     plain = _UNIT.sub("", name.strip().lower())
@@ -84,7 +88,11 @@ def simplify(name: str) -> str:
 
 
 def name_columns(
-    place: object, found: Sequence[str], aliases: Aliases, given: Mapping[str, str]
+    place: object,
+    found: Sequence[str],
+    aliases: Aliases,
+    given: Mapping[str, str],
+    in_order: Collection[str] = (),
 ) -> dict[str, str]:
     """Return which column of a table is which of ours.
 
@@ -97,7 +105,10 @@ def name_columns(
     aliases
         `STAR_ALIASES` or `CURVE_ALIASES`.
     given
-        What the user says: the table's name by ours. It need not concern this table.
+        What the user says: the table's name by ours. Names that stars and light curves both
+        have need not concern this table.
+    in_order
+        Our names of which the first alias that the table has counts, whatever follows.
 
     Returns
     -------
@@ -112,13 +123,17 @@ def name_columns(
     named: dict[str, str] = {}
     plain = {name: simplify(name) for name in found}
     for ours, other_names in aliases.items():
-        if ours in given:
-            said = [name for name in found if name.strip() == given[ours]]
-            said = said or [name for name in found if plain[name] == simplify(given[ours])]
-            matching = said[:1]
-        else:
-            matching = [name for name in found if plain[name] in (ours, *other_names)]
-            matching = [name for name in matching if name not in given.values()]
+        said = [name for name in found if name.strip() == given.get(ours)]
+        said = said or [name for name in found if plain[name] == simplify(given.get(ours, ""))]
+        if said:
+            named[ours] = said[0]
+            continue
+        if ours in given and ours not in _IN_BOTH:
+            continue
+        known = (ours, *other_names)
+        matching = [name for name in found if plain[name] in known and name not in given.values()]
+        if ours in in_order:
+            matching = sorted(matching, key=lambda name: known.index(plain[name]))[:1]
         if len(matching) > 1:
             both = " and ".join(repr(name) for name in matching)
             raise SurveyError(

@@ -6,26 +6,30 @@ one with a flux that is not positive, or a time that cannot be one, is left out 
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.registry import ask_whether_meant
+from metalyra.core.tables import GIVEN
 from metalyra.surveys.bands import resolve_band
 from metalyra.surveys.formats.column_names import (
     CURVE_ALIASES,
     STAR_ALIASES,
+    TIMES,
     Aliases,
     check_given,
     name_columns,
     require_columns,
     simplify,
 )
-from metalyra.surveys.formats.given_tables import GivenTable
+from metalyra.surveys.formats.given_tables import GivenTable, unnest
 from metalyra.surveys.formats.time_scales import (
     TimeScale,
     convert_times,
@@ -36,6 +40,8 @@ from metalyra.surveys.formats.time_scales import (
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, SurveyError
 
 logger = logging.getLogger(__name__)
+
+ALL = tuple(CURVE_ALIASES)
 
 ZERO_POINT_NJY = 31.4
 """AB magnitude of a flux of 1 nJy (LSE-163 of the Rubin Observatory)."""
@@ -67,6 +73,16 @@ class Conventions:
         Names of bands that only this survey has, by how its tables have them.
     flags
         Columns that are 0 or false for a good measurement, by `simplify`'s name.
+    in_order
+        Our columns of which the first alias that a table has counts.
+    identifiers
+        Column of the star list with all identifiers that a star has in the tables.
+    nested
+        Column that holds the measurements of a star as lists, as HATS catalogues have it.
+    many_tables
+        Whether a file of a folder that is not named after a star is a table of many.
+    visits
+        Columns of a table of visits, its key and its time, that the times are looked up in.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -76,6 +92,11 @@ class Conventions:
     zero_point: float | None = None
     bands: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    in_order: tuple[str, ...] = ()
+    identifiers: str = ""
+    nested: str = ""
+    many_tables: bool = False
+    visits: tuple[str, str] | None = None
 
     def resolve(self, band: str) -> str:
         """Return the name of the band that a cell of a table has."""
@@ -100,8 +121,8 @@ def make_conventions(
     zero_point = base.zero_point if magnitude_zero_point is None else magnitude_zero_point
     if zero_point is not None and not np.isfinite(zero_point):
         raise SurveyError(f"magnitude_zero_point: {zero_point} is no number")
-    return Conventions(
-        {**(columns or {})}, base.aliases, source, target, zero_point, base.bands, base.flags
+    return replace(
+        base, columns={**(columns or {})}, source=source, target=target, zero_point=zero_point
     )
 
 
@@ -125,9 +146,51 @@ class CurveReader:
         unknown = np.full(len(stars), np.nan)
         self._ra = [float(angle) for angle in stars.get("ra", unknown)]
         self._dec = [float(angle) for angle in stars.get("dec", unknown)]
+        self._star_of = _list_identifiers(stars, f"{GIVEN}{conventions.identifiers}")
         self._bands: Counter[str] = Counter()
         self._in_band = 0
         self._ignored: set[str] = set()
+        self._times: dict[str, float] = {}
+
+    def take_visits(self, table: GivenTable) -> bool:
+        """Take the times of a table of visits; say whether it is one."""
+        columns = self._find_visits(table)
+        if columns is None or "flux" in name_columns(
+            "", table.names, self._aliases, {}, [*self._aliases]
+        ):
+            return False
+        visit, time = columns
+        times, _ = table.numbers(time, dates=True)
+        self._times.update(zip(table.text(visit), times.tolist(), strict=True))
+        return True
+
+    def _find_visits(self, table: GivenTable) -> tuple[str, str] | None:
+        wanted = [simplify(name) for name in self.conventions.visits or ()]
+        found = {simplify(name): name for name in table.names}
+        if not wanted or not set(wanted) <= set(found):
+            return None
+        return found[wanted[0]], found[wanted[1]]
+
+    def _prepare(self, place: object, table: GivenTable) -> GivenTable:
+        """Return a table with a row a measurement, and with its times."""
+        conventions = self.conventions
+        nested = next((name for name in table.names if simplify(name) == conventions.nested), None)
+        if conventions.nested and nested is not None:
+            table = unnest(table, nested)
+        if conventions.visits is None:
+            return table
+        key, time = conventions.visits
+        found = {simplify(name): name for name in table.names}
+        if simplify(key) not in found or {*TIMES, "time"} & set(found):
+            return table
+        if not self._times:
+            raise SurveyError(
+                f"{place}: its measurements have no time; put a table with the columns {key} and "
+                f"{time} beside it"
+            )
+        times = table.text(found[simplify(key)]).map(self._times).astype(float)
+        columns = {**table.columns, time: pa.array(times.to_numpy(), from_pandas=True)}
+        return GivenTable(columns, table.units, table.odd_rows)
 
     def read_single(self, place: object, star_id: str, table: GivenTable) -> Iterator[LightCurve]:
         """Give the light curve of the star that a table is named after.
@@ -137,8 +200,8 @@ class CurveReader:
         SurveyError
             If the table cannot be read.
         """
-        conventions = self.conventions
-        aliases = {name: conventions.aliases[name] for name in self._aliases if name != "star_id"}
+        table = self._prepare(place, table)
+        aliases = {name: self._aliases[name] for name in self._aliases if name != "star_id"}
         named = self._name(place, table, aliases)
         for row, problem in table.odd_rows.items():
             raise SurveyError(f"{place}: row {row + 1} {problem}")
@@ -147,9 +210,7 @@ class CurveReader:
         stars = pd.Series(star_id, index=range(len(table)))
         yield from self._split(place, table, named, stars, 0)
 
-    def read_many(
-        self, place: object, parts: Iterator[GivenTable], star_of: Mapping[str, str] | None = None
-    ) -> Iterator[LightCurve]:
+    def read_many(self, place: object, parts: Iterator[GivenTable]) -> Iterator[LightCurve]:
         """Give the light curves of a long table, part by part.
 
         Parameters
@@ -158,8 +219,6 @@ class CurveReader:
             The table, for messages.
         parts
             Its parts.
-        star_of
-            The star that a row is of, by what the column `star_id` has; the same by default.
 
         Raises
         ------
@@ -168,14 +227,15 @@ class CurveReader:
         """
         first_row = 0
         named: dict[str, str] | None = None
-        for table in parts:
+        for part in parts:
+            table = self._prepare(place, part)
             if named is None:
                 named = self._name(place, table, self._aliases, "star_id")
             try:
                 ids = table.text(named["star_id"])
             except ValueError as error:
                 raise SurveyError(f"{place}: {error}") from error
-            ids = ids.map(star_of) if star_of else ids
+            ids = ids.map(self._star_of) if self._star_of else ids
             yield from self._split(place, table, named, ids, first_row)
             first_row += len(table)
 
@@ -200,7 +260,7 @@ class CurveReader:
     ) -> dict[str, str]:
         """Return which columns of a table are which of ours."""
         conventions = self.conventions
-        named = name_columns(place, table.names, aliases, conventions.columns)
+        named = name_columns(place, table.names, aliases, conventions.columns, conventions.in_order)
         measured = "mag"
         if "flux" in named and ("mag" not in named or conventions.zero_point is not None):
             measured = "flux"
@@ -284,6 +344,8 @@ class CurveReader:
         dropped = pd.Series("", index=range(len(table)), dtype=object)
         late = np.abs(values["time"]) > LATEST_TIME
         dropped[late] = f"at a time beyond {LATEST_TIME:.0e} d"
+        if self._times:
+            dropped[np.isnan(values["time"])] = "of a visit whose time is not known"
         if "flux" in values:
             positive = values["flux"] > 0
             dropped[~positive & ~np.isnan(values["flux"])] = "with a flux that is not positive"
@@ -359,6 +421,22 @@ class CurveReader:
                 "give magnitude_zero_point"
             )
         return 1e-3 if "mmag" in unit else 1.0
+
+
+def _list_identifiers(stars: pd.DataFrame, column: str) -> dict[str, str]:
+    """Return the star that each identifier of a column of the star list is of; none without it."""
+    if column not in stars:
+        return {}
+    star_of = dict(zip(stars["star_id"], stars["star_id"], strict=True))
+    for star_id, cell in zip(stars["star_id"], stars[column].astype("str"), strict=True):
+        for identifier in re.findall(r"[^\s,;|\[\]()]+", cell):
+            other = star_of.setdefault(identifier, star_id)
+            if other != star_id:
+                raise SurveyError(
+                    f"the star list says of {other} and of {star_id} that they are "
+                    f"{column.removeprefix(GIVEN)} {identifier}; an identifier is of one star"
+                )
+    return star_of
 
 
 def _zero_point_of_unit(place: object, name: str, unit: str | None) -> float:

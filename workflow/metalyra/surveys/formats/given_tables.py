@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.parquet as pq
 
 from metalyra.core.arrays import Booleans, Floats
@@ -165,6 +166,51 @@ class GivenTable:
         }
         odd = {place[row]: text for row, text in self.odd_rows.items() if row in place}
         return GivenTable(columns, self.units, odd)
+
+
+def unnest(table: GivenTable, name: str) -> GivenTable:
+    """Return a table with a row for every entry of the lists in a column.
+
+    Parameters
+    ----------
+    table
+        A row an object.
+    name
+        Column of lists of groups, or of groups of lists, as HATS catalogues have light
+        curves. Its parts become columns, before the table's own of the same name.
+
+    Raises
+    ------
+    ValueError
+        If the column holds no such thing.
+    """
+    values = table.columns[name]
+    if isinstance(values, list):
+        raise ValueError(f"its column {name!r} holds text, where lists are expected")
+    cells = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(cells, pa.ChunkedArray):
+        cells = pa.concat_arrays(cells.chunks)
+    if pa.types.is_struct(cells.type):
+        parts = dict(zip([entry.name for entry in cells.type], cells.flatten(), strict=True))
+        counts = compute.fill_null(compute.list_value_length(next(iter(parts.values()))), 0)
+        inner = {part: compute.list_flatten(lists) for part, lists in parts.items()}
+    elif pa.types.is_nested(cells.type) and pa.types.is_struct(cells.type.value_type):
+        counts = compute.fill_null(compute.list_value_length(cells), 0)
+        groups = compute.list_flatten(cells)
+        inner = dict(zip([entry.name for entry in groups.type], groups.flatten(), strict=True))
+    else:
+        raise ValueError(f"its column {name!r} holds {cells.type}, where light curves are expected")
+    rows = np.repeat(np.arange(len(cells)), np.asarray(counts))
+    if any(len(part) != len(rows) for part in inner.values()):
+        raise ValueError(f"the lists in its column {name!r} differ in length")
+    outer = {
+        other: [column[row] for row in rows]
+        if isinstance(column, list)
+        else column.take(pa.array(rows))
+        for other, column in table.columns.items()
+        if other != name and other not in inner
+    }
+    return GivenTable({**outer, **inner}, table.units)
 
 
 def strip_table_suffix(file_name: str) -> str | None:
