@@ -41,8 +41,6 @@ from metalyra.surveys.interface import MAGNITUDES, LightCurve, SurveyError
 
 logger = logging.getLogger(__name__)
 
-ALL = tuple(CURVE_ALIASES)
-
 ZERO_POINT_NJY = 31.4
 """AB magnitude of a flux of 1 nJy (LSE-163 of the Rubin Observatory)."""
 

@@ -18,8 +18,8 @@ _SCALE = re.compile(
 )
 _NAMED_OTHERWISE = {"midpointmjdtai": "MJD TAI", "expmidptmjd": "MJD TAI"}
 
-# Julian dates of the years 1800 and 2200, between which observations were made.
-_EARLIEST, _LATEST = 2_378_496.5, 2_524_593.5
+# Julian dates of the years 1900 and 2100. What is earlier lacks a constant: 7000 is no MJD.
+_EARLIEST, _LATEST = 2_415_020.5, 2_488_069.5
 
 _EXAMPLES = "MJD UTC, MJD TAI, JD UTC, HJD UTC, BJD TDB, HJD - 2450000, BJD - 2455197.5 TCB"
 
@@ -51,7 +51,7 @@ class TimeScale:
         return self.clock or ("tdb" if self.centre == "B" else "utc")
 
     def holds(self, time: NDArray[np.float64]) -> bool:
-        """Say whether times (d) can be ones of this scale: of the years 1800 to 2200."""
+        """Say whether times (d) can be ones of this scale: of the years 1900 to 2100."""
         known = time[np.isfinite(time)]
         if not known.size:
             return True
