@@ -1,18 +1,11 @@
 """Write the metallicities of a user's own stars."""
 
 import logging
-import sys
 from pathlib import Path
 
 from job import logged
 from metalyra.core import read_table, replace_when_complete
-from metalyra.products import (
-    append_given,
-    check_rows,
-    make_catalogue,
-    make_ledger,
-    summarise_statuses,
-)
+from metalyra.products import append_given, check_rows, make_catalogue, make_ledger
 from metalyra.surveys import survey
 from stage_tables import read_measured, read_stages
 
@@ -26,11 +19,5 @@ with logged(snakemake):
     listed = own.read_stars([Path(star_list)])["star_id"].str.strip()
     check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
     stars = read_table(snakemake.input[f"stars_{snakemake.params.sample}"])
-    output = Path(snakemake.output[0])
-    with replace_when_complete(output) as temporary:
+    with replace_when_complete(Path(snakemake.output[0])) as temporary:
         append_given(catalogue.drop(columns="sample"), stars).to_csv(temporary, index=False)
-    print(
-        f"\nMetaLyra: {len(catalogue)} stars in {output}\n{summarise_statuses(catalogue)}\n"
-        f"  (logs: {Path(snakemake.log[0]).parent})",
-        file=sys.stderr,
-    )

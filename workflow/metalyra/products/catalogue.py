@@ -402,22 +402,34 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([catalogue, passed], axis="columns")
 
 
-def summarise_statuses(catalogue: pd.DataFrame) -> str:
-    """Return how many stars there are of each status, in words and in one line a status.
+def summarise_output(output: Path) -> str:
+    """Return how many stars of an output are of each status, one line a status.
 
-    The largest groups come after the stars that are ok; each with the reason of one of them.
+    Parameters
+    ----------
+    output
+        CSV file of a user's own stars.
+
+    Returns
+    -------
+    str
+        With the reason of the first star of each status.
     """
+    columns = ["star_id", "feh", "status", "reason"]
+    catalogue = pd.read_csv(
+        output, usecols=columns, dtype=str, keep_default_na=False, encoding="utf-8"
+    )
     counts = catalogue["status"].value_counts(sort=False)
     order = [OK, *(status for status in STATUSES if status != OK)]
     order += sorted(set(counts.index) - set(order))
-    lines = []
+    lines = [f"{len(catalogue)} stars in {output}"]
     for status in order:
         if (count := int(counts.get(status, 0))) or status == OK:
             text = f"{count:7d} {status}"
             if status != OK:
                 first = catalogue[catalogue["status"] == status].iloc[0]
                 text += f": such as {first['star_id']}, {first['reason']}"
-            elif has_value := int(catalogue["feh"].notna().sum() - count):
+            elif has_value := int((catalogue["feh"] != "").sum() - count):
                 text += f" ({has_value} more have a value, and a caveat)"
             lines.append(text)
     return "\n".join(lines)
