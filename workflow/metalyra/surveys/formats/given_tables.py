@@ -42,6 +42,7 @@ TABLE_SUFFIXES = (
 COMPRESSIONS = (".gz", ".bz2")
 
 _HEAD_BYTES = 65_536
+_LONGEST_MESSAGE = 200
 _SEPARATORS = ("\t", ",", ";", "|")
 _SAMPLED_LINES = 50
 _MISSING = frozenset(text.lower() for text in (*NULLS, "--", "-", "...", "INDEF", "masked"))
@@ -257,7 +258,7 @@ def read_given(
         if tables is None:
             tables = list(read_text_parts(io.BytesIO(data), None, headerless))
         first, *others = tables
-    except (ValueError, pa.ArrowException, csv.Error) as error:
+    except (ValueError, OSError, pa.ArrowException, csv.Error) as error:
         raise SurveyError(f"{place}: {_in_words(error)}") from error
     if others:
         raise SurveyError(f"{place}: {1 + len(others)} tables in one file; give one file each")
@@ -628,11 +629,15 @@ def _open_content(kind: str, file: IO[bytes]) -> Iterator[Readable]:
 
 def _in_words(error: Exception) -> str:
     """Say what is wrong with a file that cannot be read."""
+    said = " ".join(str(error).split())
+    said = said if len(said) <= _LONGEST_MESSAGE else f"{said[:_LONGEST_MESSAGE]}..."
+    if isinstance(error, SurveyError):
+        return str(error)
     if isinstance(error, EOFError | zlib.error | zipfile.BadZipFile | OSError | RuntimeError):
-        return f"damaged or cut short ({error})"
+        return f"damaged or cut short ({said})"
     if isinstance(error, pa.ArrowException | csv.Error | UnicodeError):
-        return f"not a table ({error})"
-    return str(error)
+        return f"not a table ({said})"
+    return said
 
 
 class _Rewound(io.RawIOBase):
