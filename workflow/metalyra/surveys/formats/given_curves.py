@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.registry import ask_whether_meant
@@ -284,7 +285,7 @@ class CurveReader:
         place: object,
         table: GivenTable,
         named: Mapping[str, str],
-        stars: pd.Series,
+        stars: "pd.Series[str]",
         first_row: int,
     ) -> Iterator[LightCurve]:
         """Give the light curves of a part of a table, of the wanted stars in the wanted band."""
@@ -292,38 +293,50 @@ class CurveReader:
         rows = np.flatnonzero(wanted)
         if not rows.size:
             return
-        table, stars = table.take(wanted), stars[wanted].reset_index(drop=True)
-        left_out = pd.Series("", index=stars.index, dtype=object)
+        table = table.take(wanted)
+        left_out = self._leave_out(table, named)
+        used = np.flatnonzero(left_out == "")
+        self._in_band += used.size
+        measured, problems, left_out[used], scale = self._measure(
+            place, table.take(left_out == ""), named
+        )
+        values = np.full((rows.size, len(MAGNITUDES)), np.nan)
+        values[used] = measured
+        counts = left_out == ""
+        wrong = {int(used[row]): text for row, text in problems.items()}
+        codes, names = pd.factorize(stars.to_numpy()[wanted])
+        order = np.argsort(codes, kind="stable")
+        for star_id, of_star in zip(
+            names, np.split(order, np.flatnonzero(np.diff(codes[order])) + 1), strict=True
+        ):
+            bad = next((row for row in of_star if row in wrong), None) if wrong else None
+            if bad is not None:
+                row = first_row + int(rows[bad]) + 1
+                yield LightCurve(str(star_id), None, f"{place}: row {row} {wrong[bad]}")
+                continue
+            kept = of_star[counts[of_star]]
+            others = left_out[of_star[~counts[of_star]]] if len(kept) < len(of_star) else ()
+            yield self._on_its_scale(place, str(star_id), values[kept], scale, Counter(others))
+
+    def _leave_out(self, table: GivenTable, named: Mapping[str, str]) -> NDArray[np.object_]:
+        """Return why rows are left out for their band or a flag; an empty text if they are not."""
+        left_out = np.full(len(table), "", dtype=object)
         if "band" in named:
-            bands = table.text(named["band"])
-            names = {text: self.conventions.resolve(text) for text in bands.unique()}
-            bands = bands.map(names)
-            self._bands.update(map(str, bands))
-            left_out[bands != self.band] = "in band " + bands[bands != self.band].astype(object)
+            codes, texts = pd.factorize(table.text(named["band"]))
+            bands = [self.conventions.resolve(str(text)) for text in texts]
+            for code, (band, count) in enumerate(zip(bands, np.bincount(codes), strict=True)):
+                self._bands[band] += int(count)
+                if band != self.band:
+                    left_out[codes == code] = f"in band {band}" if band else "in no band"
         for name in table.names:
             if simplify(name) in self.conventions.flags:
-                flagged = ~table.text(name).str.lower().isin(_CLEAN)
+                flagged = ~table.text(name).str.lower().isin(_CLEAN).to_numpy()
                 left_out[flagged & (left_out == "")] = f"flagged in {name}"
-        used = (left_out == "").to_numpy()
-        self._in_band += int(used.sum())
-        epochs, problems, dropped, scale = self._measure(place, table.take(used), named)
-        left_out[used] = dropped.to_numpy()
-        where = pd.Series(np.cumsum(used) - 1, index=stars.index)
-        for star_id, group in stars.groupby(stars, sort=False):
-            of_star = group.index.to_numpy()
-            out = Counter(left_out[of_star]) - Counter({"": len(of_star)})
-            kept = where[of_star][(left_out[of_star] == "")].to_numpy()
-            bad = [row for row in where[of_star][used[of_star]] if row in problems]
-            if bad:
-                row = first_row + int(rows[np.flatnonzero(used)[bad[0]]]) + 1
-                yield LightCurve(str(star_id), None, f"{place}: row {row} {problems[bad[0]]}")
-                continue
-            curve = epochs.iloc[kept].reset_index(drop=True)
-            yield self._on_its_scale(place, str(star_id), curve, scale, out)
+        return left_out
 
     def _measure(
         self, place: object, table: GivenTable, named: Mapping[str, str]
-    ) -> tuple[pd.DataFrame, dict[int, str], "pd.Series[str]", TimeScale | None]:
+    ) -> tuple[Floats, dict[int, str], NDArray[np.object_], TimeScale | None]:
         """Return times and magnitudes, what is wrong with rows, and why rows are left out."""
         problems = dict(table.odd_rows)
         values: dict[str, Floats] = {}
@@ -333,17 +346,14 @@ class CurveReader:
                     values[ours], bad = table.numbers(named[ours], dates=ours == "time")
                 except ValueError as error:
                     raise SurveyError(f"{place}: {error}; {_EXPECTED}") from error
-                for row in np.flatnonzero(bad):
-                    cell = table.cell(named[ours], int(row))
-                    problems.setdefault(
-                        int(row), f"holds {cell!r}, which is not a number; {_EXPECTED}"
-                    )
-        values["time"] = values["time"] * self._days(place, table, named["time"])
-        dropped = pd.Series("", index=range(len(table)), dtype=object)
-        late = np.abs(values["time"]) > LATEST_TIME
-        dropped[late] = f"at a time beyond {LATEST_TIME:.0e} d"
+                for row in np.flatnonzero(bad).tolist():
+                    cell = table.cell(named[ours], row)
+                    problems.setdefault(row, f"holds {cell!r}, which is not a number; {_EXPECTED}")
+        time = values["time"] * self._days(place, table, named["time"])
+        dropped = np.full(len(table), "", dtype=object)
+        dropped[np.abs(time) > LATEST_TIME] = f"at a time beyond {LATEST_TIME:.0e} d"
         if self._times:
-            dropped[np.isnan(values["time"])] = "of a visit whose time is not known"
+            dropped[np.isnan(time)] = "of a visit whose time is not known"
         if "flux" in values:
             positive = values["flux"] > 0
             dropped[~positive & ~np.isnan(values["flux"])] = "with a flux that is not positive"
@@ -352,8 +362,8 @@ class CurveReader:
             factor = self._magnitudes(place, table, named["mag"])
             mag = values["mag"] * factor
             mag_err = values.get("mag_err", np.full(len(table), np.nan)) * factor
-        epochs = pd.DataFrame({"time": values["time"], "mag": mag, "mag_err": mag_err})
-        return epochs, problems, dropped, self._scale_of(table, named["time"])
+        measured = np.column_stack([time, mag, mag_err])
+        return measured, problems, dropped, self._scale_of(table, named["time"])
 
     def _to_magnitudes(
         self,
@@ -376,13 +386,12 @@ class CurveReader:
         self,
         place: object,
         star_id: str,
-        curve: pd.DataFrame,
+        values: Floats,
         scale: TimeScale | None,
         left_out: Mapping[str, int],
     ) -> LightCurve:
         """Return a light curve with its times on the scale that the user wants."""
-        name = scale.name if scale else None
-        time = curve["time"].to_numpy(dtype=float)
+        name, time = scale.name if scale else None, values[:, 0]
         if scale is not None and not scale.holds(time):
             if self.conventions.source is not None:
                 middle = np.nanmedian(time)
@@ -391,11 +400,12 @@ class CurveReader:
             name = f"{name}, less a constant"
         elif scale is not None and self.conventions.target is not None:
             row = self.wanted[star_id]
-            time, scale = convert_times(
+            values[:, 0], scale = convert_times(
                 time, scale, self.conventions.target, self._ra[row], self._dec[row]
             )
-            curve, name = curve.assign(time=time), scale.name
-        return LightCurve(star_id, curve[[*MAGNITUDES]], time_scale=name, left_out=dict(left_out))
+            name = scale.name
+        curve = pd.DataFrame(values, columns=[*MAGNITUDES])
+        return LightCurve(star_id, curve, time_scale=name, left_out=left_out)
 
     def _scale_of(self, table: GivenTable, name: str) -> TimeScale | None:
         """Return the scale of a column of times: what the user says, its unit, its name."""
