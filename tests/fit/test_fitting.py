@@ -551,3 +551,26 @@ def test_an_empty_chunk_gives_empty_tables():
     assert len(fits) == len(folded) == 0
     assert "phi31_err" in fits
     assert "kept" in folded
+
+
+def test_the_reason_of_a_failure_is_given_where_the_star_list_has_reasons():
+    stars = pd.DataFrame(
+        {
+            "star_id": ["listed", "few", "flat"],
+            "period": [np.nan, 0.5, 0.5],
+            "pulsation_type": "RRab",
+            "status": ["invalid_period", "ok", "ok"],
+        }
+    )
+    few = pd.DataFrame({"star_id": "few", "time": [1.0, 2.0], "mag": [15.0, 16.0]})
+    flat = pd.DataFrame({"star_id": "flat", "time": np.arange(30.0), "mag": 15.0})
+    curves = pd.concat([few, flat]).assign(band="G", mag_err=0.1)
+    plain, _ = fit_stars(stars, curves, {}, 1)
+    assert "reason" not in plain
+    fits, _ = fit_stars(stars.assign(reason=["no period", "", ""]), curves, {}, 1)
+    assert fits.drop(columns="reason").equals(plain)
+    assert fits["reason"].tolist() == [
+        "no period",
+        "2 usable epochs; at least 20 are needed",
+        "all 30 magnitudes are 15",
+    ]

@@ -11,12 +11,14 @@ from metalyra.core.tables import describe, read_table
 from metalyra.products import catalogue
 from metalyra.products.catalogue import (
     Estimate,
+    append_given,
     compare_with_truth,
     list_sample_estimates,
     make_catalogue,
     make_estimates,
     make_sample_rows,
     pair_with_truth,
+    summarise_output,
     write_catalogue,
 )
 
@@ -409,3 +411,41 @@ def test_nothing_to_compare_gives_an_empty_table():
     pairs = pair_with_truth(make_study().head(0), TRUTH, SURVEYS)
     assert compare_with_truth(pairs).empty
     assert "rmse" in compare_with_truth(pairs)
+
+
+def test_what_is_known_of_a_star_that_is_not_ok_is_its_reason():
+    stars = STARS.assign(reason=["", "", "row 2 is the same star", "its period is 'x'", "", ""])
+    fits = FITS.assign(reason=["", "", "row 2 is the same star", "", "12 usable epochs", "unused"])
+    rows = make_sample_rows("ogle_i", "I", stars, fits, [Estimate(NETWORK, "d21", "network")])
+    plain = rows_of(Estimate(NETWORK, "d21", "network"))
+    assert rows["reason"].tolist() == [
+        *plain["reason"][:2],
+        "row 2 is the same star",
+        "its period is 'x'",
+        "12 usable epochs",
+        plain["reason"][5],
+    ]
+    assert rows.drop(columns="reason").equals(plain.drop(columns="reason"))
+
+
+def test_what_the_star_list_has_besides_follows_under_its_own_name():
+    stars = STARS.assign(given_Vmag=range(6), given_feh="x", archive_feh=1.0)
+    rows = rows_of(Estimate(NETWORK, "d21", "network"))
+    output = append_given(rows, stars)
+    assert list(output) == [*rows, "Vmag", "given_feh"]
+    assert output["Vmag"].tolist() == [*range(6)]
+    assert output[[*rows]].equals(rows)
+
+
+def test_a_run_is_summed_up(tmp_path):
+    rows = rows_of(Estimate(NETWORK, "d21", "network"))
+    rows.loc[1, "feh"] = -1.0
+    rows.to_csv(tmp_path / "feh.csv", index=False)
+    lines = summarise_output(tmp_path / "feh.csv").splitlines()
+    assert lines[0] == f"6 stars in {tmp_path}/feh.csv"
+    assert lines[1] == "      1 ok (1 more have a value, and a caveat)"
+    assert lines[2].startswith("      1 duplicate_id: such as V2, An earlier row of the star list")
+    assert [line.split()[1].strip(":") for line in lines[1:]] == [
+        *("ok", "duplicate_id", "invalid_period", "too_few_epochs", "wrong_pulsation_type"),
+        "cut:snr",
+    ]

@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 
 from metalyra.surveys import SurveyError, check_stars, survey
-from metalyra.surveys.formats.column_names import STAR_ALIASES
+from metalyra.surveys.formats.column_names import CURVE_ALIASES, STAR_ALIASES
 from metalyra.surveys.formats.given_stars import normalise_type
 
 OWN = survey("own")
@@ -184,3 +185,10 @@ def test_numbers_that_are_no_identifiers_are_refused(tmp_path):
         OWN.read_stars([tmp_path / "s.parquet"])
     pd.DataFrame({"id": [7.0], "p": [0.5]}).to_parquet(tmp_path / "s.parquet")
     assert OWN.read_stars([tmp_path / "s.parquet"])["star_id"].tolist() == ["7"]
+
+
+def test_the_page_on_tables_has_every_name():
+    page = (Path(__file__).parents[2] / "docs/own_tables.md").read_text()
+    for ours, others in {**STAR_ALIASES, **CURVE_ALIASES}.items():
+        [row] = {line for line in page.splitlines() if line.startswith(f"| `{ours}` |")}
+        assert {f"`{name}`" for name in others} <= set(row.replace(",", " ").split()), ours

@@ -393,7 +393,7 @@ class Shown(Part):
 
 _COLUMNS = (
     "Names of columns of your tables that are not understood by themselves, by our names, such as "
-    "`{mag: Imag, feh: met}`; see docs/own_stars.md."
+    "`{mag: Imag, feh: met}`; see docs/own_tables.md."
 )
 _TIME_SCALE = (
     "What the times of your light curves are, such as `MJD UTC`, `MJD TAI`, `HJD UTC`, `BJD TDB`, "
