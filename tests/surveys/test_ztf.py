@@ -3,6 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 
 from metalyra.core.tables import read_metadata, read_table
 from metalyra.surveys import SurveyError, ingest, survey
@@ -44,10 +45,17 @@ def read(tmp_path, stars, curves, band="ZTF g"):
     return table, read_table(tmp_path / "out/0.parquet")
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "tbl", "vot"])
 def test_the_objects_of_a_star_are_joined_and_clean(tmp_path, stars, kind):
     path = tmp_path / f"lc.{kind}"
-    IRSA.to_csv(path, index=False) if kind == "csv" else IRSA.to_parquet(path)
+    match kind:
+        case "csv":
+            IRSA.to_csv(path, index=False)
+        case "parquet":
+            IRSA.to_parquet(path)
+        case _:
+            formats = {"tbl": "ascii.ipac", "vot": "votable"}
+            Table.from_pandas(IRSA).write(path, format=formats[kind])
     table, curves = read(tmp_path, stars, path)
     assert table["status"].tolist() == ["ok", "no_light_curve"]
     assert curves["time"].tolist() == [2458217.9, 2458218.9, 2458220.9]

@@ -1,4 +1,4 @@
-"""Tables as users have them: text with any separator, ECSV, FITS, VOTable and Parquet.
+"""Tables as users have them: text with any separator, IPAC, ECSV, FITS, VOTable and Parquet.
 
 The content says what a table is, not the name of its file. Long tables of text, Parquet and FITS
 are read by parts; the others at once.
@@ -26,7 +26,13 @@ import pyarrow.parquet as pq
 
 from metalyra.core.arrays import Booleans, Floats
 from metalyra.core.containers import read_file
-from metalyra.surveys.formats.serialisations import NAME, UNIT, read_fits_parts, read_tables
+from metalyra.surveys.formats.serialisations import (
+    NAME,
+    UNIT,
+    read_fits_parts,
+    read_ipac,
+    read_tables,
+)
 from metalyra.surveys.formats.text_tables import NULLS
 from metalyra.surveys.interface import SurveyError
 
@@ -294,7 +300,7 @@ def stream_given(path: Path, rows: int | None = None) -> Iterator[GivenTable]:
             yield from _read_parquet(path, rows)
         elif head.startswith(b"SIMPLE  ="):
             yield from (_from_arrow(part) for part in read_fits_parts(path, rows))
-        elif _is_markup(head):
+        elif _is_markup(head) or _is_ipac(head):
             yield read_given(path, read_file(path))
         else:
             with _open_decompressed(path, head) as stream:
@@ -543,6 +549,13 @@ def _is_markup(head: bytes) -> bool:
     return start.startswith((b"<", b"# %ECSV"))
 
 
+def _is_ipac(head: bytes) -> bool:
+    """Say whether a text has its names between ``|``, and its values not."""
+    lines = [line for line in head.splitlines() if line.strip() and not line.startswith(b"\\")]
+    names = sum(line.startswith(b"|") for line in lines[:4])
+    return 0 < names < len(lines) and not lines[names].lstrip().startswith(b"|")
+
+
 def _read_binary(data: bytes) -> list[GivenTable] | None:
     """Read the tables of a file that is not plain text; None for one that is."""
     if data.startswith(b"PAR1"):
@@ -552,6 +565,8 @@ def _read_binary(data: bytes) -> list[GivenTable] | None:
         if not tables:
             raise ValueError("it holds no table")
         return tables
+    if _is_ipac(data[:_HEAD_BYTES]):
+        return [_from_arrow(read_ipac(data))]
     return None
 
 

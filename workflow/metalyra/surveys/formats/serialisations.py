@@ -244,6 +244,24 @@ def _read_ecsv(data: bytes) -> pa.Table:
     return _to_arrow(table, table.meta)
 
 
+def read_ipac(data: bytes) -> pa.Table:
+    """Read a table of IPAC, as IRSA writes them: ``|`` around names, fixed columns of values.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    from astropy.table import Table
+
+    try:
+        with _strict():
+            table = Table.read(data.decode(errors="replace"), format="ascii.ipac")
+    except Exception as error:  # as for VOTables
+        raise ValueError(f"not an IPAC table ({error})") from error
+    return _to_arrow(table, {})
+
+
 @contextmanager
 def _strict() -> Iterator[None]:
     """Take a truncated file, of which astropy only warns, for an error, and no unit at all."""
