@@ -249,6 +249,7 @@ def test_dates_in_a_text_are_unreadable_and_the_problem_says_what_is_expected(tm
         ("x.fits", b"", "it is empty"),
         ("x.csv", b"<!DOCTYPE html><html>404</html>", "a web page or other markup, not a table"),
         ("x.csv", b"%PDF-1.7", "not a table but a PDF"),
+        ("x.csv", bytes(257) + b"ustar" + bytes(250), "not a table but a tar archive; unpack it"),
     ],
 )
 def test_a_wrong_long_table_is_an_error_that_names_it(tmp_path, name, data, message):

@@ -49,6 +49,7 @@ COMPRESSIONS = (".gz", ".bz2")
 
 _HEAD_BYTES = 65_536
 _LONGEST_MESSAGE = 200
+_TAR_MAGIC_AT = 257
 _SEPARATORS = ("\t", ",", ";", "|")
 _SAMPLED_LINES = 50
 _MISSING = frozenset(text.lower() for text in (*NULLS, "--", "-", "...", "INDEF", "masked"))
@@ -535,7 +536,12 @@ def _find_encoding(head: bytes) -> str:
         raise ValueError("compressed more than once; unpack it")
     strange = sum(byte < 9 or 13 < byte < 32 for byte in head)
     if b"\0" in head or strange > len(head) / 20:
-        raise ValueError("not a table: it holds bytes that are no text")
+        if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
+            raise ValueError("not a table but a tar archive; unpack it")
+        raise ValueError(
+            "not a table: it holds bytes that are no text; a table is text, ECSV, FITS, VOTable or "
+            "Parquet"
+        )
     try:
         # A letter of several bytes may be cut at the end of the head.
         head[: max(0, len(head) - 4)].decode("utf-8")
