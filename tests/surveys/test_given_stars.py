@@ -81,6 +81,14 @@ def test_a_name_may_have_any_letters(tmp_path, encoding):
     assert OWN.read_stars([tmp_path / "s.csv"])["star_id"].tolist() == ["RR Lyræ"]
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_letters_may_have_several_bytes_anywhere(tmp_path, shift):
+    names = ["x" * shift + "星" * 20 + str(row) for row in range(2000)]
+    text = "id,per\n" + "".join(f"{name},0.5\n" for name in names)
+    (tmp_path / "s.csv").write_text(text, encoding="utf-8")
+    assert OWN.read_stars([tmp_path / "s.csv"])["star_id"].tolist() == names
+
+
 def test_every_alias_is_understood_and_in_one_place(tmp_path):
     for ours, others in STAR_ALIASES.items():
         for name in others:

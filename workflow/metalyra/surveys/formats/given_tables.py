@@ -5,6 +5,7 @@ are read by parts; the others at once.
 """
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -544,7 +545,7 @@ def _find_encoding(head: bytes) -> str:
         )
     try:
         # A letter of several bytes may be cut at the end of the head.
-        head[: max(0, len(head) - 4)].decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8-sig"
