@@ -23,6 +23,7 @@ from metalyra.surveys.formats.text_tables import (
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 _LONG_COLUMNS = ("star_id", *MAGNITUDES, "band")
+_SPECTROSCOPIC = {"feh": "archive_feh", "feh_err": "archive_feh_err"}
 _REQUIRED = ("time", "mag")
 _BATCH_ROWS = 200_000
 _DATE = re.compile(rb"\d{4}-\d\d?-\d\d?")
@@ -38,7 +39,8 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     ----------
     paths
         Tables with the columns `star_id` and `period` (d) and, if known, `ra`, `dec` (deg)
-        and `pulsation_type`. A star without a type is taken for an RRab.
+        and `pulsation_type`, spectroscopic `feh` and its `feh_err` (dex). A star without a type
+        is taken for an RRab.
 
     Raises
     ------
@@ -49,11 +51,16 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     for path in paths:
         # A star may be called "nan" or "NA".
         table = read_text(path, read_file(path), keep_default_na=False)
-        check_columns(path, table.columns, ("star_id", "period"), STAR_COLUMNS)
+        check_columns(path, table.columns, ("star_id", "period"), (*STAR_COLUMNS, *_SPECTROSCOPIC))
         others = table.columns.difference(["star_id"])
         table[others] = table[others].mask(table[others].isin(NULLS))
         check_identifiers(path, table["star_id"])
-        tables.append(fill_columns(table))
+        published = {
+            new: pd.to_numeric(table[old], errors="coerce").astype(float)
+            for old, new in _SPECTROSCOPIC.items()
+            if old in table
+        }
+        tables.append(fill_columns(table).assign(**published))
     stars = merge_star_tables(tables)
     return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
 
@@ -100,6 +107,7 @@ OWN = register(
         columns=MAGNITUDES,
         read_stars=read_stars,
         read_light_curves=read_light_curves,
+        archive_columns=("archive_feh", "archive_feh_err"),
     ),
     __name__,
 )
