@@ -330,5 +330,5 @@ def test_a_missing_error_counts_as_the_median_of_the_others():
 
 
 def test_a_list_without_metallicities_cannot_be_taken_as_published():
-    with pytest.raises(ValueError, match="no .Fe/H., .* give it a column feh"):
+    with pytest.raises(ValueError, match=r"no .Fe/H., .* give it a column feh"):
         take_published(*two_stars())
