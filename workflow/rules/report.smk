@@ -33,3 +33,4 @@ def write_report():
 
 onsuccess:
     write_report()
+    show_cross_validation()

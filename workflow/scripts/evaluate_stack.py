@@ -35,6 +35,7 @@ with logged(snakemake):
         pulsation_type=params.pulsation_type,
         cuts=params.cuts,
         fit=params.fit,
+        fewest_stars=params.fewest_stars,
     )
     write_table(evaluate_stack(out_of_fold, names), snakemake.output.out_of_fold)
     write_table(select_training_set(development), snakemake.output.training_set)

@@ -139,7 +139,7 @@ def list_sample_estimates(
         that is not ok among star list, fit and estimate; `reason` says in words why. A
         status that the estimate itself gave leaves its value. `preferred` is true for one
         row a star: its first estimate of status ok, else the first that has a value, else
-        the first.
+        the first by a model that was not trained, else the first.
 
     Raises
     ------
@@ -171,7 +171,9 @@ def list_sample_estimates(
         tables.append(table.assign(row=np.arange(len(keys))))
     rows = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable")
     rows = rows.assign(sample=sample, band=band).reset_index(drop=True)
-    rank = np.where(rows["status"] == OK, 0, np.where(rows["feh"].notna(), 1, 2))
+    # That a star's own model was not trained says more than that another is not for its type.
+    empty = np.where(rows["status"] == "no_model", 2, 3)
+    rank = np.where(rows["status"] == OK, 0, np.where(rows["feh"].notna(), 1, empty))
     first = rows.assign(rank=rank).sort_values(["row", "rank"], kind="stable")
     rows["preferred"] = False
     rows.loc[first.drop_duplicates("row").index, "preferred"] = True

@@ -78,8 +78,8 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
         configurations of `metalyra.stack.regressors.fit_regressor` by name under `regressors`;
         under `noise_floor`, optionally, the error (dex) of [Fe/H] that does not come from
         the noise of a light curve: stars are then weighted by the inverse of their
-        variance; under `published`, optionally, the name of a published model that joins
-        in.
+        variance, to which the known errors of their labels add; under `published`,
+        optionally, the name of a published model that joins in.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def train_stack_member(
     seed: int,
     *,
     weights: Mapping[str, Any] | None = None,
-) -> tuple[StackMember, pd.DataFrame]:
+) -> tuple[StackMember | None, pd.DataFrame]:
     """Train the member of a stack that sees neither labels nor light curves of one fold.
 
     Parameters
@@ -138,6 +138,7 @@ def train_stack_member(
     Returns
     -------
     member : StackMember
+        None if no star of the development set has a fold.
     out_of_fold : DataFrame
         star_id, fold, feh, feh_err, spread, and the prediction of each regressor, for
         the stars of the fold.
@@ -149,6 +150,9 @@ def train_stack_member(
     """
     settings = complete_stack(stack)
     stars = development[development["fold"] >= 0].sort_values("star_id")
+    if stars.empty:
+        columns = [*_OUT_OF_FOLD, *settings["regressors"]]
+        return None, stars.reindex(columns=columns).astype(dict.fromkeys(columns[3:], float))
     fits = fits_of_stars(stars, fits)
     held_out = (stars["fold"] == fold).to_numpy()
     if held_out.all() or not held_out.any():
@@ -163,8 +167,8 @@ def train_stack_member(
     linear = cast("LinearModel", fit_regressor({"kind": "ridge"}, coordinates, feh))
     counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
     if settings["noise_floor"] is not None:
-        spread = measure_spread(shapes, linear.slopes[:-1])
-        counts = counts / (settings["noise_floor"] ** 2 + spread**2)
+        variance = settings["noise_floor"] ** 2 + measure_spread(shapes, linear.slopes[:-1]) ** 2
+        counts = counts / (variance + np.nan_to_num(known["feh_err"].to_numpy(float)) ** 2)
     regressors = {
         name: fit_regressor(
             config,
@@ -256,8 +260,15 @@ def combine_folds(out_of_fold: pd.DataFrame, names: Sequence[str]) -> dict[int, 
     }
 
 
-def write_stack_member(member: StackMember, path: Path | str) -> None:
-    """Write a member as one NumPy archive of plain arrays, complete or not at all."""
+def write_stack_member(member: StackMember | None, path: Path | str) -> None:
+    """Write a member as one NumPy archive of plain arrays, complete or not at all.
+
+    The archive of None, a member that was not trained, is empty.
+    """
+    if member is None:
+        with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file)
+        return
     arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():

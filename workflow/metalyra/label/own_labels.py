@@ -1,0 +1,183 @@
+"""Relations calibrated on the [Fe/H] that came with a star list, in the band of its curves."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from metalyra.label.calibration import Calibration, calibrate, describe_relations, summarise
+from metalyra.label.calibrators import FEATURES, CalibrationError, select_calibrators
+from metalyra.label.comparison import Products, cross_validate, evaluate_cross_validation
+from metalyra.label.feature_selection import CANDIDATES, SEARCHES, select_features
+from metalyra.label.relations import Relation, take_published
+
+ASSUMED_ERROR = 0.1
+"""Error (dex) of a spectroscopic [Fe/H] in a list without any; its scale is fitted."""
+
+FEWEST_STARS = 20
+"""Stars that a relation is calibrated on, at least."""
+
+_FOLDS = 10
+_FEATURE_FOLDS = 20
+_MOST_EXHAUSTIVE = 8  # features of which all sets are tried
+_LEVELS = {"coverage_68": 0.68, "coverage_95": 0.95}
+
+
+def take_calibrators(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Return the stars whose list has their [Fe/H], with the parameters of their light curves.
+
+    Parameters
+    ----------
+    fits
+        The fits table of all stars.
+    stars
+        The star table: see `metalyra.label.relations.take_published`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a star: `pulsation_type`, `feh`, `feh_err` (dex; where the list has none the
+        median of the others, or `ASSUMED_ERROR`), `keep` (true) and the columns of the fits.
+    """
+    labels = take_published(fits, stars)
+    labels = labels[labels["status"] == "ok"]
+    labelled = labels[["star_id", "pulsation_type", "feh"]].assign(
+        feh_err=labels["training_err"].fillna(ASSUMED_ERROR), keep=True
+    )
+    measured = fits[fits["status"] == "ok"].drop(columns="status")
+    return labelled.merge(measured, on="star_id", validate="one_to_one")
+
+
+def calibrate_on_labels(
+    calibrators: pd.DataFrame,
+    published: Mapping[str, Relation],
+    *,
+    band: str,
+    features: Sequence[str] | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    variant: str = "hierarchical",
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Products:
+    """Calibrate a relation for each pulsation type that there are enough stars of.
+
+    Parameters
+    ----------
+    calibrators
+        Of `take_calibrators`.
+    published
+        A relation to be shown beside it, by pulsation type, where it is for the same band.
+    band
+        Band of the light curves.
+    features
+        Light-curve parameters of the relation; the published ones of each type if None.
+    cuts
+        Lowest and highest allowed value by column; none if None.
+    variant, draws, seed
+        See `metalyra.label.calibration.calibrate`.
+
+    Returns
+    -------
+    Products
+        The accuracy has the shares of stars within intervals of 68 and 95 % besides.
+
+    Raises
+    ------
+    CalibrationError
+        If no pulsation type has `FEWEST_STARS`; the message has their numbers.
+    """
+    selected = {kind: select_calibrators(calibrators, kind, cuts or {}) for kind in FEATURES}
+    enough = [kind for kind, stars in selected.items() if len(stars) >= FEWEST_STARS]
+    counts = ", ".join(f"{len(stars)} {kind}" for kind, stars in selected.items())
+    if not enough:
+        raise CalibrationError(
+            f"{counts} stars with a label and a good light curve are too few to calibrate a "
+            f"relation; {FEWEST_STARS} of one type are needed"
+        )
+    if len(enough) < len(selected):
+        logging.info("calibrated for %s alone: there are %s stars", " and ".join(enough), counts)
+    calibrations, posteriors, coefficients, accuracy = [], [], [], []
+    for kind in enough:
+        stars = selected[kind]
+        calibration = calibrate(
+            stars, kind, variant, features=features, band=band, draws=draws, seed=seed
+        )
+        calibrations.append(calibration)
+        posterior = calibration.draws.copy()
+        posterior.insert(0, "pulsation_type", kind)
+        posterior.insert(1, "variant", variant)
+        posteriors.append(posterior)
+        relation = published.get(kind)
+        known = relation if relation is not None and relation.band == band else None
+        summary = summarise(calibration, known)
+        summary.insert(0, "photometry", "own")
+        coefficients.append(summary)
+        accuracy.append(_measure_accuracy(stars, calibration, seed))
+    source = f"calibrated here on {counts} stars with [Fe/H] of their list ({variant})"
+    return Products(
+        describe_relations(calibrations, source),
+        pd.concat(posteriors, ignore_index=True),
+        pd.concat(coefficients, ignore_index=True),
+        pd.concat(accuracy, ignore_index=True),
+    )
+
+
+def compare_features(
+    calibrators: pd.DataFrame,
+    *,
+    features: Sequence[str] | None = None,
+    cuts: Mapping[str, Sequence[float | None]] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return what `metalyra.label.feature_selection.select_features` finds for each type.
+
+    Candidates are the published ones and `features`; all sets are tried where these are few.
+    """
+    candidates = tuple(dict.fromkeys([*CANDIDATES, *(features or ())]))
+    searches = SEARCHES if len(candidates) <= _MOST_EXHAUSTIVE else SEARCHES[:1]
+    paths = []
+    for kind in FEATURES:
+        stars = select_calibrators(calibrators, kind, cuts or {})
+        if len(stars) < FEWEST_STARS:
+            continue
+        for search in searches:
+            path = select_features(
+                stars,
+                kind,
+                candidates=candidates,
+                search=search,
+                folds=min(_FEATURE_FOLDS, len(stars)),
+                repeats=5,
+                seed=seed,
+            )
+            path.insert(0, "pulsation_type", kind)
+            path.insert(1, "search", search)
+            paths.append(path)
+    return pd.concat(paths, ignore_index=True)
+
+
+def _measure_accuracy(stars: pd.DataFrame, calibration: Calibration, seed: int) -> pd.DataFrame:
+    """Return the cross-validated accuracy of a calibration, star by star."""
+    predictions = cross_validate(
+        stars,
+        calibration.pulsation_type,
+        calibration.variant,
+        features=calibration.features,
+        folds=_FOLDS,
+        seed=seed,
+    )
+    accuracy = evaluate_cross_validation(predictions)
+    accuracy = accuracy[accuracy["unit"] == "star"].reset_index(drop=True)
+    accuracy.insert(0, "pulsation_type", calibration.pulsation_type)
+    accuracy.insert(1, "variant", calibration.variant)
+    residuals = (predictions["predicted"] - predictions["feh"]).abs()
+    errors = np.hypot(
+        predictions["error_scale"] * predictions["feh_err"], predictions["predicted_err"]
+    )
+    shares = {
+        name: float((residuals <= norm.ppf((1 + level) / 2) * errors).mean())
+        for name, level in _LEVELS.items()
+    }
+    return accuracy.assign(**shares)

@@ -1,0 +1,61 @@
+"""Say how well models trained on a user's own stars do on those that they have not seen.
+
+Input   the cards and out-of-fold predictions of the models, the accuracy of the relations
+Output  <results>/tables/cross_validation.csv, printed at the end of a run
+"""
+
+CROSS_VALIDATION = f"results/{config['study']}/tables/cross_validation.csv"
+
+if study.own_models() or study.own_relations():
+    targets.append("<results>/tables/cross_validation.csv")
+
+
+rule cross_validation:
+    input:
+        cards=expand("<results>/models/{model}/card.json", model=study.own_models()),
+        out_of_fold=expand("<results>/models/{model}/out_of_fold.parquet", model=study.own_models()),
+        accuracy=expand(
+            "<results>/calibration/{relation}/accuracy.csv", relation=study.own_relations()
+        ),
+    output:
+        report(
+            "<results>/tables/cross_validation.csv",
+            caption="../report/cross_validation.rst",
+            category="Models",
+            labels={"model": "all", "product": "cross-validation"},
+        ),
+    log:
+        "<logs>/cross_validation.log",
+    benchmark:
+        "<benchmarks>/cross_validation.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        folders=[f"results/{config['study']}/models/{model}" for model in study.own_models()],
+        relations=study.own_relations(),
+        band=config.get("band"),
+        library=fingerprint("cross_validation.py"),
+    message:
+        "Cross-validating what was trained on your own stars"
+    script:
+        "../scripts/cross_validation.py"
+
+
+def show_cross_validation():
+    """Print the table of cross-validations, if the study makes one."""
+    if "<results>/tables/cross_validation.csv" in targets and Path(CROSS_VALIDATION).exists():
+        from pandas import read_csv
+
+        from metalyra.products import describe_cross_validations
+
+        table = read_csv(CROSS_VALIDATION, keep_default_na=False, na_values=[""]).fillna(
+            {"note": ""}
+        )
+        logger.info(
+            f"Out of fold, by the spectroscopic labels ({CROSS_VALIDATION}):\n"
+            + describe_cross_validations(table)
+        )
