@@ -21,28 +21,45 @@ def draw_stars(number: int, seed: int):
     return inputs, feh + random.normal(0, 0.02, number)
 
 
+def draw_shapes(number: int, seed: int):
+    """Inputs as those of three harmonics, of which period, A1, A2 and phi31 tell [Fe/H]."""
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(number, 16))
+    inputs[:, 6] = period = random.normal(0.55, 0.08, number)
+    inputs[:, 7] = first = random.normal(0.3, 0.05, number)
+    inputs[:, 8] = second = random.normal(0.15, 0.03, number)
+    phi31 = random.normal(np.pi, 0.4, number)  # where an arc tangent jumps
+    inputs[:, 11], inputs[:, 13] = np.cos(phi31), np.sin(phi31)
+    feh = -5.0 - 5 * period + first + 5 * second + 1.2 * phi31
+    return inputs, feh + random.normal(0, 0.02, number)
+
+
+def draw(kind: str, number: int, seed: int):
+    return (draw_shapes if kind == "relation" else draw_stars)(number, seed)
+
+
 @pytest.fixture(scope="module", params=[*KINDS])
 def fitted(request):
     config = {"kind": request.param, **QUICK.get(request.param, {})}
-    return config, fit_regressor(config, *draw_stars(400, 1), seed=1)
+    return config, fit_regressor(config, *draw(request.param, 400, 1), seed=1)
 
 
 def test_every_kind_learns(fitted):
-    _, regressor = fitted
-    inputs, feh = draw_stars(200, 2)
+    config, regressor = fitted
+    inputs, feh = draw(config["kind"], 200, 2)
     assert np.std(regressor.predict(inputs) - feh) < 0.5 * np.std(feh)
 
 
 def test_the_same_seed_gives_the_same_regressor(fitted):
     config, regressor = fitted
-    again = fit_regressor(config, *draw_stars(400, 1), seed=1)
+    again = fit_regressor(config, *draw(config["kind"], 400, 1), seed=1)
     for name, array in regressor._asdict().items():
         assert array.tobytes() == getattr(again, name).tobytes(), name
 
 
 def test_a_star_does_not_depend_on_the_others(fitted):
-    _, regressor = fitted
-    inputs, _ = draw_stars(600, 3)
+    config, regressor = fitted
+    inputs, _ = draw(config["kind"], 600, 3)
     together = regressor.predict(inputs)
     for part in (slice(0, 1), slice(250, 270), slice(599, None, -1)):
         assert regressor.predict(inputs[part]).tobytes() == together[part].tobytes()
@@ -101,12 +118,12 @@ def test_the_gaussian_process_is_that_of_scikit_learn():
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "perceptrons"])
 def test_stars_of_little_weight_hardly_count(kind):
-    inputs, feh = draw_stars(300, 8)
+    inputs, feh = draw(kind, 300, 8)
     spoilt = np.arange(300) % 3 == 0
     wrong = np.where(spoilt, feh + 1, feh)
     weights = np.where(spoilt, 1e-6, 1.0)
     config = {"kind": kind, **QUICK.get(kind, {})}
-    new, _ = draw_stars(100, 9)
+    new, _ = draw(kind, 100, 9)
     weighted = fit_regressor(config, inputs, wrong, weights).predict(new)
     plain = fit_regressor(config, inputs, wrong).predict(new)
     clean = fit_regressor(config, inputs[~spoilt], feh[~spoilt]).predict(new)
@@ -156,3 +173,17 @@ def test_the_relevance_of_an_input_is_its_slope():
 def test_unknown_kinds_and_settings_are_named(config, message):
     with pytest.raises(ValueError, match=message):
         complete_regressor(config)
+
+
+def test_a_relation_finds_its_slopes_across_the_jump_of_the_phase():
+    relation = fit_regressor({"kind": "relation"}, *draw_shapes(2000, 15))
+    np.testing.assert_allclose(relation.slopes, [-5, 1, 5, 1.2], atol=0.06)
+    inputs, feh = draw_shapes(500, 17)
+    assert np.std(relation.predict(inputs) - feh) < 0.025
+
+
+def test_a_relation_needs_the_third_harmonic():
+    inputs, feh = draw_stars(50, 16)
+    for width in (4, 11):
+        with pytest.raises(ValueError, match="needs three harmonics or more"):
+            fit_regressor({"kind": "relation"}, np.resize(inputs, (50, width)), feh)

@@ -52,9 +52,7 @@ def show_cross_validation():
 
         from metalyra.products import describe_cross_validations
 
-        table = read_csv(CROSS_VALIDATION, keep_default_na=False, na_values=[""]).fillna(
-            {"note": ""}
-        )
+        table = read_csv(CROSS_VALIDATION, dtype={"note": str})
         logger.info(
             f"Out of fold, by the spectroscopic labels ({CROSS_VALIDATION}):\n"
             + describe_cross_validations(table)

@@ -81,46 +81,48 @@ def calibrate_on_labels(
     Returns
     -------
     Products
-        The accuracy has the shares of stars within intervals of 68 and 95 % besides.
+        The accuracy has the shares of stars within intervals of 68 and 95 % besides, and a
+        note for a type that has no relation: of fewer stars than `FEWEST_STARS`, or too few
+        for a regular posterior.
 
     Raises
     ------
     CalibrationError
-        If no pulsation type has `FEWEST_STARS`; the message has their numbers.
+        If no pulsation type has a relation; the message has the numbers of stars.
     """
     selected = {kind: select_calibrators(calibrators, kind, cuts or {}) for kind in FEATURES}
-    enough = [kind for kind, stars in selected.items() if len(stars) >= FEWEST_STARS]
     counts = ", ".join(f"{len(stars)} {kind}" for kind, stars in selected.items())
-    if not enough:
+    made: dict[str, Calibration] = {}
+    accuracy = []
+    for kind, stars in selected.items():
+        try:
+            made[kind] = _calibrate_type(stars, kind, variant, features, band, draws, seed)
+            accuracy.append(_measure_accuracy(stars, made[kind], seed))
+        except CalibrationError as error:
+            made.pop(kind, None)
+            logging.info("no relation for %s: %s", kind, error)
+            if len(stars):
+                accuracy.append(_describe_failure(kind, variant, str(error)))
+    if not made:
+        notes = "; ".join(str(table["note"].iloc[0]) for table in accuracy)
         raise CalibrationError(
-            f"{counts} stars with a label and a good light curve are too few to calibrate a "
-            f"relation; {FEWEST_STARS} of one type are needed"
+            f"no relation can be calibrated on {counts} stars with a label and a good light curve"
+            + (f": {notes}" if notes else "")
         )
-    if len(enough) < len(selected):
-        logging.info("calibrated for %s alone: there are %s stars", " and ".join(enough), counts)
-    calibrations, posteriors, coefficients, accuracy = [], [], [], []
-    for kind in enough:
-        stars = selected[kind]
-        calibration = calibrate(
-            stars, kind, variant, features=features, band=band, draws=draws, seed=seed
-        )
-        calibrations.append(calibration)
-        posterior = calibration.draws.copy()
-        posterior.insert(0, "pulsation_type", kind)
-        posterior.insert(1, "variant", variant)
-        posteriors.append(posterior)
-        relation = published.get(kind)
-        known = relation if relation is not None and relation.band == band else None
-        summary = summarise(calibration, known)
-        summary.insert(0, "photometry", "own")
-        coefficients.append(summary)
-        accuracy.append(_measure_accuracy(stars, calibration, seed))
+    known = {kind: published[kind] for kind in made if kind in published}
+    known = {kind: relation for kind, relation in known.items() if relation.band == band}
     source = f"calibrated here on {counts} stars with [Fe/H] of their list ({variant})"
     return Products(
-        describe_relations(calibrations, source),
-        pd.concat(posteriors, ignore_index=True),
-        pd.concat(coefficients, ignore_index=True),
-        pd.concat(accuracy, ignore_index=True),
+        describe_relations([*made.values()], source),
+        pd.concat([_list_draws(calibration) for calibration in made.values()], ignore_index=True),
+        pd.concat(
+            [
+                summarise(calibration, known.get(kind)).assign(photometry="own")
+                for kind, calibration in made.items()
+            ],
+            ignore_index=True,
+        ),
+        pd.concat(accuracy, ignore_index=True).fillna({"count": 0}).astype({"count": int}),
     )
 
 
@@ -158,6 +160,37 @@ def compare_features(
     return pd.concat(paths, ignore_index=True)
 
 
+def _calibrate_type(
+    stars: pd.DataFrame,
+    kind: str,
+    variant: str,
+    features: Sequence[str] | None,
+    band: str,
+    draws: int,
+    seed: int,
+) -> Calibration:
+    """Calibrate the relation of one type, or raise a `CalibrationError`."""
+    if len(stars) < FEWEST_STARS:
+        raise CalibrationError(
+            f"{len(stars)} labelled {kind} stars, a relation needs {FEWEST_STARS}"
+        )
+    return calibrate(stars, kind, variant, features=features, band=band, draws=draws, seed=seed)
+
+
+def _describe_failure(kind: str, variant: str, note: str) -> pd.DataFrame:
+    """Return the accuracy of a type that has no relation."""
+    row = {"pulsation_type": kind, "variant": variant, "unit": "star", "count": 0, "note": note}
+    return pd.DataFrame([row])
+
+
+def _list_draws(calibration: Calibration) -> pd.DataFrame:
+    """Return the posterior draws of a calibration, with what it is of."""
+    draws = calibration.draws.copy()
+    draws.insert(0, "pulsation_type", calibration.pulsation_type)
+    draws.insert(1, "variant", calibration.variant)
+    return draws
+
+
 def _measure_accuracy(stars: pd.DataFrame, calibration: Calibration, seed: int) -> pd.DataFrame:
     """Return the cross-validated accuracy of a calibration, star by star."""
     predictions = cross_validate(
@@ -180,4 +213,4 @@ def _measure_accuracy(stars: pd.DataFrame, calibration: Calibration, seed: int) 
         name: float((residuals <= norm.ppf((1 + level) / 2) * errors).mean())
         for name, level in _LEVELS.items()
     }
-    return accuracy.assign(**shares)
+    return accuracy.assign(**shares, note="")

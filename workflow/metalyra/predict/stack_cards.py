@@ -21,6 +21,7 @@ from metalyra.predict.uncertainty import (
 )
 from metalyra.stack.population import ALIGNMENT
 from metalyra.stack.stacking import (
+    COMBINATIONS,
     PUBLISHED,
     Combination,
     combine,
@@ -37,7 +38,9 @@ PUBLISHED_NOTE = (
 """What the card of a stack says where published networks are part of it."""
 
 
-def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def evaluate_stack(
+    out_of_fold: pd.DataFrame, names: Sequence[str], how: str = COMBINATIONS[0]
+) -> pd.DataFrame:
     """Return the predictions of a stack for stars that its weights have not seen.
 
     For each fold, weights (see `combine_folds`) and error model are learnt on all others.
@@ -48,6 +51,8 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
         star_id, fold, feh, feh_err, spread, and a column for each regressor.
     names
         Regressors to combine.
+    how
+        How they are combined: see `metalyra.stack.stacking.combine`.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
     spread = result["spread"].to_numpy(dtype=float)
     predictions = result[list(names)].to_numpy(dtype=float)
-    for number, combination in combine_folds(out_of_fold, names).items():
+    for number, combination in combine_folds(out_of_fold, names, how).items():
         held_out = fold == number
         predicted = combination(predictions)
         error_model = fit_error_model((predicted - feh)[~held_out], spread[~held_out])
@@ -123,9 +128,10 @@ def make_stack_card(
     if out_of_fold.empty:
         return _describe_untrained(use, settings, development, fewest_stars)
     names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]
-    evaluated = evaluate_stack(out_of_fold, names)
+    how = settings.get("combination", COMBINATIONS[0])
+    evaluated = evaluate_stack(out_of_fold, names, how)
     feh = out_of_fold["feh"].to_numpy(dtype=float)
-    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float))
+    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float), how)
     residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
     error_model = fit_error_model(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
@@ -140,7 +146,7 @@ def make_stack_card(
         | {
             "by_fold": {
                 str(fold): _describe_combination(own, names)
-                for fold, own in combine_folds(out_of_fold, names).items()
+                for fold, own in combine_folds(out_of_fold, names, how).items()
             }
         },
         "calibration": error_model._asdict() | {"quantiles": list(error_model.quantiles)},

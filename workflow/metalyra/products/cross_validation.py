@@ -54,11 +54,13 @@ def tabulate_cross_validations(
     for name, accuracy in relations.items():
         for row in accuracy[accuracy["unit"] == "star"].to_dict("records"):
             measured: dict[str, Any] = {str(key): row[key] for key in COLUMNS if key in row}
+            if isinstance(note := row.get("note"), str) and note:
+                measured["note"] = f"{name}: {note}"
             rows.append(
                 {"name": name, "kind": "relation", "band": band, "n_stars": row["count"]} | measured
             )
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    table["note"] = table["note"].fillna("")
+    table["note"] = table["note"].astype(object).fillna("")
     if not (table["n_stars"] > 0).any():
         raise ValueError("nothing could be trained: " + "; ".join(table["note"]))
     return table
@@ -73,7 +75,7 @@ def describe_cross_validations(table: pd.DataFrame) -> str:
     for name in ("rmse", "mae", "bias"):
         shown[name] = trained[name].map("{:.3f}".format)
     lines = shown.to_string(index=False)
-    notes = [note for note in table["note"] if note]
+    notes = [note for note in table["note"] if isinstance(note, str) and note]
     return "\n".join([lines, *notes])
 
 

@@ -484,7 +484,12 @@ class Stack(Part):
     )
     population: Population = absent("Settings of the model of all light curves.")
     noise_floor: Positive | None = absent(
-        "Error (dex) that does not come from the light curve; null for none."
+        "Error (dex) that does not come from the light curve: stars are weighted by the inverse of "
+        "their variance, this, the light curve's and the label's; null for equal weights."
+    )
+    combination: Literal["learnt", "mean"] = absent(
+        "Weights of the regressors: `learnt` out of fold (the default), or all alike, which is "
+        "better where there are fewer than some 1,000 stars."
     )
     published: Name = absent(
         "A published model of the study that joins in. If its networks chose their epoch on the "
