@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from metalyra.stack.population import Shapes, describe_shapes
 from metalyra.stack.regressors import FORMS, KINDS, complete_regressor, fit_regressor
 from metalyra.stack.regressors.kernel_machines import fit_support_vectors, measure_relevance
 
@@ -21,45 +22,29 @@ def draw_stars(number: int, seed: int):
     return inputs, feh + random.normal(0, 0.02, number)
 
 
-def draw_shapes(number: int, seed: int):
-    """Inputs as those of three harmonics, of which period, A1, A2 and phi31 tell [Fe/H]."""
-    random = np.random.default_rng(seed)
-    inputs = random.normal(size=(number, 16))
-    inputs[:, 6] = period = random.normal(0.55, 0.08, number)
-    inputs[:, 7] = first = random.normal(0.3, 0.05, number)
-    inputs[:, 8] = second = random.normal(0.15, 0.03, number)
-    phi31 = random.normal(np.pi, 0.4, number)  # where an arc tangent jumps
-    inputs[:, 11], inputs[:, 13] = np.cos(phi31), np.sin(phi31)
-    feh = -5.0 - 5 * period + first + 5 * second + 1.2 * phi31
-    return inputs, feh + random.normal(0, 0.02, number)
-
-
-def draw(kind: str, number: int, seed: int):
-    return (draw_shapes if kind == "relation" else draw_stars)(number, seed)
-
-
-@pytest.fixture(scope="module", params=[*KINDS])
+# A relation reads Fourier parameters, not any numbers: see below.
+@pytest.fixture(scope="module", params=[kind for kind in KINDS if kind != "relation"])
 def fitted(request):
     config = {"kind": request.param, **QUICK.get(request.param, {})}
-    return config, fit_regressor(config, *draw(request.param, 400, 1), seed=1)
+    return config, fit_regressor(config, *draw_stars(400, 1), seed=1)
 
 
 def test_every_kind_learns(fitted):
-    config, regressor = fitted
-    inputs, feh = draw(config["kind"], 200, 2)
+    _, regressor = fitted
+    inputs, feh = draw_stars(200, 2)
     assert np.std(regressor.predict(inputs) - feh) < 0.5 * np.std(feh)
 
 
 def test_the_same_seed_gives_the_same_regressor(fitted):
     config, regressor = fitted
-    again = fit_regressor(config, *draw(config["kind"], 400, 1), seed=1)
+    again = fit_regressor(config, *draw_stars(400, 1), seed=1)
     for name, array in regressor._asdict().items():
         assert array.tobytes() == getattr(again, name).tobytes(), name
 
 
 def test_a_star_does_not_depend_on_the_others(fitted):
-    config, regressor = fitted
-    inputs, _ = draw(config["kind"], 600, 3)
+    _, regressor = fitted
+    inputs, _ = draw_stars(600, 3)
     together = regressor.predict(inputs)
     for part in (slice(0, 1), slice(250, 270), slice(599, None, -1)):
         assert regressor.predict(inputs[part]).tobytes() == together[part].tobytes()
@@ -118,12 +103,12 @@ def test_the_gaussian_process_is_that_of_scikit_learn():
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "perceptrons"])
 def test_stars_of_little_weight_hardly_count(kind):
-    inputs, feh = draw(kind, 300, 8)
+    inputs, feh = draw_stars(300, 8)
     spoilt = np.arange(300) % 3 == 0
     wrong = np.where(spoilt, feh + 1, feh)
     weights = np.where(spoilt, 1e-6, 1.0)
     config = {"kind": kind, **QUICK.get(kind, {})}
-    new, _ = draw(kind, 100, 9)
+    new, _ = draw_stars(100, 9)
     weighted = fit_regressor(config, inputs, wrong, weights).predict(new)
     plain = fit_regressor(config, inputs, wrong).predict(new)
     clean = fit_regressor(config, inputs[~spoilt], feh[~spoilt]).predict(new)
@@ -175,15 +160,40 @@ def test_unknown_kinds_and_settings_are_named(config, message):
         complete_regressor(config)
 
 
-def test_a_relation_finds_its_slopes_across_the_jump_of_the_phase():
-    relation = fit_regressor({"kind": "relation"}, *draw_shapes(2000, 15))
-    np.testing.assert_allclose(relation.slopes, [-5, 1, 5, 1.2], atol=0.06)
-    inputs, feh = draw_shapes(500, 17)
-    assert np.std(relation.predict(inputs) - feh) < 0.025
+def describe_curves(number: int, seed: int, harmonics: int = 5):
+    """Return inputs as those of the population, and what they were made of."""
+    random = np.random.default_rng(seed)
+    coefficients = random.normal(0, 0.02, (number, 2 * harmonics))
+    coefficients[:, :2] += [0.2, 0.05]
+    # Third harmonics whose phase differences lie on both sides of pi.
+    phase = np.arctan2(coefficients[:, 1], coefficients[:, 0])
+    phi31 = random.normal(np.pi, 0.3, number)
+    coefficients[:, 4] = 0.1 * np.cos(phi31 + 3 * phase)
+    coefficients[:, 5] = 0.1 * np.sin(phi31 + 3 * phase)
+    size = len(coefficients)
+    shapes = Shapes(coefficients, np.zeros((size, 0, 0)), np.ones(size), np.ones(size))
+    period = random.uniform(0.4, 0.8, number)
+    a2 = np.hypot(coefficients[:, 2], coefficients[:, 3])
+    return describe_shapes(shapes, period), period, a2, phi31
 
 
-def test_a_relation_needs_the_third_harmonic():
-    inputs, feh = draw_stars(50, 16)
-    for width in (4, 11):
-        with pytest.raises(ValueError, match="needs three harmonics or more"):
-            fit_regressor({"kind": "relation"}, np.resize(inputs, (50, width)), feh)
+def test_a_relation_is_that_of_the_fourier_parameters():
+    """Phase differences are taken around their centre, not cut at pi."""
+    inputs, period, a2, phi31 = describe_curves(80, 1)
+    feh = -1 - 5 * period + 4 * a2 + 1.2 * phi31
+    terms = ["period", "a2", "phi31"]
+    relation = fit_regressor({"kind": "relation", "terms": terms}, inputs, feh)
+    np.testing.assert_allclose(relation.slopes, [-5, 4, 1.2], rtol=1e-9)
+    np.testing.assert_allclose(relation.predict(inputs), feh, atol=1e-9)
+    part = relation.predict(inputs[7:9])
+    assert part.tobytes() == relation.predict(inputs)[7:9].tobytes()
+
+
+def test_a_relation_weighs_its_stars():
+    inputs, period, _, _ = describe_curves(80, 2)
+    feh = -1 - 5 * period
+    feh[0] += 10
+    weights = np.ones(80)
+    weights[0] = 0
+    relation = fit_regressor({"kind": "relation", "terms": ["period"]}, inputs, feh, weights)
+    np.testing.assert_allclose(relation.slopes, [-5], rtol=1e-9)
