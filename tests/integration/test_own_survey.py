@@ -85,9 +85,10 @@ def test_the_relation_is_one_of_the_band_to_be_used_elsewhere(study):
 
 def test_eight_labelled_stars_are_refused_with_their_number(new_project):
     project = new_project()
+    project.path("few.yaml").write_text("example: {n_rrab: 8, n_rrc: 0, labelled: 1}\n")
     status, output = project.attempt(
         *("results/own_survey/calibration/own_relation/relations.yaml", "--cores", "all"),
-        *(*CONFIGURATION, "--config", "example={n_rrab: 8, labelled: 1}"),
+        *(*CONFIGURATION, "few.yaml"),
     )
     assert status != 0
     assert "no relation can be calibrated on 8 RRab, 0 RRc stars" in output
