@@ -123,3 +123,32 @@ def test_the_features_that_matter_are_chosen():
     for names in chosen:
         assert {*TRUTH} <= {*names}
     assert table["features"].str.contains("a4").any()
+
+
+def test_a_posterior_that_is_too_irregular_is_one_of_least_squares(monkeypatch):
+    from metalyra.label import own_labels
+
+    def refuse(stars, kind, variant, **settings):
+        if variant != "least_squares":
+            raise CalibrationError("the posterior is too irregular")
+        return calibrate(stars, kind, variant, **settings)
+
+    calibrate = own_labels.calibrate
+    monkeypatch.setattr(own_labels, "calibrate", refuse)
+    calibrators = take_calibrators(*draw_sample(60, 0))
+    products = calibrate_on_labels(calibrators, {}, band="V", draws=1000, seed=1)
+    assert products.accuracy["variant"].tolist() == ["least_squares"]
+    assert "(least_squares)" in products.relations["source"]
+    assert products.relations["RRab"]["scatter"] == pytest.approx(0.1, abs=0.05)
+
+
+def test_stars_of_one_error_and_noisy_curves_are_calibrated():
+    """Of 265 such stars the scale of the errors and the scatter cannot be told apart."""
+    fits, stars = draw_sample(265, 0)
+    errors = {name: 0.15 for name in fits if name.startswith("phi") and name.endswith("_err")}
+    fits = fits.assign(**errors)
+    stars = stars.assign(archive_feh_err=0.2)
+    products = calibrate_on_labels(
+        take_calibrators(fits, stars), {}, band="V", variant="scatter", draws=1000, seed=1
+    )
+    assert products.accuracy["rmse"].iloc[0] < 0.25

@@ -11,6 +11,7 @@ from metalyra.label.calibration import Calibration, calibrate, describe_relation
 from metalyra.label.calibrators import FEATURES, CalibrationError, select_calibrators
 from metalyra.label.comparison import Products, cross_validate, evaluate_cross_validation
 from metalyra.label.feature_selection import CANDIDATES, SEARCHES, select_features
+from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import Relation, take_published
 
 ASSUMED_ERROR = 0.1
@@ -18,6 +19,9 @@ ASSUMED_ERROR = 0.1
 
 FEWEST_STARS = 20
 """Stars that a relation is calibrated on, at least."""
+
+FALLBACK = "least_squares"
+"""The regression whose posterior is regular for any stars."""
 
 _FOLDS = 10
 _FEATURE_FOLDS = 20
@@ -76,14 +80,14 @@ def calibrate_on_labels(
     cuts
         Lowest and highest allowed value by column; none if None.
     variant, draws, seed
-        See `metalyra.label.calibration.calibrate`.
+        See `metalyra.label.calibration.calibrate`. Where the posterior of the variant is too
+        irregular to be drawn from, `FALLBACK` takes its place.
 
     Returns
     -------
     Products
         The accuracy has the shares of stars within intervals of 68 and 95 % besides, and a
-        note for a type that has no relation: of fewer stars than `FEWEST_STARS`, or too few
-        for a regular posterior.
+        note for a type that has no relation.
 
     Raises
     ------
@@ -96,10 +100,11 @@ def calibrate_on_labels(
     accuracy = []
     for kind, stars in selected.items():
         try:
-            made[kind] = _calibrate_type(stars, kind, variant, features, band, draws, seed)
-            accuracy.append(_measure_accuracy(stars, made[kind], seed))
+            made[kind], measured = _calibrate_type(
+                stars, kind, variant, features=features, band=band, draws=draws, seed=seed
+            )
+            accuracy.append(measured)
         except CalibrationError as error:
-            made.pop(kind, None)
             logging.info("no relation for %s: %s", kind, error)
             if len(stars):
                 accuracy.append(_describe_failure(kind, variant, str(error)))
@@ -111,7 +116,8 @@ def calibrate_on_labels(
         )
     known = {kind: published[kind] for kind in made if kind in published}
     known = {kind: relation for kind, relation in known.items() if relation.band == band}
-    source = f"calibrated here on {counts} stars with [Fe/H] of their list ({variant})"
+    used = ", ".join(dict.fromkeys(calibration.variant for calibration in made.values()))
+    source = f"calibrated here on {counts} stars with [Fe/H] of their list ({used})"
     return Products(
         describe_relations([*made.values()], source),
         pd.concat([_list_draws(calibration) for calibration in made.values()], ignore_index=True),
@@ -164,17 +170,28 @@ def _calibrate_type(
     stars: pd.DataFrame,
     kind: str,
     variant: str,
+    *,
     features: Sequence[str] | None,
     band: str,
     draws: int,
     seed: int,
-) -> Calibration:
-    """Calibrate the relation of one type, or raise a `CalibrationError`."""
+) -> tuple[Calibration, pd.DataFrame]:
+    """Return the calibration of one type and its accuracy, or raise a `CalibrationError`."""
     if len(stars) < FEWEST_STARS:
         raise CalibrationError(
             f"{len(stars)} labelled {kind} stars, a relation needs {FEWEST_STARS}"
         )
-    return calibrate(stars, kind, variant, features=features, band=band, draws=draws, seed=seed)
+    for name in dict.fromkeys((variant, FALLBACK)):
+        try:
+            calibration = calibrate(
+                stars, kind, name, features=features, band=band, draws=draws, seed=seed
+            )
+            return calibration, _measure_accuracy(stars, calibration, seed)
+        except CalibrationError as error:
+            if name == FALLBACK:
+                raise
+            logging.info("%s is calibrated by %s instead of %s: %s", kind, FALLBACK, name, error)
+    raise AssertionError
 
 
 def _describe_failure(kind: str, variant: str, note: str) -> pd.DataFrame:
@@ -206,8 +223,11 @@ def _measure_accuracy(stars: pd.DataFrame, calibration: Calibration, seed: int) 
     accuracy.insert(0, "pulsation_type", calibration.pulsation_type)
     accuracy.insert(1, "variant", calibration.variant)
     residuals = (predictions["predicted"] - predictions["feh"]).abs()
+    # A variant that fits no scatter has it measured about its posterior means.
+    unfitted = 0.0 if VARIANTS[calibration.variant].intrinsic_scatter else calibration.scatter
     errors = np.hypot(
-        predictions["error_scale"] * predictions["feh_err"], predictions["predicted_err"]
+        np.hypot(predictions["error_scale"] * predictions["feh_err"], unfitted),
+        predictions["predicted_err"],
     )
     shares = {
         name: float((residuals <= norm.ppf((1 + level) / 2) * errors).mean())
