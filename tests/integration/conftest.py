@@ -1,5 +1,6 @@
 """Runs of the workflow in copies of the project."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -13,17 +14,26 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the runs of the workflow as slow."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)
+    """Mark the runs of the workflow as slow, and begin with them.
+
+    No process of the tests then waits for another at the end.
+    """
+    runs = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in runs:
+        item.add_marker(pytest.mark.slow)
+    others = [item for item in items if item not in runs]
+    items[:] = [*runs, *others]
 
 
 class Project:
     """A copy of the project as a fresh clone has it, with its own results."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, finished: Path | None = None) -> None:
         self.folder = folder
+        if finished is not None:
+            # Times of change as well, by which Snakemake knows what is done.
+            shutil.copytree(finished, folder, symlinks=True, dirs_exist_ok=True)
+            return
         files = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT,
@@ -72,8 +82,17 @@ def new_project(tmp_path_factory) -> Callable[[], Project]:
 
 
 @pytest.fixture(scope="session")
-def demo(new_project) -> Project:
-    """The demo study, run once."""
-    project = new_project()
-    project.run("--cores", "all")
-    return project
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The demo study, run once for all processes of the tests; each has its own copy."""
+    together = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        together = together.parent
+    finished, done = together / "demo", together / "demo.done"
+    with (together / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(finished, ignore_errors=True)
+            finished.mkdir()
+            Project(finished).run("--cores", "all")
+            done.touch()
+    return Project(tmp_path_factory.mktemp("project"), finished)

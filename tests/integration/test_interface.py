@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from metalyra.core.tables import read_table
 
@@ -81,7 +82,7 @@ def own_stars(demo, tmp_path_factory):
         "negative": (-0.5, sample, "invalid_period"),
         "text": ("about 0.5", sample, "invalid_period"),
         "missing": (None, sample, "invalid_period"),
-        "other_column": (0.5, sample.assign(airmass=1.0), "unreadable_light_curve"),
+        "two_times": (0.5, sample.assign(mjd=1.0), "unreadable_light_curve"),
         "garbage": (0.5, b"\x00\xff<html>", "unreadable_light_curve"),
     }
     for star_id in stars["star_id"]:
@@ -122,6 +123,17 @@ def test_own_stars_get_a_value_or_a_reason(project, mirror, own_stars):
     assert (table["feh"].notna() == (table["status"] == "ok")).all()
     assert table["feh"].dropna().between(-3, 0.5).all()
     assert (table["band"] == "G").all()
+    reasons = table.set_index("star_id")["reason"]
+    curves = folder / "curves"
+    assert reasons["absent"] == f"there is no file absent.csv (.dat, .fits, ...) in {curves}"
+    assert reasons["short"] == "19 usable epochs; at least 20 are needed"
+    assert reasons["text"] == "its period is 'about 0.5', which is not a number"
+    assert reasons["two_times"].startswith(f"{curves}/two_times.csv: the columns 'time' and 'mjd'")
+    # The run ends with a summary.
+    summary = text[text.index(f"MetaLyra: {len(table)} stars in {output}") :]
+    for status, count in table["status"].value_counts().items():
+        assert f"\n{count:7d} {status}" in summary
+    assert "Logs: results/apply/logs" in summary
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["run", "dry run"])
@@ -224,6 +236,46 @@ def test_own_light_curves_may_be_one_long_table(project, mirror, own_stars):
     from_folder = pd.read_csv(folder / "feh.csv")
     valued = from_folder["status"] == "ok"
     assert table.loc[valued, "feh"].to_list() == from_folder.loc[valued, "feh"].to_list()
+
+
+def test_own_tables_may_be_those_of_other_surveys(project, mirror, own_stars):
+    """A star list as FITS, columns of other names, light curves as ZTF's archive has them."""
+    folder, star_ids, expected = own_stars
+    sound = [star for star, status in zip(star_ids, expected, strict=True) if status == "ok"]
+    stars = pd.read_csv(folder / "stars.csv", dtype=str).drop_duplicates("star_id")
+    stars = stars[stars["star_id"].isin(sound)]
+    table = Table(
+        {
+            "NAME": stars["star_id"].to_numpy(str),
+            "P_puls": stars["period"].to_numpy(float) * 24,
+            "oid": [f"{10 + row} {20 + row}" for row in range(len(stars))],
+            "V-I": np.arange(len(stars)) / 4,
+        },
+        units={"P_puls": "h"},
+    )
+    table.write(folder / "stars.fits")
+    parts = []
+    for row, star_id in enumerate(stars["star_id"]):
+        curve = pd.read_csv(folder / f"curves/{star_id}.csv")
+        curve = curve.rename(columns={"time": "hjd", "mag_err": "magerr"})
+        curve["oid"] = np.where(np.arange(len(curve)) % 2, 10 + row, 20 + row)
+        parts.append(curve.assign(mjd=1.0, catflags=0, filtercode="zg"))
+        parts.append(curve.assign(mjd=1.0, catflags=32768, filtercode="zg", mag=10.0))
+        parts.append(curve.assign(mjd=1.0, catflags=0, filtercode="zr", mag=12.0))
+    pd.concat(parts).to_csv(folder / "ztf.csv", index=False)
+    output = folder / "of_ztf.csv"
+    keys = {"stars": folder / "stars.fits", "lightcurves": folder / "ztf.csv", "survey": "ztf"}
+    keys |= {"columns": "{period: P_puls}", "band": "ztf_g", "other_band": "true"}
+    status, text = apply(project, mirror, folder, output, **keys)
+    assert status == 0, text
+    assert f"MetaLyra: {len(sound)} stars in {output}" in text
+    found, before = pd.read_csv(output), pd.read_csv(folder / "feh.csv").head(len(sound))
+    assert found["star_id"].to_list() == before["star_id"].to_list()
+    np.testing.assert_allclose(found["feh"], before["feh"], atol=1e-6)
+    assert (found["band"] == "g").all()
+    assert found["reason"].str.contains("is for band G, the light curves are in g").all()
+    assert found["V-I"].to_list() == table["V-I"].tolist()
+    assert "oid" in found
 
 
 def test_an_unknown_column_of_the_star_list_is_named(project, mirror, own_stars):

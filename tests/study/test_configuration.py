@@ -592,7 +592,62 @@ def test_own_stars_of_another_band_than_the_models_are_named_with_what_allows_th
     [problem] = problems_of({**config, "other_band": "yes"})
     assert problem == "other_band: 'yes' is neither true nor false"
     [problem] = problems_of(load("apply", **{**OWN, "band": "K"}))
-    assert problem.startswith("band: 'K' is unknown; did you mean Ks? allowed: I, V, G, BP, RP")
+    assert problem.startswith("band: the model dg22_g is for band G, the sample own_stars is in ba")
+
+
+def test_bands_have_one_name_each():
+    config = load("apply", **{**OWN, "band": " phot_g ", "other_band": True})
+    resolved = resolve(config)
+    assert resolved["band"] == resolved["samples"]["own_stars"]["band"] == "G"
+    config["band"] = "ZTF g"
+    assert resolve(config)["samples"]["own_stars"]["band"] == "g"
+    config["band"] = "my own filter"
+    assert resolve(config)["samples"]["own_stars"]["band"] == "my own filter"
+    for wrong in ("", "G;", "x" * 41):
+        [problem] = problems_of({**config, "band": wrong})
+        assert (
+            problem
+            == f"band: {wrong!r} is no name of a band, such as G, g, I, V, Ks, BP, W1 or TESS"
+        )
+
+
+def test_the_bands_of_an_archive_are_listed():
+    config = load("config")
+    config["samples"]["ogle_i"]["band"] = "G"
+    problems = problems_of(config)
+    assert "samples.ogle_i.band: survey 'ogle' has no band 'G'; its bands: I, V" in problems
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"columns": {"magg": "Imag"}}, "columns: 'magg' is unknown; did you mean mag? allowed: "),
+        ({"columns": ["mag"]}, "columns: ['mag'] where a group of keys is expected"),
+        ({"time_scale": "UTC"}, "time_scale: 'UTC' is unknown; it is like MJD UTC, MJD TAI"),
+        ({"time_scale": "MJD to now"}, "time_scale: 'now' is unknown; it is like MJD UTC"),
+        ({"magnitude_zero_point": "AB"}, "magnitude_zero_point: the text 'AB' where a number"),
+        ({"survey": "gaia_dr3"}, "survey: gaia_dr3 is an archive's; allowed for your own files: "),
+        ({"survey": "sdss"}, "survey: 'sdss' is unknown"),
+    ],
+)
+def test_what_own_tables_are_said_to_be_is_checked(keys, message):
+    [problem] = problems_of(load("apply", **OWN, **keys))
+    assert problem.startswith(message)
+    if "survey" not in keys:
+        sample = {**OWN_SAMPLE, **keys}
+        problems = problems_of({"study": "mine", "samples": {"mine": sample}})
+        assert any(problem.startswith(f"samples.mine.{message}") for problem in problems)
+
+
+def test_how_own_tables_are_read_travels_to_the_sample():
+    keys = {"columns": {"mag": "Imag"}, "time_scale": "MJD UTC", "magnitude_zero_point": 25.0}
+    sample = resolve(load("apply", **OWN, **keys))["samples"]["own_stars"]
+    assert {key: sample[key] for key in keys} == keys
+    assert sample["survey"] == "own"
+    [problem] = problems_of(changed("config", "samples.ogle_i.time_scale", "MJD UTC"))
+    assert (
+        problem == "samples.ogle_i.time_scale: the survey ogle says this itself; leave the key out"
+    )
 
 
 @pytest.mark.parametrize(

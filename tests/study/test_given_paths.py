@@ -54,11 +54,11 @@ def test_the_paths_of_the_example_are_made_and_those_of_yours_looked_at(given):
 @pytest.mark.parametrize(
     ("key", "path", "message"),
     [
-        ("stars", "star.csv", "stars: there is no 'star.csv'; did you mean stars.csv? give a CSV"),
+        ("stars", "star.csv", "stars: there is no 'star.csv'; did you mean stars.csv? give a tab"),
         (
             "stars",
             "curves",
-            "stars: 'curves' is a folder; give a CSV file with the columns star_id",
+            "stars: 'curves' is a folder; give a table (CSV, FITS, VOTable, Parquet) with",
         ),
         (
             "lightcurves",
@@ -105,14 +105,17 @@ def test_a_folder_without_light_curves_is_named(given):
     Path("empty").mkdir()
     Path("empty/readme.txt").write_text("no light curves")
     [problem] = problems_of({**given, "lightcurves": "empty"})
-    assert problem.startswith("lightcurves: the folder 'empty' has no .csv file; give a folder or")
+    assert problem.startswith("lightcurves: the folder 'empty' has no table; give a folder or")
 
 
 def test_light_curves_in_subfolders_count(given):
     Path("curves/field").mkdir()
     Path("curves/field/c.csv").write_text("time,mag\n1,15\n")
-    Path("curves/.hidden.csv").write_text("")
-    assert list_light_curves("curves") == ["curves/a.csv", "curves/b.csv", "curves/field/c.csv"]
+    Path("curves/field/d.DAT.gz").write_text("")
+    for no_light_curve in (".hidden.csv", "readme.txt", "a.py", ".csv"):
+        Path(f"curves/{no_light_curve}").write_text("")
+    found = ["a.csv", "b.csv", "field/c.csv", "field/d.DAT.gz"]
+    assert list_light_curves("curves") == [f"curves/{name}" for name in found]
     assert list_light_curves("./curves/") == list_light_curves("curves")
     assert list_light_curves("stars.csv") == []
 

@@ -99,7 +99,13 @@ if study.writes_own_stars:
         params:
             study=study.catalogue_settings(),
             given=given_files("own_stars"),
-            library=fingerprint("own_stars.py"),
+            sample="own_stars",
+            survey=config["samples"]["own_stars"]["survey"],
+            reading=study.reading_of("own_stars"),
+            library=fingerprint(
+                "own_stars.py",
+                f"metalyra.surveys.{config['samples']['own_stars']['survey']}",
+            ),
         message:
             "Writing the metallicities of your own stars to {output}"
         script:

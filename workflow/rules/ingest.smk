@@ -39,6 +39,7 @@ for sample, settings in config["samples"].items():
             given=given_files(sample),
             survey=settings["survey"],
             band=settings["band"],
+            reading=study.reading_of(sample),
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required=study.needs_periods(sample),
             # The releases of one archive are read by one module.

@@ -2,6 +2,8 @@
 
 Output  <results>/config.json   the configuration as it was given, all files together
         <results>/report.html   the report; <logs>/report.log says what went wrong if it did
+
+Of a user's own stars, a summary on the terminal instead.
 """
 
 import json
@@ -31,6 +33,20 @@ def write_report():
         logger.info(f"Report: {page}")
 
 
+def say_what_became_of_own_stars():
+    """Sum up the statuses of a user's own stars, and say where they and the log files are."""
+    from metalyra.products import summarise_output
+
+    output = Path(config["output"])
+    if output.exists():
+        print(
+            f"\nMetaLyra: {summarise_output(output)}\nLogs: results/{config['study']}/logs",
+            file=sys.stderr,
+        )
+
+
 onsuccess:
     write_report()
+    if study.writes_own_stars:
+        say_what_became_of_own_stars()
     show_cross_validation()

@@ -8,7 +8,7 @@ from metalyra.surveys import ingest, survey
 
 with logged(snakemake):
     stars = ingest(
-        survey(snakemake.params.survey),
+        survey(snakemake.params.survey, snakemake.params.reading),
         [Path(path) for path in snakemake.input.stars],
         [Path(path) for path in snakemake.input.light_curves],
         snakemake.params.band,

@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 from job import logged
-from metalyra.core import replace_when_complete
-from metalyra.products import check_rows, make_catalogue, make_ledger
-from metalyra.surveys.own import read_stars
+from metalyra.core import read_table, replace_when_complete
+from metalyra.products import append_given, check_rows, make_catalogue, make_ledger
+from metalyra.surveys import survey
 from stage_tables import read_measured, read_stages
 
 with logged(snakemake):
@@ -15,7 +15,9 @@ with logged(snakemake):
     ledger = make_ledger(read_stages(snakemake.input, study), catalogue)
     logging.info("stars by stage and status:\n%s", ledger.to_string(index=False))
     star_list = snakemake.input.given
-    listed = read_stars([Path(star_list)])["star_id"].str.strip()
+    own = survey(snakemake.params.survey, snakemake.params.reading)
+    listed = own.read_stars([Path(star_list)])["star_id"].str.strip()
     check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
+    stars = read_table(snakemake.input[f"stars_{snakemake.params.sample}"])
     with replace_when_complete(Path(snakemake.output[0])) as temporary:
-        catalogue.drop(columns="sample").to_csv(temporary, index=False)
+        append_given(catalogue.drop(columns="sample"), stars).to_csv(temporary, index=False)

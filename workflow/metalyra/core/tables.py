@@ -137,6 +137,7 @@ COLUMNS: Mapping[str, Column] = {
     "feh_half_width_95": Column(
         "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
     ),
+    "n_spectra": Column("", "Number of spectra whose mean the published [Fe/H] is", "meta.number"),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
     "status": Column("", "ok, or why there is no value, or no trust in it", "meta.code.status"),
@@ -145,8 +146,14 @@ COLUMNS: Mapping[str, Column] = {
 """Columns with fixed meanings; Fourier columns are described by `describe`."""
 
 
+GIVEN = "given_"
+"""Prefix of the columns of a user's star list that pass through."""
+
+
 def describe(name: str) -> Column:
     """Return the meaning of a column; a plain one for survey columns."""
+    if name.startswith(GIVEN):
+        return Column("", f"As the star list has it: {name.removeprefix(GIVEN)}")
     if name.startswith("archive_"):
         own = describe(name.removeprefix("archive_"))
         return Column(own.unit, f"As the archive or paper has it: {own.description}", own.ucd)

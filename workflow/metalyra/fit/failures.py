@@ -8,7 +8,19 @@ logger = logging.getLogger(__name__)
 
 
 class LightCurveError(Exception):
-    """A light curve that cannot be fitted; the argument is the star's status."""
+    """A light curve that cannot be fitted.
+
+    Parameters
+    ----------
+    status
+        The star's status.
+    reason
+        What it is about this star, in words, where the status does not say all.
+    """
+
+    def __init__(self, status: str, reason: str = "") -> None:
+        super().__init__(status)
+        self.reason = reason
 
 
 NUMERICAL = (ArithmeticError, ValueError, IndexError)
@@ -24,4 +36,4 @@ def failures_are_the_stars() -> Iterator[None]:
         raise
     except NUMERICAL as error:
         logger.info("%s: %s", type(error).__name__, error)
-        raise LightCurveError("fit_failed") from error
+        raise LightCurveError("fit_failed", str(error)[:200]) from error

@@ -69,7 +69,8 @@ def fit_stars(
     fits
         One row for every row of `stars`, in their order: `star_id`, `band`, the `period` (d)
         of the fit, what `describe_star` measures (units and meanings: `metalyra.core.tables`), and
-        `status`, ``ok`` or one of `metalyra.core.statuses.STATUSES`. Stars that are
+        `status`, ``ok`` or one of `metalyra.core.statuses.STATUSES`, and its `reason` in words
+        where the star list has one, too. Stars that are
         ``implausible_period`` or ``not_variable`` have their measured columns; those of any
         other status are NaN.
     folded
@@ -123,7 +124,7 @@ def _fold_stars(
                 )
             folded[star_id] = _FoldedStar(curve, pulsation_type, maximum, rng)
         except LightCurveError as problem:
-            failed[star_id] = {"period": period, "status": str(problem)}
+            failed[star_id] = {"period": period, "status": str(problem), "reason": problem.reason}
             if status == "ok":
                 logger.info("star %s: %s", star_id, problem)
     return folded, failed
@@ -148,10 +149,15 @@ def _describe_stars(
                     )
             except LightCurveError as problem:
                 logger.info("star %s: %s", star_id, problem)
-                yield star_id, {"period": curve.period, "status": str(problem)}, None
+                row = {"period": curve.period, "status": str(problem), "reason": problem.reason}
+                yield star_id, row, None
                 continue
             if row["gp_log_bayes_factor"] < DECISIVE:
                 row["status"] = "not_variable"
+                row["reason"] = (
+                    f"at the period {curve.period:.8g} d, the log evidence of a periodic curve "
+                    f"over a constant is {row['gp_log_bayes_factor']:.1f} (at least {DECISIVE:g})"
+                )
             yield star_id, row, _folded_rows(star_id, curve, turn)
 
 
@@ -182,6 +188,10 @@ def _judge_periods(stars: pd.DataFrame, rows: Mapping[str, dict[str, Any]]) -> N
             # The period of a light curve that came folded may be unknown.
             if period < shortest or period > longest:
                 row["status"] = "implausible_period"
+                row["reason"] = (
+                    f"the period {period:.8g} d is not in [{shortest:g}, {longest:g}] d, where "
+                    f"those of {pulsation_type} stars are"
+                )
 
 
 _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
@@ -196,6 +206,8 @@ def _fits_table(
     table = pd.DataFrame(records, columns=[*TABLE_COLUMNS])
     table.insert(0, "star_id", stars["star_id"].astype(str).to_numpy())
     table.insert(1, "band", band)
+    if "reason" in stars:
+        table["reason"] = _reasons(stars, rows, table["status"])
     table["alignment"] = pd.Series(alignment, index=table.index, dtype="str")
     table["n_epochs"] = table["n_epochs"].fillna(0)
     for name in FIT_COLUMNS:
@@ -206,6 +218,19 @@ def _fits_table(
         else:
             table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
+
+
+def _reasons(
+    stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], statuses: "pd.Series[str]"
+) -> "pd.Series[str]":
+    """Return why stars are not ok: as their list says or, where it finds no fault, the fit."""
+    reasons = [
+        listed if before != "ok" else (rows[str(star_id)].get("reason") or "") * (after != "ok")
+        for star_id, before, listed, after in zip(
+            *(stars["star_id"], stars["status"], stars["reason"], statuses), strict=True
+        )
+    ]
+    return pd.Series(reasons, index=statuses.index, dtype="str")
 
 
 def _folded_table(tables: list[pd.DataFrame], band: str) -> pd.DataFrame:

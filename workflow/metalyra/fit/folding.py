@@ -112,9 +112,13 @@ def clean_curve(
         repeated = (np.diff(values[:, :2], axis=0) == 0).all(axis=1)
         values = values[np.concatenate([[True], ~repeated])[: len(values)]]
     if len(values) < min_epochs:
-        raise LightCurveError("too_few_epochs")
+        raise LightCurveError(
+            "too_few_epochs", f"{len(values)} usable epochs; at least {min_epochs} are needed"
+        )
     if np.ptp(values[:, 1]) == 0:
-        raise LightCurveError("constant_magnitude")
+        raise LightCurveError(
+            "constant_magnitude", f"all {len(values)} magnitudes are {values[0, 1]:.6g}"
+        )
     curve = CleanCurve(*np.ascontiguousarray(values.T))
     return curve._replace(phase=curve.time) if published_phases else curve
 
@@ -153,8 +157,12 @@ def fold_curve(
         raise LightCurveError("fit_failed") from error
     if not (0 < fit.sigma < np.inf and 0 < fit.period < np.inf):
         raise LightCurveError("fit_failed")
-    if np.count_nonzero(fit.kept) < settings.min_epochs:
-        raise LightCurveError("too_few_epochs")
+    if (kept := np.count_nonzero(fit.kept)) < settings.min_epochs:
+        raise LightCurveError(
+            "too_few_epochs",
+            f"{kept} of {len(curve.time)} epochs are kept by the fit; at least "
+            f"{settings.min_epochs} are needed",
+        )
     if curve.phase is not None:
         return FoldedCurve(curve, aperture, period, epoch, fit, curve.phase % 1.0, 0.0)
     _, phases = amplitudes_and_phases(fit.coefficients)

@@ -117,8 +117,10 @@ def predict_stars(
     table = fits[["star_id"]].astype(str).merge(values, "left", "star_id", validate="one_to_one")
     unpredicted = (fits["status"] != OK).to_numpy()
     table.loc[unpredicted, "status"] = fits["status"].to_numpy()[unpredicted]
+    said = fits["reason"] if "reason" in fits else pd.Series("", index=fits.index)
     table.loc[unpredicted, "reason"] = [
-        describe_status(status) for status in table.loc[unpredicted, "status"]
+        reason or describe_status(status)
+        for status, reason in zip(fits["status"][unpredicted], said[unpredicted], strict=True)
     ]
     table["reason"] = table["reason"].where(table["status"] != OK, caveat)
     if untrained:

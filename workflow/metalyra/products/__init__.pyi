@@ -1,7 +1,9 @@
+from .catalogue import append_given as append_given
 from .catalogue import compare_with_truth as compare_with_truth
 from .catalogue import make_catalogue as make_catalogue
 from .catalogue import make_estimates as make_estimates
 from .catalogue import pair_with_truth as pair_with_truth
+from .catalogue import summarise_output as summarise_output
 from .catalogue import write_catalogue as write_catalogue
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import describe_cross_validations as describe_cross_validations

@@ -18,8 +18,8 @@ from metalyra.core.metrics import (
     r2_score,
     root_mean_squared_error,
 )
-from metalyra.core.statuses import OK, describe_status, restore_star_id
-from metalyra.core.tables import describe, replace_when_complete, write_table
+from metalyra.core.statuses import OK, STATUSES, describe_status, restore_star_id
+from metalyra.core.tables import GIVEN, describe, replace_when_complete, write_table
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
 _IDENTITY = ("sample", "star_id", "band")
@@ -149,6 +149,7 @@ def list_sample_estimates(
     keys = stars["star_id"].reset_index(drop=True)
     fitted = fits.set_index("star_id").reindex(keys)["status"]
     before = _first_not_ok(stars["status"].reset_index(drop=True), fitted)
+    known = _reasons_before(stars.reset_index(drop=True), fits.set_index("star_id").reindex(keys))
     tables = []
     for estimate in estimates or [Estimate(_without_model(keys))]:
         table = estimate.table.set_index("star_id").reindex(keys).reset_index()
@@ -167,7 +168,7 @@ def list_sample_estimates(
         table[values] = table[values].astype(object).where(before == OK, None)
         explained = table["status"].map(_describe_unless_ok)
         silent = table["reason"].isna() | ((table["reason"] == "") & (table["status"] != OK))
-        table["reason"] = table["reason"].mask(silent, explained)
+        table["reason"] = table["reason"].mask(silent, explained).mask(known != "", known)
         tables.append(table.assign(row=np.arange(len(keys))))
     rows = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable")
     rows = rows.assign(sample=sample, band=band).reset_index(drop=True)
@@ -378,6 +379,64 @@ def compare_with_truth(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Return the catalogue rows of a user's own stars with what their list has besides.
+
+    Parameters
+    ----------
+    catalogue
+        Rows of one sample, as `make_sample_rows` returns them.
+    stars
+        Its star list, with the columns ``given_<name>`` of `metalyra.surveys.own.read_stars`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        After the columns of the catalogue those of the list, under the names that they have
+        there, or with the prefix where the catalogue has such a column.
+    """
+    given = [name for name in map(str, stars) if name.startswith(GIVEN)]
+    names = {
+        name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
+        for name in given
+    }
+    passed = stars[given].rename(columns=names).set_axis(catalogue.index)
+    return pd.concat([catalogue, passed], axis="columns")
+
+
+def summarise_output(output: Path) -> str:
+    """Return how many stars of an output are of each status, one line a status.
+
+    Parameters
+    ----------
+    output
+        CSV file of a user's own stars.
+
+    Returns
+    -------
+    str
+        With the reason of the first star of each status.
+    """
+    columns = ["star_id", "feh", "status", "reason"]
+    catalogue = pd.read_csv(
+        output, usecols=columns, dtype=str, keep_default_na=False, encoding="utf-8"
+    )
+    counts = catalogue["status"].value_counts(sort=False)
+    order = [OK, *(status for status in STATUSES if status != OK)]
+    order += sorted(set(counts.index) - set(order))
+    lines = [f"{len(catalogue)} stars in {output}"]
+    for status in order:
+        if (count := int(counts.get(status, 0))) or status == OK:
+            text = f"{count:7d} {status}"
+            if status != OK:
+                first = catalogue[catalogue["status"] == status].iloc[0]
+                text += f": such as {first['star_id']}, {first['reason']}"
+            elif has_value := int((catalogue["feh"] != "").sum() - count):
+                text += f" ({has_value} more have a value, and a caveat)"
+            lines.append(text)
+    return "\n".join(lines)
+
+
 def _without_model(keys: pd.Series) -> pd.DataFrame:
     """Return the estimate of a sample that has none."""
     return pd.DataFrame({"star_id": keys, "feh": np.nan, "status": "no_model"})
@@ -385,6 +444,17 @@ def _without_model(keys: pd.Series) -> pd.DataFrame:
 
 def _describe_unless_ok(status: str) -> str:
     return "" if status == OK else describe_status(status)
+
+
+def _reasons_before(stars: pd.DataFrame, fits: pd.DataFrame) -> "pd.Series[str]":
+    """Return what star list and fits say of why stars are not ok; nothing of most samples."""
+    known = pd.Series("", index=stars.index, dtype="str")
+    for table in (fits, stars):
+        if "reason" in table:
+            reasons = table["reason"].reset_index(drop=True).fillna("")
+            failed = (table["status"].reset_index(drop=True) != OK) & (reasons != "")
+            known = known.mask(failed, reasons)
+    return known
 
 
 def _first_not_ok(*statuses: pd.Series) -> pd.Series:

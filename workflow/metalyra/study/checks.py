@@ -11,6 +11,7 @@ from metalyra.products.paper_tables.layouts import LAYOUTS, choose_layout
 from metalyra.study.cuts import is_measured, list_columns
 from metalyra.study.messages import explain, unknown
 from metalyra.study.model import Model
+from metalyra.surveys import SURVEYS, SurveyError
 from metalyra.train.search import RANGES, apply_changes, find_ranges
 from metalyra.train.training_settings import TrainingSettings
 
@@ -23,6 +24,15 @@ RESERVED_TABLES = {"recovery": "the comparison of a simulated sky with its truth
 """Tables that studies write by themselves; no other may have their name."""
 
 _ORIGINS = ("sample", "published", "trained")
+
+
+READING_KEYS = ("columns", "time_scale", "magnitude_zero_point")
+"""How the tables of a user's own stars are read."""
+
+
+def is_own(sample: Mapping[str, Any]) -> bool:
+    """Say whether a sample is of a user's own stars, in files of theirs."""
+    return SURVEYS[sample["survey"]].of_user
 
 
 def is_of_example(config: Mapping[str, Any], path: str) -> bool:
@@ -178,7 +188,8 @@ def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Confi
 def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
     if sample["fit"]["order_min"] > sample["fit"]["order_max"]:
         yield f"{key}.fit: order_min is greater than order_max"
-    if sample["survey"] != "own":
+    yield from _check_reading("" if name == OWN_SAMPLE else f"{key}.", sample)
+    if not is_own(sample):
         for source in [*sample["stars"], *sample["light_curves"]]:
             yield from _check_source(key, source)
     if "match" in sample:
@@ -186,6 +197,24 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
         others = [other for other in samples if other != name and "match" not in samples[other]]
         if reference not in others:
             yield unknown(f"{key}.match.reference:", reference, others)
+
+
+def _check_reading(key: str, sample: Config) -> Iterator[str]:
+    """Check the band of a sample, and what its tables are said to be."""
+    survey = SURVEYS[sample["survey"]]
+    try:
+        survey.check_band(sample["band"])
+    except SurveyError as error:
+        yield f"{key}band: {error}"
+    reading = {name: sample[name] for name in READING_KEYS if name in sample}
+    if not survey.of_user:
+        for name in reading:
+            yield f"{key}{name}: the survey {survey.name} says this itself; leave the key out"
+    elif survey.read_with is not None:
+        try:
+            survey.read_with(**reading)
+        except SurveyError as error:
+            yield f"{key}{error}"
 
 
 def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterator[str]:
@@ -215,7 +244,7 @@ def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterat
             yield f"{key}: the path must end in {' or '.join(suffixes)}"
     for name, sample in config["samples"].items():
         for source in [*sample["stars"], *sample["light_curves"]]:
-            if sample["survey"] != "own" and BATCH in source and source not in queries:
+            if not is_own(sample) and BATCH in source and source not in queries:
                 yield unknown(f"samples.{name}: the query", source, queries)
 
 

@@ -16,14 +16,18 @@ from pydantic import ValidationError
 from metalyra.acquire.queries import expand_batches
 from metalyra.study.checks import (
     OWN_SAMPLE,
+    READING_KEYS,
     check_together,
     check_unambiguous,
     is_of_example,
+    is_own,
 )
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
 from metalyra.study.fields import Part
 from metalyra.study.messages import ConfigurationError, explain, unknown
 from metalyra.study.model import Configuration
+from metalyra.surveys import SURVEYS
+from metalyra.surveys.bands import resolve_band
 
 _OWN_KEYS = ("stars", "lightcurves", "model", "band", "output")
 _HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band> output=<csv>"
@@ -76,6 +80,7 @@ def resolve_config(
     _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
     _check_keys(resolved)
     _raise_any(_apply_to_own_stars(resolved))
+    _resolve_bands(resolved)
     for sample in resolved.get("samples", {}).values():
         sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
@@ -93,8 +98,9 @@ def _raise_any(problems: Iterator[str]) -> None:
 def _check_keys(config: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` with all that does not fit the model of a study."""
     problems = []
-    given = [key for key in (*_OWN_KEYS, "other_band", "cuts") if key in config]
     studied = names_own_stars(config)
+    optional = ("other_band", "cuts", "survey", *READING_KEYS)
+    given = [key for key in (*_OWN_KEYS, *optional) if key in config]
     missing = [key for key in (_STUDIED_KEYS if studied else _OWN_KEYS) if key not in config]
     if (given or studied) and missing:
         how = _HOW_TO_STUDY if studied else _HOW_TO_APPLY.format("name")
@@ -172,12 +178,18 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     if not studied and config["model"] not in models:
         yield unknown("model:", config["model"], models)
         return
+    survey = config.get("survey", "own")
+    if not SURVEYS[survey].of_user:
+        known = ", ".join(name for name, other in SURVEYS.items() if other.of_user)
+        yield f"survey: {survey} is an archive's; allowed for your own files: {known}"
+        return
     samples = config.setdefault("samples", {})
     samples[OWN_SAMPLE] = {
-        "survey": "own",
+        "survey": survey,
         "band": config["band"],
         "stars": [config["stars"]],
         "light_curves": [config["lightcurves"]],
+        **{key: config[key] for key in READING_KEYS if key in config},
     }
     if studied:
         return
@@ -222,10 +234,18 @@ def _check_example(config: Config) -> Iterator[str]:
         )
 
 
+def _resolve_bands(config: Config) -> None:
+    """Give, in place, every band its one name."""
+    groups = [config, *config.get("samples", {}).values(), *config.get("models", {}).values()]
+    for group in groups:
+        if "band" in group:
+            group["band"] = resolve_band(group["band"])
+
+
 def _expand_batches(config: Config) -> None:
     """Put the files of all batches, in place, where a query of several files is named."""
     queries = config["queries"]
-    samples = [sample for sample in config["samples"].values() if sample["survey"] != "own"]
+    samples = [sample for sample in config["samples"].values() if not is_own(sample)]
     for group in [*samples, *queries.values()]:
         for key in ("stars", "light_curves"):
             if key in group:

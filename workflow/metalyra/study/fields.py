@@ -177,5 +177,12 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Bounds = Annotated[list[float | None], MinLen(2), MaxLen(2)]
 """Lower and upper bound; null where there is none."""
 
-Band = Literal["I", "V", "G", "BP", "RP", "J", "H", "Ks"]
+Band = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+'/-]{0,39}$"),
+]
+"""Name of a photometric band, which `metalyra.surveys.bands.resolve_band` makes one of."""
+
+Columns = dict[Text, Text]
+"""Columns of a user's tables, by our names."""
 PulsationType = Literal["RRab", "RRc"]

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
-from metalyra.study.checks import is_of_example
+from metalyra.study.checks import is_of_example, is_own
+from metalyra.surveys.formats.given_tables import strip_table_suffix
 
-_STARS = "give a CSV file with the columns star_id and period"
-_LIGHT_CURVES = "give a folder or archive of <star_id>.csv, or one table (.parquet or .csv)"
+_STARS = "give a table (CSV, FITS, VOTable, Parquet) with the columns star_id and period"
+_LIGHT_CURVES = (
+    "give a folder or archive of <star_id>.csv (.dat, .fits, .parquet, ...), or one table of all"
+)
 
 Config = Mapping[str, Any]
 
@@ -40,7 +43,7 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
     """
     problems = [*_check_mirror(config, environment), *_check_trained(config)]
     for name, sample in config["samples"].items():
-        if sample["survey"] != "own":
+        if not is_own(sample):
             continue
         stars, light_curves = f"samples.{name}.stars", f"samples.{name}.light_curves"
         if sample["stars"] == [config.get("stars")]:
@@ -61,7 +64,7 @@ def list_light_curves(path: Path | str) -> list[str]:
         os.path.join(folder, name)
         for folder, _, names in os.walk(Path(path))
         for name in names
-        if name.endswith(".csv") and not name.startswith(".")
+        if strip_table_suffix(name) is not None
     )
 
 
@@ -73,7 +76,7 @@ def identify(path: Path | str) -> dict[str, Any]:
     Parameters
     ----------
     path
-        A file, or a folder of ``<star_id>.csv``.
+        A file, or a folder of tables ``<star_id>.csv``, ``<star_id>.fits``, ...
 
     Returns
     -------
@@ -130,7 +133,7 @@ def _check_light_curves(key: str, path: Path) -> Iterator[str]:
         return
     files = list_light_curves(path)
     if not files:
-        yield f"{key}: the folder {str(path)!r} has no .csv file; {_LIGHT_CURVES}"
+        yield f"{key}: the folder {str(path)!r} has no table; {_LIGHT_CURVES}"
     dangling = [file for file in files if not os.path.exists(file)]
     advice = "mend it, or delete it if the star has no light curve"
     if len(dangling) == 1:

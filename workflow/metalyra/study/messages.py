@@ -109,6 +109,8 @@ def _explain(entry: Mapping[str, Any], place: Place, model: type[BaseModel]) -> 
             return unknown(f"{key}.{choice}:", context["tag"], tags)
         case "union_tag_not_found":
             return f"{key}: the key {context['discriminator'].strip(chr(39))} is missing"
+        case "string_pattern_mismatch" | "string_too_short" if place[-1:] == ("band",):
+            return f"{key}: {value!r} is no name of a band, such as G, g, I, V, Ks, BP, W1 or TESS"
         case "string_pattern_mismatch":
             return _explain_pattern(key, value, place, is_key="[key]" in entry["loc"])
         case "said":

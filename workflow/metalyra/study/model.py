@@ -32,6 +32,7 @@ from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
     Band,
     Bounds,
+    Columns,
     Name,
     Part,
     PulsationType,
@@ -402,6 +403,21 @@ class Shown(Part):
     worst: Annotated[int, Ge(0)] = Field(6, description="How many of the noisiest.")
 
 
+_COLUMNS = (
+    "Names of columns of your tables that are not understood by themselves, by our names, such as "
+    "`{mag: Imag, feh: met}`; see docs/own_stars.md."
+)
+_TIME_SCALE = (
+    "What the times of your light curves are, such as `MJD UTC`, `MJD TAI`, `HJD UTC`, `BJD TDB`, "
+    "`HJD - 2450000` or `BJD - 2455197.5 TCB`; with `to` and another, such as `MJD UTC to BJD "
+    "TDB`, what they become. For barycentric and heliocentric times the star list must have "
+    "positions."
+)
+_ZERO_POINT = (
+    "Magnitude of a flux of 1, which makes magnitudes of a column `flux` (31.4 for AB and nJy)."
+)
+
+
 class Sample(Part):
     """A star list with light curves in one band from one survey."""
 
@@ -414,6 +430,9 @@ class Sample(Part):
         description="Leave out the stars of the list that the light-curve files do not have.",
     )
     chunks: Chunks = absent("Number of chunks, instead of the study's.")
+    columns: Columns = absent(_COLUMNS)
+    time_scale: Text = absent(_TIME_SCALE)
+    magnitude_zero_point: float = absent(_ZERO_POINT)
     phases: Literal["measured", "published"] = setting(
         FitSettings,
         "phases",
@@ -742,13 +761,19 @@ class Configuration(Part):
         description="Figures to draw, by name, of all that the study has. When null, all.",
     )
     stars: Text = absent(
-        "Your own stars (CSV; columns star_id and period, optionally ra and dec in degrees). They "
+        "Your own stars: a table (CSV, ECSV, FITS, VOTable, Parquet) with the columns star_id and "
+        "period and, if known, ra, dec, pulsation_type, feh, feh_err. Others pass through. They "
         "are the sample `own_stars`, which models, labels and calibrations of the study may name."
     )
     lightcurves: Text = absent(
-        "Light curves of your own stars: a folder with one <star_id>.csv each (columns time, mag "
-        "and optionally mag_err), or one long table (Parquet or CSV) with star_id as well."
+        "Light curves of your own stars: a folder or archive with one table <star_id>.csv (.dat, "
+        ".fits, ...) each, columns time, mag and perhaps mag_err and band, or one long table with "
+        "star_id as well."
     )
+    survey: SurveyName = absent("Whose formats your own files are in: own, ztf or rubin.")
+    columns: Columns = absent("Of your own stars, as the key of a sample.")
+    time_scale: Text = absent("Of the light curves of your own stars, as the key of a sample.")
+    magnitude_zero_point: float = absent("Of the fluxes of your own stars, as the key of a sample.")
     model: Name = absent(
         "The model, one of `models`, that is applied to your own stars; a study that trains on "
         "them has none."

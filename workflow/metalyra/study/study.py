@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from metalyra.stack.regressors import KINDS as REGRESSORS
-from metalyra.study.checks import OWN_SAMPLE, band_of_model, is_of_example
+from metalyra.study.checks import (
+    OWN_SAMPLE,
+    READING_KEYS,
+    band_of_model,
+    is_of_example,
+    is_own,
+)
 from metalyra.study.experiments import name_models
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
@@ -57,7 +63,7 @@ class Study:
         names = [
             name
             for sample in self._samples.values()
-            if sample["survey"] != "own"
+            if not is_own(sample)
             for key in ("stars", "light_curves")
             for name in sample[key]
         ]
@@ -83,7 +89,12 @@ class Study:
 
     def is_own(self, sample: str) -> bool:
         """Say whether a sample is of a user's own stars, in files of theirs."""
-        return bool(self._samples[sample]["survey"] == "own")
+        return is_own(self._samples[sample])
+
+    def reading_of(self, sample: str) -> Settings:
+        """Return how the tables of a user's own stars are read, as far as they need to be told."""
+        settings = self._samples[sample]
+        return {key: settings[key] for key in READING_KEYS if key in settings}
 
     def is_matched(self, sample: str) -> bool:
         """Say whether a sample has its periods from another one."""

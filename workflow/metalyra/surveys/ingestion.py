@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metalyra.core.arrays import Booleans
 from metalyra.core.chunks import chunk_of
+from metalyra.core.containers import is_collection
 from metalyra.core.tables import write_table
-from metalyra.surveys.formats.star_tables import check_stars
-from metalyra.surveys.interface import Survey
+from metalyra.surveys.formats.star_tables import (
+    check_stars,
+    explain_statuses,
+    require_periods,
+)
+from metalyra.surveys.interface import LightCurve, Survey
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +67,8 @@ def ingest(
     pandas.DataFrame
         The stars table. To the statuses of `check_stars` come ``no_light_curve`` (no file,
         or no measurement in the band) and ``unreadable_light_curve`` (every file the star
-        has is damaged; the log says how).
+        has is damaged; the log says how). Of a user's own files, one damaged part of a light
+        curve is enough for that, and every status other than ok has its `reason` in words.
 
     Raises
     ------
@@ -70,41 +78,120 @@ def ingest(
         If an archive of light curves is damaged or cut short.
     """
     survey.check_band(band)
-    stars = check_stars(survey.read_stars(star_files), periods_required)
+    raw = survey.read_stars(star_files)
+    if survey.of_user and periods_required:
+        require_periods(star_files, raw)
+    stars = check_stars(raw, periods_required)
     first = stars[stars["status"] != "duplicate_id"]
     row_of = dict(zip(first["star_id"], first.index, strict=True))
     ok = (stars["status"] == "ok").to_numpy()
-    seen = np.zeros(len(stars), dtype=bool)
-    unreadable = np.zeros(len(stars), dtype=bool)
+    arrivals = Arrivals(len(stars))
     with _collect(destination / ".incoming", survey.columns, chunks) as collection:
         for curve in survey.read_light_curves(light_curve_files, first, band):
             row = row_of[curve.star_id]
-            if curve.table is None:
-                logger.warning("%s: %s", curve.star_id, curve.problem)
-                unreadable[row] = True
-                continue
-            seen[row] |= len(curve.table) > 0
-            if ok[row]:
+            if arrivals.note(row, curve) and ok[row] and curve.table is not None:
                 collection.add(chunk_of(curve.star_id, chunks), row, curve.table)
+        arrivals.log_left_out()
+        # Of an archive's star, what can be read counts; a user can mend the file.
+        lost = ~arrivals.seen | (arrivals.unreadable if survey.of_user else False)
+        scale = arrivals.name_time_scale(ok & ~lost) or survey.time_scale
         for chunk in range(chunks):
             table = collection.take(chunk)
+            table = table[~lost[table["row"]]]
             table.insert(0, "star_id", stars["star_id"].to_numpy()[table.pop("row")])
             table.insert(1, "band", band)
             write_table(
                 table.astype({"star_id": "str", "band": "str"}),
                 destination / f"{chunk}.parquet",
-                {"survey": survey.name, "time_scale": survey.time_scale},
+                {"survey": survey.name, "time_scale": scale},
             )
-    stars.loc[ok & ~seen, "status"] = "no_light_curve"
-    stars.loc[ok & ~seen & unreadable, "status"] = "unreadable_light_curve"
+    stars.loc[ok & lost, "status"] = "no_light_curve"
+    stars.loc[ok & lost & arrivals.unreadable, "status"] = "unreadable_light_curve"
+    if survey.of_user:
+        stars["reason"] = explain_statuses(raw, stars)
+        reasons = stars["reason"].to_list()
+        for row in np.flatnonzero(ok & lost).tolist():
+            reasons[row] = arrivals.explain(row, stars["star_id"][row], light_curve_files)
+        stars["reason"] = pd.Series(reasons, index=stars.index, dtype="str")
     if observed_only:
-        observed = set(stars["star_id"][seen | unreadable])
+        observed = set(stars["star_id"][arrivals.seen | arrivals.unreadable])
         name = stars["star_id"].where(
             stars["status"] != "duplicate_id",
             stars["star_id"].str.replace(r"#\d+$", "", regex=True),
         )
         stars = stars[name.isin(observed)].reset_index(drop=True)
     return stars
+
+
+class Arrivals:
+    """What has come of the light curves of every star.
+
+    Parameters
+    ----------
+    n_stars
+        Number of rows of the stars table.
+
+    Attributes
+    ----------
+    seen, unreadable : array, shape (n_stars,)
+        Which stars have a measurement, and which a part that cannot be read.
+    """
+
+    def __init__(self, n_stars: int) -> None:
+        self.seen = np.zeros(n_stars, dtype=bool)
+        self.unreadable = np.zeros(n_stars, dtype=bool)
+        self._problems: dict[int, str] = {}
+        self._scales = np.full(n_stars, None, dtype=object)
+        self._left_out: dict[int, Counter[str]] = {}
+
+    def note(self, row: int, curve: LightCurve) -> bool:
+        """Take account of a light curve, or a part of one; say whether it has measurements."""
+        if curve.left_out:
+            self._left_out.setdefault(row, Counter()).update(curve.left_out)
+        problem = curve.problem
+        if curve.table is not None and len(curve.table):
+            before = self._scales[row] if self.seen[row] else curve.time_scale
+            if before == curve.time_scale:
+                self.seen[row] = True
+                self._scales[row] = curve.time_scale
+                return True
+            problem = (
+                f"its parts have times on two scales, {before or 'unknown'} and "
+                f"{curve.time_scale or 'unknown'}; give them on one"
+            )
+        if problem is not None:
+            logger.warning("%s: %s", curve.star_id, problem)
+            self.unreadable[row] = True
+            self._problems.setdefault(row, problem)
+        return False
+
+    def name_time_scale(self, rows: Booleans) -> str:
+        """Return the time scales of some stars; nothing if it is that of their survey."""
+        return ", ".join(sorted({scale for scale in self._scales[rows] if scale}))
+
+    def log_left_out(self) -> None:
+        """Log how many measurements do not count, and why."""
+        total: Counter[str] = sum(self._left_out.values(), Counter())
+        for why, count in sorted(total.items()):
+            stars = sum(why in counts for counts in self._left_out.values())
+            logger.info("left out: %d measurements of %d stars %s", count, stars, why)
+
+    def explain(self, row: int, star_id: str, files: Sequence[Path]) -> str:
+        """Say why a star has no light curve."""
+        if row in self._problems:
+            return self._problems[row]
+        if counts := self._left_out.get(row):
+            parts = ", ".join(f"{count} {why}" for why, count in counts.most_common())
+            return f"none of its {sum(counts.values())} measurements counts: {parts}"
+        if "/" in star_id or "\0" in star_id:
+            return "no file can have its name; give one long table with the column star_id"
+        places = [
+            f"no file {star_id}.csv (.dat, .fits, ...) in {path}"
+            if is_collection(path)
+            else f"no row of it in {path}"
+            for path in files
+        ]
+        return f"there is {' and '.join(places) or 'no file of light curves'}"
 
 
 class _Collection:

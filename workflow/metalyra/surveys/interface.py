@@ -1,7 +1,7 @@
 """What a survey is to the rest of the library, and the registry of all."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -25,11 +25,17 @@ class LightCurve:
         The survey's light-curve columns, one row per measurement; None if unreadable.
     problem
         Why it is unreadable.
+    time_scale
+        Time scale of the times, if it is not that of the survey.
+    left_out
+        Number of measurements that do not count, by why: ``in band V``.
     """
 
     star_id: str
     table: pd.DataFrame | None
     problem: str | None = None
+    time_scale: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class Survey:
         or archives. A star may come in several parts.
     archive_columns
         The columns ``archive_*``, published values, that the stars may come with.
+    of_user
+        Whether the files are a user's own, not an archive's.
+    read_with
+        Makes the survey of files with other names of columns (`columns`), with times on a
+        known scale (`time_scale`) or fluxes (`magnitude_zero_point`); a user's files only.
     """
 
     name: str
@@ -63,6 +74,8 @@ class Survey:
     read_stars: Callable[[Sequence[Path]], pd.DataFrame]
     read_light_curves: Callable[[Sequence[Path], pd.DataFrame, str], Iterator[LightCurve]]
     archive_columns: tuple[str, ...] = ()
+    of_user: bool = False
+    read_with: "Callable[..., Survey] | None" = None
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""

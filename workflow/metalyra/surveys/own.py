@@ -1,217 +1,158 @@
-"""The user's own stars: a CSV of stars, and light curves as one CSV each or one long table."""
+"""The user's own stars: a table of stars, and light curves as one table each or one long table."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from metalyra.core.containers import Member, is_collection, read_file, stream_members
-from metalyra.surveys.formats.star_tables import merge_star_tables
-from metalyra.surveys.formats.text_tables import (
-    NULLS,
-    STAR_COLUMNS,
-    check_columns,
-    check_identifiers,
-    fill_columns,
-    is_number,
-    parse_numbers,
-    read_text,
+from metalyra.core.containers import (
+    MEMBER_LIMIT,
+    Member,
+    is_collection,
+    list_members,
+    stream_members,
 )
+from metalyra.surveys.formats.given_curves import Conventions, CurveReader, make_conventions
+from metalyra.surveys.formats.given_stars import read_star_tables
+from metalyra.surveys.formats.given_tables import read_given, stream_given, strip_table_suffix
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
-_LONG_COLUMNS = ("star_id", *MAGNITUDES, "band")
-_SPECTROSCOPIC = {"feh": "archive_feh", "feh_err": "archive_feh_err"}
-_REQUIRED = ("time", "mag")
-_BATCH_ROWS = 200_000
-_DATE = re.compile(rb"\d{4}-\d\d?-\d\d?")
-_EXPECTED = "time is in days (a date as its MJD, JD or HJD), mag and mag_err in magnitudes"
-_MJD_ZERO = pd.Timestamp("1858-11-17")
-_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
-
-def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
-    """Read CSV files of stars.
+def read_stars(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read tables of stars.
 
     Parameters
     ----------
     paths
-        Tables with the columns `star_id` and `period` (d) and, if known, `ra`, `dec` (deg)
-        and `pulsation_type`, spectroscopic `feh` and its `feh_err` (dex). A star without a type
-        is taken for an RRab.
-
-    Raises
-    ------
-    SurveyError
-        If a column is missing or unknown.
+        Tables as `metalyra.surveys.formats.given_stars.read_star_tables` takes them.
+    columns
+        The user's names of columns, by ours.
     """
-    tables = []
-    for path in paths:
-        # A star may be called "nan" or "NA".
-        table = read_text(path, read_file(path), keep_default_na=False)
-        check_columns(path, table.columns, ("star_id", "period"), (*STAR_COLUMNS, *_SPECTROSCOPIC))
-        others = table.columns.difference(["star_id"])
-        table[others] = table[others].mask(table[others].isin(NULLS))
-        check_identifiers(path, table["star_id"])
-        published = {
-            new: pd.to_numeric(table[old], errors="coerce").astype(float)
-            for old, new in _SPECTROSCOPIC.items()
-            if old in table
-        }
-        tables.append(fill_columns(table).assign(**published))
-    stars = merge_star_tables(tables)
-    return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
+    return read_star_tables(paths, columns or {})
 
 
 def read_light_curves(
-    paths: Sequence[Path], stars: pd.DataFrame, band: str
+    paths: Sequence[Path],
+    stars: pd.DataFrame,
+    band: str,
+    conventions: Conventions | None = None,
 ) -> Iterator[LightCurve]:
     """Stream the user's light curves.
 
     Parameters
     ----------
     paths
-        Folders or archives of ``<star_id>.csv`` with the columns `time` (d), `mag` and
-        perhaps `mag_err` (a file of two or three columns of numbers needs no header), or
-        long tables, ``.parquet`` or ``.csv``, with `star_id` and perhaps `band` besides.
-        Dates and timestamps in a Parquet table become MJD (d), those with a time zone in UTC.
+        Folders or archives of tables named after their stars, with the columns `time` (d),
+        `mag` or `flux`, and perhaps `mag_err` or `flux_err` and `band` (a file of two or three
+        columns of numbers needs no header), or long tables with `star_id` besides. Other
+        names of these columns are understood, see `metalyra.surveys.formats.column_names`;
+        others are not used. Dates in a Parquet table become MJD (d), those with a time zone
+        in UTC.
     stars
         The stars wanted.
     band
-        Where a long table has a column `band`, only its rows of this band count.
+        Where a table has a column `band`, only its rows of this band count.
+    conventions
+        How the tables are understood, beside what their columns are called.
 
     Raises
     ------
     SurveyError
-        If a long table cannot be read, or misses a column or has an unknown one.
+        If a long table cannot be read or misses a column, or no row is in the band.
     """
-    wanted = set(stars["star_id"])
-    for path in paths:
-        if is_collection(path):
+    reader = CurveReader(conventions or Conventions(), stars, band)
+    tables = [file for path in paths for file in _list_tables(path, reader)]
+    if reader.conventions.visits:
+        tables = [file for file in tables if not _take_visits(file, reader)]
+    for path in tables:
+        if is_collection(path) and not _holds_one_table(path, reader.wanted):
             for member in stream_members(path):
-                star_id = member.name.removesuffix(".csv")
-                if star_id != member.name and star_id in wanted:
-                    yield _light_curve(star_id, member)
+                star_id = strip_table_suffix(member.name)
+                if star_id is not None and star_id in reader.wanted:
+                    yield from read_member(path, star_id, member, reader)
+        elif path not in paths and strip_table_suffix(path.name) in reader.wanted:
+            [member] = stream_members(path)
+            yield from read_member(path.parent, str(strip_table_suffix(path.name)), member, reader)
         else:
-            for rows in _read_long(path):
-                yield from _split(path, rows, wanted, band)
+            yield from reader.read_many(path, stream_given(path))
+    reader.check_bands(", ".join(map(str, paths)))
 
 
-OWN = register(
-    Survey(
-        name="own",
+def read_member(
+    path: Path, star_id: str, member: Member, reader: CurveReader
+) -> Iterator[LightCurve]:
+    """Give the light curve of the star that a file of a folder or archive is named after."""
+    place = f"{path}/{member.path}"
+    try:
+        if member.data is None:
+            raise SurveyError(f"{place}: {member.problem}")
+        table = read_given(place, member.data, [*MAGNITUDES], MEMBER_LIMIT)
+        yield from reader.read_single(place, star_id, table)
+    except ValueError as error:
+        yield LightCurve(star_id, None, str(error))
+
+
+def make_survey(
+    name: str,
+    conventions: Conventions,
+    columns: Mapping[str, str] | None = None,
+    time_scale: str | None = None,
+    magnitude_zero_point: float | None = None,
+) -> Survey:
+    """Return a survey of a user's files.
+
+    Parameters
+    ----------
+    name
+        In the configuration.
+    conventions
+        How its tables are understood.
+    columns, time_scale, magnitude_zero_point
+        What the user says of them; see `metalyra.surveys.formats.given_curves.Conventions`.
+
+    Raises
+    ------
+    SurveyError
+        If a column or time scale is unknown.
+    """
+    said = make_conventions(conventions, columns, time_scale, magnitude_zero_point)
+    return Survey(
+        name=name,
         bands=(),
         time_scale="the user's own",
         columns=MAGNITUDES,
-        read_stars=read_stars,
-        read_light_curves=read_light_curves,
+        read_stars=partial(read_stars, columns=said.columns),
+        read_light_curves=partial(read_light_curves, conventions=said),
         archive_columns=("archive_feh", "archive_feh_err"),
-    ),
-    __name__,
-)
+        of_user=True,
+        read_with=partial(make_survey, name, conventions),
+    )
 
 
-def _light_curve(star_id: str, member: Member) -> LightCurve:
-    """Read the CSV of one star."""
-    try:
-        return LightCurve(star_id, _read_single(member))
-    except ValueError as error:
-        return LightCurve(star_id, None, f"{member.path}: {error}")
+OWN = register(make_survey("own", Conventions()), __name__)
 
 
-def _read_single(member: Member) -> pd.DataFrame:
-    """Read the CSV of one star, with or without a header, or raise ValueError."""
-    if member.data is None:
-        raise ValueError(member.problem)
-    first, _, rest = member.data.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
-    delimiter = b"," if b"," in first else None
-    cells = first.lstrip(b"# ").split(delimiter)
-    if all(is_number(cell) for cell in cells):
-        names = [*MAGNITUDES][: len(cells)]
-        rest = first + b"\n" + rest
-    elif any(map(_DATE.match, cells)):
-        raise ValueError(f"{first.strip()[:40].decode(errors='replace')!r} has a date; {_EXPECTED}")
-    else:
-        names = [cell.strip().decode(errors="replace") for cell in cells]
-    if len(cells) < len(_REQUIRED) or len(names) != len(cells):
-        raise ValueError(f"{len(cells)} columns without a header; they are {', '.join(MAGNITUDES)}")
-    check_columns("its header", names, _REQUIRED, [*MAGNITUDES])
-    try:
-        numbers = parse_numbers(rest, delimiter)
-    except ValueError as error:
-        raise ValueError(f"{error}; {_EXPECTED}") from None
-    if numbers.shape[1] != len(names):
-        raise ValueError(f"the header names {len(names)} columns, a row has {numbers.shape[1]}")
-    return pd.DataFrame(numbers, columns=names).reindex(columns=[*MAGNITUDES])
+def _list_tables(path: Path, reader: CurveReader) -> list[Path]:
+    """Return the tables of a folder whose files may be of many stars, or the path itself."""
+    if not (reader.conventions.many_tables and path.is_dir()):
+        return [path]
+    return [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and strip_table_suffix(file.name) is not None
+    ]
 
 
-def _read_long(path: Path) -> Iterator[pd.DataFrame]:
-    """Give a long table by parts."""
-    if path.suffix == ".parquet":
-        try:
-            with pq.ParquetFile(path) as file:
-                names = [
-                    name for name in file.schema_arrow.names if not _PANDAS_INDEX.fullmatch(name)
-                ]
-                check_columns(path, names, _LONG_COLUMNS[:3], _LONG_COLUMNS)
-                for batch in file.iter_batches(_BATCH_ROWS, columns=names):
-                    # An index with a name, such as star_id, is a column like any other.
-                    table = batch.to_pandas(ignore_metadata=True, date_as_object=False)
-                    yield _without_dates(path, table)
-        except pa.ArrowException as error:
-            raise SurveyError(f"{path}: not a Parquet table ({error})") from error
-    elif path.suffix in (".csv", ".gz"):
-        try:
-            with pd.read_csv(
-                path,
-                dtype=str,
-                skipinitialspace=True,
-                keep_default_na=False,
-                chunksize=_BATCH_ROWS,
-            ) as parts:
-                for number, part in enumerate(parts):
-                    table = part.rename(columns=str.strip)
-                    if number == 0:
-                        check_columns(path, table.columns, _LONG_COLUMNS[:3], _LONG_COLUMNS)
-                    yield table
-        except (pd.errors.EmptyDataError, pd.errors.ParserError, EOFError, OSError) as error:
-            raise SurveyError(f"{path}: not a table ({error})") from error
-    else:
-        raise SurveyError(
-            f"{path}: light curves are a folder of <star_id>.csv, or one .parquet or .csv table"
-        )
+def _take_visits(path: Path, reader: CurveReader) -> bool:
+    """Take the times of the visits of a table, if it is one of visits."""
+    parts = stream_given(path)
+    return reader.take_visits(next(parts)) and all(map(reader.take_visits, parts))
 
 
-def _without_dates(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose dates of `time` are MJD (d); other dates are no magnitudes."""
-    for name in table.columns.intersection([*MAGNITUDES]):
-        if pd.api.types.is_datetime64_any_dtype(table[name]) and name == "time":
-            dates = table[name]
-            if dates.dt.tz is not None:
-                dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
-            table[name] = (dates - _MJD_ZERO) / pd.Timedelta(days=1)
-        elif table[name].dtype.kind in "mM" or isinstance(table[name].dtype, pd.DatetimeTZDtype):
-            raise SurveyError(f"{path}: its column {name!r} holds {table[name].dtype}; {_EXPECTED}")
-    return table
-
-
-def _split(path: Path, rows: pd.DataFrame, wanted: set[str], band: str) -> Iterator[LightCurve]:
-    """Give the light curves of a part of a long table."""
-    rows = rows.assign(star_id=rows["star_id"].astype("str").str.strip())
-    rows = rows[rows["star_id"].isin(wanted)]
-    if "band" in rows:
-        rows = rows[rows["band"].astype("str").str.strip() == band]
-    text = rows.reindex(columns=[*MAGNITUDES])
-    text = text.mask(text.isin(NULLS))
-    numbers = text.apply(pd.to_numeric, errors="coerce").astype(float)
-    garbage = (text.notna() & numbers.isna()).any(axis="columns")
-    for star_id, table in numbers.groupby(rows["star_id"], sort=False):
-        bad = garbage[table.index]
-        if bad.any():
-            cells = text.loc[bad.idxmax()].tolist()
-            problem = f"{path}: the row {cells} holds something that is not a number; {_EXPECTED}"
-            yield LightCurve(str(star_id), None, problem)
-        else:
-            yield LightCurve(str(star_id), table.reset_index(drop=True))
+def _holds_one_table(path: Path, wanted: Mapping[str, int]) -> bool:
+    """Say whether a zip holds one long table, rather than the light curve of a star."""
+    if not path.name.lower().endswith(".zip"):
+        return False
+    names = list_members(path)
+    return len(names) == 1 and strip_table_suffix(names[0]) not in wanted

@@ -34,7 +34,12 @@ def select_stars(fits: pd.DataFrame, stars: pd.DataFrame, pulsation_type: str) -
         (fits["status"] == OK) & (types != pulsation_type), "wrong_pulsation_type"
     )
     unfolded = (status == OK) & ~np.isfinite(fits["period"])
-    return fits.assign(status=status.mask(unfolded, "invalid_period"))
+    chosen = fits.assign(status=status.mask(unfolded, "invalid_period"))
+    if "reason" in fits:
+        other = (status == "wrong_pulsation_type") & (fits["status"] == OK)
+        why = f"the model is for {pulsation_type} stars, this is one of type " + types.astype(str)
+        chosen["reason"] = fits["reason"].mask(other, why)
+    return chosen
 
 
 def join_archive(table: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:

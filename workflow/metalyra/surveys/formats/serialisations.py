@@ -2,7 +2,8 @@
 
 The content says what it is, not the name: the Gaia archive calls ECSV files ``.csv`` and
 VOTables ``.xml``. Units are not interpreted, for the archive writes some that no parser
-takes, such as ``'electron'.s**-1``. Astropy is only imported when a table needs it.
+takes, such as ``'electron'.s**-1``; they are kept as text, with the fields of the table. Astropy
+is only imported when a table needs it.
 """
 
 import gzip
@@ -12,6 +13,7 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +32,9 @@ FILE_NAME = re.compile(r".+\.(csv|ecsv|vot|votable|xml|fits?)(\.gz)?", re.IGNORE
 
 DECOMPRESSED_LIMIT = 2**30
 """Largest table that is read (bytes)."""
+
+UNIT, NAME = b"unit", b"name"
+"""Metadata of a field: the unit of a column, and its name as the file has it."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -253,13 +258,42 @@ def _strict() -> Iterator[None]:
 
 def _to_arrow(table: "Table", parameters: Mapping[str, object]) -> pa.Table:
     """Return an Arrow table, its masked cells as nulls, with parameters as metadata."""
-    columns = {}
+    columns, fields = [], []
     for name in table.colnames:
-        values = table[name]
+        values, unit = table[name], str(getattr(table[name], "unit", None) or "")
+        if hasattr(values, "mjd"):  # a column of times
+            values, unit = values.mjd, f"d MJD {values.scale.upper()}"
         mask = np.ma.getmaskarray(values)
-        columns[name.lower()] = _column_to_arrow(np.ma.getdata(values), mask)
+        columns.append(_column_to_arrow(np.asarray(np.ma.getdata(values)), mask))
+        about = {NAME: name.encode(), **({UNIT: unit.encode()} if unit else {})}
+        fields.append(pa.field(name.lower(), columns[-1].type, metadata=about))
     metadata = {str(key).lower(): _text(value) for key, value in parameters.items()}
-    return pa.table(columns).replace_schema_metadata(metadata)
+    return pa.table(columns, schema=pa.schema(fields, metadata=metadata))
+
+
+def read_fits_parts(path: Path, rows: int) -> Iterator[pa.Table]:
+    """Read the only table of a FITS file by parts of so many rows, from the disk as needed.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or holds several tables.
+    """
+    from astropy.io import fits
+    from astropy.table import Table
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    try:
+        with _strict(), fits.open(path, memmap=True) as document:
+            units = [unit for unit in document if isinstance(unit, fits.BinTableHDU)]
+            if len(units) != 1:
+                raise ValueError(f"{len(units)} tables in one file, where one is expected")
+            [unit] = units
+            for first in range(0, max(1, len(unit.data)), rows):
+                part = fits.BinTableHDU(unit.data[first : first + rows], unit.header)
+                yield _to_arrow(Table.read(part), {})
+    except (OSError, TypeError, KeyError, ValueError, AstropyUserWarning) as error:
+        raise ValueError(f"not a FITS table ({error})") from error
 
 
 def _column_to_arrow(values: np.ndarray, mask: np.ndarray) -> pa.Array:

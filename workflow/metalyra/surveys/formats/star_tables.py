@@ -1,12 +1,16 @@
 """Star tables: several files made one, and every row given a status."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
+from metalyra.core.registry import ask_whether_meant
+from metalyra.core.tables import GIVEN
 from metalyra.surveys.formats.text_tables import STAR_COLUMNS, check_identifiers
+from metalyra.surveys.interface import SurveyError
 
 PULSATION_TYPES = ("RRab", "RRc")
 """The pulsation types that there are relations and models for."""
@@ -112,6 +116,63 @@ def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFram
         status = status.mask(stars["period"].isna(), "invalid_period")
     stars["status"] = status.mask(repeated, "duplicate_id")
     return stars
+
+
+def require_periods(paths: Sequence[Path], raw: pd.DataFrame) -> None:
+    """Raise `SurveyError` unless a user's star list has the period of some star.
+
+    Parameters
+    ----------
+    paths
+        Its files, for the message.
+    raw
+        What the survey's `read_stars` returns, with other columns as ``given_<name>``.
+    """
+    if raw["period"].notna().any() or raw.empty:
+        return
+    others = [name.removeprefix(GIVEN) for name in map(str, raw) if name.startswith(GIVEN)]
+    has = ", ".join(others[:30]) or "no other"
+    raise SurveyError(
+        f"{', '.join(map(str, paths))}: no column 'period' with the period (d) of any star; "
+        f"{ask_whether_meant('period', others)}other columns are: {has}; name yours with columns: "
+        "{period: <name>}, or let periods be found with periods: find"
+    )
+
+
+def explain_statuses(raw: pd.DataFrame, stars: pd.DataFrame) -> "pd.Series[str]":
+    """Say in words why stars of a list are not ok.
+
+    Parameters
+    ----------
+    raw, stars
+        What `check_stars` was given and has made of it.
+
+    Returns
+    -------
+    Series
+        Of every star; empty for those that are ok.
+    """
+    raw = raw.reset_index(drop=True)
+    reasons = pd.Series("", index=stars.index, dtype=object)
+    first_row: dict[str, int] = {}
+    for row, star_id in enumerate(raw["star_id"].astype("str").str.strip()):
+        first_row.setdefault(star_id, row)
+        status = stars["status"].iloc[row]
+        if status == "duplicate_id":
+            reasons.iloc[row] = f"row {first_row[star_id] + 1} of the star list is the same star"
+        elif status == "wrong_pulsation_type":
+            known = ", ".join(PULSATION_TYPES)
+            reasons.iloc[row] = f"its type is {stars['pulsation_type'].iloc[row]!r}; known: {known}"
+        elif status == "invalid_period":
+            given = raw["period"].iloc[row]
+            if pd.isna(given) or not str(given).strip():
+                reasons.iloc[row] = "the star list has no period of it"
+            elif pd.isna(number := pd.to_numeric(given, errors="coerce")):
+                reasons.iloc[row] = f"its period is {str(given)[:40]!r}, which is not a number"
+            else:
+                what = "positive" if np.isfinite(number) else "finite"
+                reasons.iloc[row] = f"its period is {str(given)[:40]}, which is not {what}"
+    return reasons.astype("str")
 
 
 def _make_unique(ids: pd.Series) -> pd.Series:

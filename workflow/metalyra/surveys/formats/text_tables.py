@@ -204,9 +204,17 @@ def read_text(path: object, text: str | bytes, **options: Any) -> pd.DataFrame:
 
 
 def to_degrees(text: pd.Series, hours: bool = False) -> pd.Series:
-    """Return sexagesimal angles, ``hh:mm:ss`` or ``+dd:mm:ss``, in degrees; NaN if not one."""
-    parts = text.str.strip().str.extract(r"^([+-]?)(\d+):(\d+):(\d+(?:\.\d*)?)$")
+    """Return sexagesimal angles, ``hh:mm:ss`` or ``+dd mm ss``, in degrees; NaN if not one.
+
+    Between the parts there may be colons, blanks or letters (``17h45m40.0s``, ``-29d00m28s``).
+    """
+    plain = text.str.strip().str.lower().str.replace("−", "-")
+    parts = plain.str.extract(
+        r"^([+-]?)\s*(\d{1,3})\s*[:hd°\s]\s*(\d{1,2})\s*[:m'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*"
+        r"(?:s|\"|″|'')?$"
+    )
     sign = np.where(parts[0] == "-", -1.0, 1.0)
     whole, minutes, seconds = (pd.to_numeric(parts[i], errors="coerce") for i in (1, 2, 3))
     degrees = (whole + minutes / 60 + seconds / 3600) * sign
+    degrees = degrees.where((minutes < 60) & (seconds < 60))
     return degrees * 15 if hours else degrees
