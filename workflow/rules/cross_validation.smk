@@ -4,8 +4,6 @@ Input   the cards and out-of-fold predictions of the models, the accuracy of the
 Output  <results>/tables/cross_validation.csv, printed at the end of a run
 """
 
-CROSS_VALIDATION = f"results/{config['study']}/tables/cross_validation.csv"
-
 if study.own_models() or study.own_relations():
     targets.append("<results>/tables/cross_validation.csv")
 
@@ -43,17 +41,3 @@ rule cross_validation:
         "Cross-validating what was trained on your own stars"
     script:
         "../scripts/cross_validation.py"
-
-
-def show_cross_validation():
-    """Print the table of cross-validations, if the study makes one."""
-    if "<results>/tables/cross_validation.csv" in targets and Path(CROSS_VALIDATION).exists():
-        from pandas import read_csv
-
-        from metalyra.products import describe_cross_validations
-
-        table = read_csv(CROSS_VALIDATION, dtype={"note": str})
-        logger.info(
-            f"Out of fold, by the spectroscopic labels ({CROSS_VALIDATION}):\n"
-            + describe_cross_validations(table)
-        )

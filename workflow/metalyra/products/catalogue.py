@@ -48,6 +48,7 @@ TEXT_COLUMNS = (
     *("reference_id", "status", "reason"),
 )
 
+_LABELS = ("archive_feh", "archive_feh_err")
 _TRUTHS = ("in_training", "preferred")
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
 
@@ -393,9 +394,13 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         After the columns of the catalogue those of the list, under the names that they have
-        there, or with the prefix where the catalogue has such a column.
+        there, or with the prefix where the catalogue has such a column: given_feh and
+        given_feh_err are the list's [Fe/H] and its error, n_spectra how many rows it is of.
     """
+    # The [Fe/H] of the list is never that of the catalogue, whose columns these names are.
+    stars = stars.rename(columns={name: GIVEN + name.removeprefix("archive_") for name in _LABELS})
     given = [name for name in map(str, stars) if name.startswith(GIVEN)]
+    given += [name for name in ("n_spectra",) if f"{GIVEN}feh" in stars and name in stars]
     names = {
         name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
         for name in given
