@@ -33,7 +33,6 @@ rule cross_validation:
         mem_mb=2000,
         runtime=10,
     params:
-        folders=[f"results/{config['study']}/models/{model}" for model in study.own_models()],
         relations=study.own_relations(),
         band=config.get("band"),
         library=fingerprint("cross_validation.py"),

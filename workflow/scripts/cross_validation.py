@@ -1,12 +1,13 @@
 """Write how well the models and relations of a study do on stars that were held out."""
 
+import json
 import logging
+from pathlib import Path
 
 import pandas as pd
 
 from job import logged
 from metalyra.core import read_table, write_csv
-from metalyra.predict import read_card
 from metalyra.products import (
     CrossValidation,
     describe_cross_validations,
@@ -17,8 +18,8 @@ with logged(snakemake):
     files, params = snakemake.input, snakemake.params
     table = tabulate_cross_validations(
         [
-            CrossValidation(read_card(folder), read_table(path))
-            for folder, path in zip(params.folders, files.out_of_fold, strict=True)
+            CrossValidation(json.loads(Path(card).read_text()), read_table(path))
+            for card, path in zip(files.cards, files.out_of_fold, strict=True)
         ],
         dict(zip(params.relations, map(pd.read_csv, files.accuracy), strict=True)),
         params.band,
