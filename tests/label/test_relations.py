@@ -305,3 +305,30 @@ def test_a_relation_may_use_any_parameter_of_the_fits():
 def test_a_phase_that_is_not_converted_is_refused():
     with pytest.raises(ValueError, match="phi21 of the cosine series is not converted"):
         Relation("G", "cosine", 5.88, -1.0, {"phi21": 1.0}, scatter=None)
+
+
+def test_a_missing_error_counts_as_the_median_of_the_others():
+    ids = ["a", "b", "c", "d", "e"]
+    fits = pd.DataFrame({"star_id": ids, "status": "ok"})
+    stars = pd.DataFrame(
+        {
+            "star_id": ids,
+            "pulsation_type": "RRab",
+            "archive_feh": [-1.5, -1.0, -2.0, -99.0, np.nan],
+            "archive_feh_err": [0.1, 0.0, 0.3, 0.1, 0.2],
+        }
+    )
+    labels = take_published(fits, stars)
+    np.testing.assert_array_equal(labels["feh_err"], [0.1, np.nan, 0.3, np.nan, np.nan])
+    np.testing.assert_array_equal(labels["training_err"], [0.1, 0.2, 0.3, np.nan, np.nan])
+    assert labels["status"].tolist() == ["ok"] * 3 + ["no_relation"] * 2
+    assert labels["reason"][1] == (
+        "its [Fe/H] has no error; in a training it counts as 0.2, the median of the others"
+    )
+    assert labels["reason"][3] == "its [Fe/H] of -99 is not within -5 to 1.5"
+    assert set(labels["reason"][[0, 2, 4]]) == {""}
+
+
+def test_a_list_without_metallicities_cannot_be_taken_as_published():
+    with pytest.raises(ValueError, match=r"no .Fe/H., .* give it a column feh"):
+        take_published(*two_stars())

@@ -162,6 +162,7 @@ def test_a_member_knows_neither_labels_nor_light_curves_of_its_fold(sample, memb
 
 EVERY_KIND = {
     "ridge": {"kind": "ridge"},
+    "relation": {"kind": "relation"},
     "support_vectors": {"kind": "support_vectors"},
     "relevant_inputs": {"kind": "support_vectors", "relevance": True},
     "gaussian_process": {"kind": "gaussian_process"},
@@ -190,7 +191,7 @@ def test_a_member_learns_nothing_from_its_fold(tmp_path, sample, noise_floor):
     twice = spoilt[points].assign(phase=random.uniform(0, 1, points.sum()))
     spoilt = pd.concat([spoilt, twice, twice.assign(phase=(twice["phase"] + 0.3) % 1)])
     stack = {
-        "population": {"harmonics": 2, "components": 2, "iterations": 3},
+        "population": {"harmonics": 3, "components": 2, "iterations": 3},
         "regressors": EVERY_KIND,
         "noise_floor": noise_floor,
     }
@@ -229,6 +230,66 @@ def test_weights_are_those_of_the_truth():
     assert combination.weights == pytest.approx([0.78, 0.19, 0.001], abs=0.02)
     assert (combination.weights >= 0).all()
     assert combination(feh[:, None] + noise).mean() == pytest.approx(feh.mean(), abs=1e-9)
+
+
+def test_regressors_may_all_count_alike():
+    random = np.random.default_rng(3)
+    feh = random.normal(-1.4, 0.5, 40)
+    predictions = feh[:, None] + random.normal(0, 0.2, (40, 4))
+    combination = combine(feh, predictions, "mean")
+    np.testing.assert_allclose(combination(predictions), predictions.mean(axis=1))
+    with pytest.raises(ValueError, match="combination is 'best'; allowed are learnt, mean"):
+        complete_stack(STACK | {"combination": "best"})
+    # What a card of a stack with learnt weights says has not changed.
+    assert "combination" not in complete_stack(STACK)
+
+
+def test_a_stack_of_few_stars_is_not_trained(tmp_path, sample):
+    _, fits, folded = sample
+    labels = fits[["star_id", "status"]].assign(feh=np.nan, feh_err=0.1, relation="test")
+    labels.loc[labels.index[:8], "feh"] = np.linspace(-2, -1, 8)
+    labels.loc[labels.index[8:], "status"] = "no_relation"
+    few = make_training_set(fits, labels, folds=3, fewest_stars=25, seed=1)
+    settings = {**STACK, "published": None}
+    members = [train_stack_member(few, fits, folded, fold, settings, seed=1) for fold in range(3)]
+    for number, (member, _) in enumerate(members):
+        assert member is None
+        write_stack_member(member, tmp_path / f"member_{number}.npz")
+    out_of_fold = pd.concat([table for _, table in members], ignore_index=True)
+    assert out_of_fold.empty
+    names = ["linear", "support_vectors"]
+    assert evaluate_stack(out_of_fold, names, "mean").empty
+    described = {"name": "own", "band": "V", "relation": "as_published", "stack": settings}
+    card = make_stack_card(
+        *(out_of_fold, few, fits), **described, seed=1, pulsation_type="RRc", fewest_stars=25
+    )
+    note = "8 labelled RRc stars can be used, the model own needs 25: it was not trained"
+    assert (card["kind"], card["provenance"]["note"]) == ("untrained", note)
+    write_card(card, tmp_path / "card.json")
+    write_table(select_training_set(few), tmp_path / TRAINING_SET)
+    # A star that failed before has its own status.
+    fits = fits.assign(status=fits["status"].mask(fits.index == 3, "too_few_epochs"))
+    predictions = predict_stars(tmp_path, fits, folded)
+    assert predictions["status"].value_counts().to_dict() == {"no_model": 239, "too_few_epochs": 1}
+    assert predictions["feh"].isna().all()
+    assert set(predictions.loc[predictions["status"] == "no_model", "reason"]) == {note}
+
+
+def test_a_label_of_a_large_error_counts_less_with_a_noise_floor(sample):
+    development, fits, folded = sample
+    wrong = development["star_id"].isin(development["star_id"][::4])
+    spoilt = development.assign(
+        feh=development["feh"] + wrong, feh_err=np.where(wrong, 20.0, np.nan)
+    )
+    settings = {**STACK, "noise_floor": 0.1}
+    slopes = {}
+    for name, table in {"clean": development, "spoilt": spoilt}.items():
+        member, _ = train_stack_member(table, fits, folded, 0, settings, seed=1)
+        slopes[name] = member.regressors["linear"].offset
+    member, _ = train_stack_member(spoilt.assign(feh_err=0.1), fits, folded, 0, settings, seed=1)
+    assert abs(slopes["spoilt"] - slopes["clean"]) < 0.3 * abs(
+        member.regressors["linear"].offset - slopes["clean"]
+    )
 
 
 def test_a_stack_is_evaluated_with_weights_that_have_not_seen_the_fold(out_of_fold):

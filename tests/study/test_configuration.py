@@ -199,6 +199,66 @@ def test_own_stars_may_use_a_model_that_another_study_trains():
     assert (prediction["model"], prediction["sample"]) == ("demo_ks", "own_stars")
 
 
+def test_own_stars_may_be_what_a_study_trains_on():
+    given = {"stars": "s.csv", "lightcurves": "curves", "band": "r"}
+    resolved = resolve(load("own_survey", **{**given, "band": "BP"}))
+    sample = resolved["samples"]["own_stars"]
+    assert (sample["stars"], sample["light_curves"], sample["band"]) == (
+        ["s.csv"],
+        ["curves"],
+        "BP",
+    )
+    # Predictions are those of the study, one for each type.
+    assert [entry["model"] for entry in resolved["predict"]] == ["own_rrab", "own_rrc"]
+    assert band_of_model(resolved, "own_rrab") == "BP"
+    assert resolve(resolved) == resolved
+
+
+def test_a_study_that_trains_on_own_stars_needs_their_paths_and_no_model():
+    config = load("own_survey", model="own_rrab")
+    del config["lightcurves"]
+    first, second = problems_of(config)
+    assert first.startswith("the key lightcurves is missing; your own stars need all of stars=")
+    assert second == "the key model is not for a study that trains on your own stars"
+
+
+@pytest.mark.parametrize("key", ["stars", "lightcurves"])
+def test_stars_of_yours_are_not_mixed_with_the_light_curves_of_the_example(key):
+    [problem] = problems_of(load("own_survey", **{key: "mine.csv"}))
+    [other] = {"stars", "lightcurves"} - {key}
+    assert problem.startswith(f"{other}: 'results/own_survey/example/")
+    assert f"is of the simulated example, {key} is not; give both" in problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("calibrate.own_relation.spectra", ["a.dat"], "needs one of the keys spectra"),
+        ("calibrate.own_relation.features", ["period", "b1"], r"'b1' is unknown"),
+        (
+            "calibrate.own_relation.cuts",
+            {"snrr": [1, None]},
+            "column of the sample own_stars 'snrr'",
+        ),
+        ("models.own_rrab.stack.combination", "best", "'best'"),
+        ("models.own_rrab.fewest_stars", 0, "0 is less than the minimum of 1"),
+    ],
+)
+def test_settings_of_a_study_of_own_labels_are_checked(path, value, message):
+    [problem] = problems_of(changed("own_survey", path, value))
+    assert re.search(message, problem)
+
+
+def test_networks_cannot_be_left_untrained():
+    [problem] = problems_of(changed("config", "models.demo_g.fewest_stars", 30))
+    assert problem.startswith("models.demo_g.fewest_stars: allowed is null for networks")
+
+
+def test_features_are_for_relations_on_labels():
+    [problem] = problems_of(changed("dekany21", "calibrate.metalyra_i.features", ["period", "a1"]))
+    assert "features: allowed with labels" in problem
+
+
 def test_own_stars_need_all_their_keys():
     config = load("apply", stars="s.csv", model="dg22_g")
     [problem] = problems_of(config)

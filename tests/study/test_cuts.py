@@ -60,4 +60,6 @@ def test_the_published_columns_of_a_survey_are_those_of_its_star_lists(mirror, n
 def test_every_survey_says_what_it_publishes():
     for name, found in SURVEYS.items():
         assert all(column.startswith("archive_") for column in found.archive_columns), name
-    assert list_columns(["own"]) == [*FIT_COLUMNS, *LABEL_COLUMNS]
+    assert list_columns(["vvv"]) == [*FIT_COLUMNS, *LABEL_COLUMNS]
+    published = ["archive_feh", "archive_feh_err"]
+    assert list_columns(["own"]) == [*FIT_COLUMNS, *LABEL_COLUMNS, *published]

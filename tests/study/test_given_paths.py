@@ -44,6 +44,13 @@ def test_paths_that_lead_somewhere_are_no_problem(given):
     assert find_wrong_paths(resolve("config"), {MIRROR_VARIABLE: "nowhere"}) == []
 
 
+def test_the_paths_of_the_example_are_made_and_those_of_yours_looked_at(given):
+    assert find_wrong_paths(resolve("own_survey"), {}) == []
+    mine = {"stars": "star.csv", "lightcurves": "curves"}
+    [problem] = find_wrong_paths(resolve("own_survey", **mine), {})
+    assert problem.startswith("stars: there is no 'star.csv'; did you mean stars.csv?")
+
+
 @pytest.mark.parametrize(
     ("key", "path", "message"),
     [

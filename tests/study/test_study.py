@@ -205,6 +205,21 @@ def test_own_stars_are_all_that_is_asked_for(own_stars):
     assert not {"mine.csv", "curves"} & set(own_stars.sample_sources())
 
 
+def test_a_study_of_own_labels_makes_all_and_writes_the_stars():
+    relations = read_yaml(ROOT / "resources/relations.yaml")
+    config = read_yaml(ROOT / "config/own_survey.yaml")
+    study = Study(resolve_config(config, relations=relations))
+    assert not study.is_of_own_stars
+    assert study.writes_own_stars
+    assert study.has_example
+    assert study.own_models() == ["own_rrab", "own_rrc"]
+    assert study.own_relations() == ["own_relation"]
+    assert study.relation_of("own_rrc") == "as_published"
+    assert study.needed_sources() == []
+    given = {"stars": "mine.csv", "lightcurves": "curves"}
+    assert not Study(resolve_config(config | given, relations=relations)).has_example
+
+
 @pytest.mark.parametrize(("config", "simulated"), [("config", True), ("dg22", False)])
 def test_a_study_is_of_a_simulated_sky_or_of_the_real_one(config, simulated):
     study = Study(

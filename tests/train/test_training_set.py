@@ -222,3 +222,19 @@ def test_folds_are_stratified_by_metallicity():
 def test_folds_need_stars(fits, labels, matched):
     with pytest.raises(ValueError, match="60 usable stars cannot be split into 31 folds"):
         make_training_set(fits, labels, matched=matched, folds=31)
+
+
+def test_too_few_stars_are_left_unused(fits, labels):
+    labels = labels.assign(star_id=fits["star_id"])
+    development = make_training_set(fits, labels, folds=5, fewest_stars=61)
+    assert (development["status"] == "ok").all()
+    assert (development["fold"] == -1).all()
+    assert select_training_set(development).empty
+    enough = make_training_set(fits, labels, folds=5, fewest_stars=60)
+    assert (enough["fold"] >= 0).all()
+
+
+def test_labels_that_are_all_alike_teach_nothing(fits, labels):
+    labels = labels.assign(star_id=fits["star_id"], feh=-1.5)
+    with pytest.raises(ValueError, match=r"all 60 usable stars have the \[Fe/H\] -1.5: there is"):
+        make_training_set(fits, labels, folds=5)

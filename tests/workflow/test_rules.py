@@ -29,8 +29,8 @@ OWN_STARS = {
     "band": "G",
     "output": "feh.csv",
 }
-STUDIES = {"config": {}, "dg22": {}, "apply": OWN_STARS}
-"""Studies that together have every rule: of a simulated sky, of the archives, of own stars."""
+STUDIES = {"config": {}, "dg22": {}, "apply": OWN_STARS, "own_survey": {}}
+"""Studies that together have every rule: a simulated sky, archives, own stars, own labels."""
 
 COMPUTING_NOTHING = {"take_from_batch"}
 """Rules that copy files: they have a command and no script."""

@@ -1,6 +1,6 @@
 """Calibrate a metallicity relation on spectroscopic metallicities.
 
-Input   tables of spectroscopic [Fe/H], and our fits of the same stars
+Input   tables of spectroscopic [Fe/H], or a star table that has it, and our fits of the same stars
 Output  <results>/calibration/<name>/relations.yaml     the relation, for `labels`
         <results>/calibration/<name>/*.csv, .parquet    coefficients, accuracy, features, draws
 """
@@ -8,7 +8,10 @@ Output  <results>/calibration/<name>/relations.yaml     the relation, for `label
 
 rule calibrate:
     input:
-        spectra=lambda wildcards: sources(config["calibrate"][wildcards.calibration]["spectra"]),
+        spectra=lambda wildcards: sources(
+            config["calibrate"][wildcards.calibration].get("spectra", [])
+        ),
+        stars=labelled_stars,
         fits=lambda wildcards: chunk_files(
             "fits", config["calibrate"][wildcards.calibration]["sample"]
         ),
@@ -46,6 +49,9 @@ rule calibrate:
         runtime=30,
     params:
         settings=lambda wildcards: config["calibrate"][wildcards.calibration],
+        band=lambda wildcards: config["samples"][
+            config["calibrate"][wildcards.calibration]["sample"]
+        ]["band"],
         seed=config["seed"],
         library=fingerprint("calibrate.py"),
     message:

@@ -76,7 +76,8 @@ rule ledger:
         "../scripts/ledger.py"
 
 
-if study.is_of_own_stars:
+if study.writes_own_stars:
+    targets.append(config["output"])
 
     rule own_stars:
         input:

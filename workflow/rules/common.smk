@@ -49,6 +49,12 @@ def relation_files(relation):
     ]
 
 
+def labelled_stars(wildcards):
+    """Return the star table whose own [Fe/H] the rule's calibration is on; none if it has spectra."""
+    calibration = config["calibrate"][wildcards.calibration]
+    return [star_table(calibration["sample"])] if "labels" in calibration else []
+
+
 def training_benchmarks(model):
     """Return what the jobs that train a model have taken."""
     return [f"<benchmarks>/train/{model}/{job}.tsv" for job in study.training_jobs(model)]
@@ -107,7 +113,8 @@ def given_files(sample):
     """
 
     def files(wildcards):
-        if not study.is_own(sample):
+        # What is made here is an input like any other.
+        if not study.is_own(sample) or study.has_example:
             return []
         settings = config["samples"][sample]
         return [identify(path) for key in ("stars", "light_curves") for path in settings[key]]

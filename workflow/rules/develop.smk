@@ -30,6 +30,7 @@ rule develop:
         ),
         folds=of_model("folds"),
         repeats=of_model("repeats"),
+        fewest_stars=of_model("fewest_stars"),
         seed=config["seed"],
         library=fingerprint("develop.py"),
     message:

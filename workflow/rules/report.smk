@@ -45,7 +45,23 @@ def say_what_became_of_own_stars():
         )
 
 
+def show_cross_validation():
+    """Print the table of cross-validations, if the study makes one."""
+    path = Path(f"results/{config['study']}/tables/cross_validation.csv")
+    if "<results>/tables/cross_validation.csv" in targets and path.exists():
+        from pandas import read_csv
+
+        from metalyra.products import describe_cross_validations
+
+        table = read_csv(path, dtype={"note": str})
+        logger.info(
+            f"Out of fold, by the spectroscopic labels ({path}):\n"
+            + describe_cross_validations(table)
+        )
+
+
 onsuccess:
     write_report()
-    if study.is_of_own_stars:
+    if study.writes_own_stars:
         say_what_became_of_own_stars()
+    show_cross_validation()

@@ -10,6 +10,32 @@ Output  <results>/sources/<path>, in the archives' own formats
 
 from time import time_ns
 
+if study.has_example:
+
+    rule simulate_survey:
+        output:
+            stars=config["stars"],
+            light_curves=config["lightcurves"],
+        log:
+            "<logs>/simulate_survey.log",
+        benchmark:
+            "<benchmarks>/simulate_survey.tsv"
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        params:
+            settings=config["example"],
+            seed=config["seed"],
+            library=fingerprint("simulate_survey.py"),
+        message:
+            "Simulating a survey that stands in for your own stars"
+        script:
+            "../scripts/simulate_survey.py"
+
+
 if study.is_simulated:
 
     rule simulate:

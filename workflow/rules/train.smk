@@ -261,6 +261,7 @@ rule evaluate_stack:
         weights=of_model("weights"),
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
+        fewest_stars=of_model("fewest_stars"),
         fit=lambda wildcards: study.fitting_of(config["models"][wildcards.model]["sample"]),
         library=program("evaluate_stack.py"),
     message:

@@ -19,6 +19,7 @@ with logged(snakemake):
         cuts=snakemake.params.cuts,
         folds=folds,
         repeats=snakemake.params.repeats,
+        fewest_stars=snakemake.params.fewest_stars,
         seed=snakemake.params.seed,
     )
     write_table(development, snakemake.output.table)

@@ -8,7 +8,7 @@ from metalyra.predict import (
     predict_published,
     write_card,
 )
-from metalyra.stack import PUBLISHED, add_published, complete_stack
+from metalyra.stack import COMBINATIONS, PUBLISHED, add_published, complete_stack
 from metalyra.train import select_training_set
 
 with logged(snakemake):
@@ -16,7 +16,8 @@ with logged(snakemake):
     fits, folded = read_tables(snakemake.input.fits), read_tables(snakemake.input.folded)
     development = read_table(snakemake.input.table)
     out_of_fold = read_tables(snakemake.input.out_of_fold)
-    names = list(complete_stack(params.stack)["regressors"])
+    stack = complete_stack(params.stack)
+    names = list(stack["regressors"])
     if params.stack.get(PUBLISHED):
         used = fits[fits["star_id"].isin(out_of_fold["star_id"])]
         predictions = predict_published(snakemake.input.published[0], used, folded)
@@ -35,7 +36,9 @@ with logged(snakemake):
         pulsation_type=params.pulsation_type,
         cuts=params.cuts,
         fit=params.fit,
+        fewest_stars=params.fewest_stars,
     )
-    write_table(evaluate_stack(out_of_fold, names), snakemake.output.out_of_fold)
+    evaluated = evaluate_stack(out_of_fold, names, stack.get("combination", COMBINATIONS[0]))
+    write_table(evaluated, snakemake.output.out_of_fold)
     write_table(select_training_set(development), snakemake.output.training_set)
     write_card(card, snakemake.output.card)

@@ -25,7 +25,7 @@ STATUSES: Mapping[str, str] = {
     "outside_training_range": "Period or amplitude is beyond those the model was trained on.",
     "wrong_pulsation_type": "The model or relation is for stars of another pulsation type.",
     "no_relation": "No metallicity relation is configured for the star.",
-    "no_model": "Neither a model nor a relation is configured for the sample.",
+    "no_model": "No model or relation is configured for the sample, or too few stars trained it.",
 }
 """Every status but `cut:<column>`, with its meaning, in the order of the ledger."""
 

@@ -9,6 +9,9 @@ from .comparison import evaluate_cross_validation as evaluate_cross_validation
 from .feature_selection import SEARCHES as SEARCHES
 from .feature_selection import compare_searches as compare_searches
 from .feature_selection import select_features as select_features
+from .own_labels import calibrate_on_labels as calibrate_on_labels
+from .own_labels import compare_features as compare_features
+from .own_labels import take_calibrators as take_calibrators
 from .regression import VARIANTS as VARIANTS
 from .regression import measure_scatter as measure_scatter
 from .relations import AS_PUBLISHED as AS_PUBLISHED

@@ -134,6 +134,7 @@ def calibrate(
     pulsation_type: str,
     variant: str = "hierarchical",
     *,
+    features: Sequence[str] | None = None,
     band: str = "I",
     draws: int = 10_000,
     seed: int = 0,
@@ -148,6 +149,8 @@ def calibrate(
         RRab or RRc.
     variant
         A name of `VARIANTS`.
+    features
+        Light-curve parameters of the relation; the published ones if None.
     band
         Band of the light curves.
     draws
@@ -160,7 +163,7 @@ def calibrate(
     CalibrationError
         If the calibrators are too few or incomplete.
     """
-    features = FEATURES[pulsation_type]
+    features = FEATURES[pulsation_type] if features is None else tuple(features)
     regression = make_regression(calibrators, features, VARIANTS[variant])
     posterior = sample_posterior(
         regression,
@@ -193,8 +196,8 @@ def calibrate(
     )
 
 
-def summarise(calibration: Calibration, published: Relation) -> pd.DataFrame:
-    """Return the posterior of a calibration beside a published relation.
+def summarise(calibration: Calibration, published: Relation | None) -> pd.DataFrame:
+    """Return the posterior of a calibration beside a published relation, if there is one.
 
     Returns
     -------
@@ -204,7 +207,9 @@ def summarise(calibration: Calibration, published: Relation) -> pd.DataFrame:
         - mean) / sd, the last two are those of `Posterior`.
     """
     means, deviations = calibration.draws.mean(), calibration.draws.std()
-    known = {"intercept": published.intercept, **published.coefficients}
+    known: dict[str, float] = {}
+    if published is not None:
+        known = {"intercept": published.intercept, **published.coefficients}
     table = pd.DataFrame({"parameter": means.index, "mean": means.array, "sd": deviations.array})
     table["published"] = table["parameter"].map(known).astype(float)
     fitted = table["sd"] > 0

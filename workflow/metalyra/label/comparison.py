@@ -1,6 +1,6 @@
 """Calibrations of a relation compared: coefficients, and accuracy on stars kept apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ def cross_validate(
     pulsation_type: str,
     variant: str,
     *,
+    features: Sequence[str] | None = None,
     folds: int = 10,
     repeats: int = 5,
     draws: int = 1_000,
@@ -49,7 +50,7 @@ def cross_validate(
 
     Parameters
     ----------
-    calibrators, pulsation_type, variant, draws, seed
+    calibrators, pulsation_type, variant, features, draws, seed
         See `calibrate`.
     folds
         Parts that the stars are split into; the same for every variant.
@@ -74,7 +75,12 @@ def cross_validate(
         for left_out in range(folds):
             test = fold == left_out
             calibration = calibrate(
-                calibrators[~test], pulsation_type, variant, draws=draws, seed=seed
+                calibrators[~test],
+                pulsation_type,
+                variant,
+                features=features,
+                draws=draws,
+                seed=seed,
             )
             table.loc[test, ["predicted", "predicted_err"]] = np.column_stack(
                 calibration.predict(calibrators[test])

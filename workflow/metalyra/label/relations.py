@@ -27,6 +27,9 @@ FEATURES = (
 )
 """Light-curve parameters a relation may use."""
 
+POSSIBLE = (-5.0, 1.5)
+"""[Fe/H] (dex) that a star may have; others, such as -99, stand for an unknown one."""
+
 Phi31Source = Literal["own", "archive"]
 
 PHI31_SOURCES = get_args(Phi31Source)
@@ -328,16 +331,42 @@ def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `estimate_metallicity`, with the list's error, whose parts are unknown; stars
-        without a value get ``no_relation``.
+        As `estimate_metallicity`, with the list's error, whose parts are unknown, NaN where
+        the list has none. `training_err`, by which a training cuts and weights the label, is
+        then the median of the list's errors; NaN where no star has any. Stars without a value
+        get ``no_relation``, and a reason if it is not one of `POSSIBLE`.
+
+    Raises
+    ------
+    ValueError
+        If the star list has no [Fe/H].
     """
+    if "archive_feh" not in stars:
+        raise ValueError(
+            "the star list has no [Fe/H], so that its stars cannot be labelled as_published; give "
+            "it a column feh (dex) and, if known, feh_err, or name a relation under labels"
+        )
     status = fits.set_index("star_id").loc[stars["star_id"], "status"].to_numpy(dtype=object)
     feh = stars["archive_feh"].to_numpy(float)
-    status[(status == "ok") & ~np.isfinite(feh)] = "no_relation"
+    lowest, highest = POSSIBLE
+    impossible = np.isfinite(feh) & ~((feh >= lowest) & (feh <= highest))
+    status[(status == "ok") & (~np.isfinite(feh) | impossible)] = "no_relation"
     labelled = status == "ok"
     unknown = pd.Series(np.nan, index=stars.index)
     published_err = stars.get("archive_feh_err", unknown).to_numpy(float)
-    feh_err = np.where(labelled, published_err, np.nan)
+    known = labelled & (published_err > 0) & np.isfinite(published_err)
+    feh_err = np.where(known, published_err, np.nan)
+    typical = float(np.median(feh_err[known])) if known.any() else np.nan
+    reason = np.full(len(stars), "", dtype=object)
+    reason[impossible] = [
+        f"its [Fe/H] of {value:g} is not within {lowest:g} to {highest:g}"
+        for value in feh[impossible]
+    ]
+    if known.any():
+        reason[labelled & ~known] = (
+            f"its [Fe/H] has no error; in a training it counts as {typical:.2g}, the median of the "
+            "others"
+        )
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(),
@@ -347,8 +376,8 @@ def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
             "feh_err": feh_err,
             "feh_err_light_curve": np.nan,
             "feh_err_relation": np.nan,
-            "training_err": feh_err,
+            "training_err": np.where(labelled & ~known, typical, feh_err),
             "status": status,
-            "reason": "",
+            "reason": reason,
         }
     )

@@ -24,6 +24,9 @@ from metalyra.train.evaluation import average_repeats, measure_folds, summarise_
 from metalyra.train.networks import complete_network
 from metalyra.train.sequences import complete_recipe
 
+UNTRAINED = "untrained"
+"""Kind of a model that there were too few stars for: it predicts nothing."""
+
 
 def make_card(
     *,

@@ -18,7 +18,7 @@ from metalyra.train.sequences import make_sequences
 if TYPE_CHECKING:
     pass
 
-from metalyra.predict.cards import read_card
+from metalyra.predict.cards import UNTRAINED, read_card
 from metalyra.predict.networks import predict_metallicities
 from metalyra.train.training_set import find_unseen, read_training_set
 
@@ -69,7 +69,8 @@ def predict_stars(
         with ddof 0; in_training; shape_distance and out_of_domain, see
         `metalyra.predict.training_range.Judgement`; member_0, member_1, ...: the [Fe/H] of
         each. A star that fails a cut or is unlike the training set keeps its value. A star's
-        values are the same to the last bit whatever other stars are in the call.
+        values are the same to the last bit whatever other stars are in the call. Of a model
+        that was not trained, every star has the status no_model.
 
     Raises
     ------
@@ -80,9 +81,14 @@ def predict_stars(
     caveat = check_band(card, band or card["band"], other_band, sample)
     if fit is not None:
         check_fit(card, fit, sample)
+    untrained = card.get("kind") == UNTRAINED
+    if untrained:
+        fits = fits.assign(status=fits["status"].mask(fits["status"] == OK, "no_model"))
     stars = fits[fits["status"] == OK].reset_index(drop=True)
     training = read_training_set(model_directory)
-    if "stack" in card:
+    if untrained:
+        predictions = pd.DataFrame(index=stars.index)
+    elif "stack" in card:
         predictions = predict_with_stack(model_directory, stars, folded, training)
     else:
         sequences = make_sequences(stars, folded, card["sequence"])
@@ -117,6 +123,9 @@ def predict_stars(
         for status, reason in zip(fits["status"][unpredicted], said[unpredicted], strict=True)
     ]
     table["reason"] = table["reason"].where(table["status"] != OK, caveat)
+    if untrained:
+        why = card["provenance"]["note"]
+        table["reason"] = table["reason"].mask(table["status"] == "no_model", why)
     return table.astype({"status": object, "reason": object}).assign(
         in_training=table["in_training"].fillna(False).astype(bool),
         out_of_domain=table["out_of_domain"].fillna(""),

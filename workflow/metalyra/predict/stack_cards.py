@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metalyra.predict.cards import describe_use, library_versions, read_card
+from metalyra.core.statuses import OK
+from metalyra.predict.cards import UNTRAINED, describe_use, library_versions, read_card
 from metalyra.predict.training_range import measure_training_range
 from metalyra.predict.uncertainty import (
     LEVELS,
@@ -20,6 +21,7 @@ from metalyra.predict.uncertainty import (
 )
 from metalyra.stack.population import ALIGNMENT
 from metalyra.stack.stacking import (
+    COMBINATIONS,
     PUBLISHED,
     Combination,
     combine,
@@ -36,7 +38,9 @@ PUBLISHED_NOTE = (
 """What the card of a stack says where published networks are part of it."""
 
 
-def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def evaluate_stack(
+    out_of_fold: pd.DataFrame, names: Sequence[str], how: str = COMBINATIONS[0]
+) -> pd.DataFrame:
     """Return the predictions of a stack for stars that its weights have not seen.
 
     For each fold, weights (see `combine_folds`) and error model are learnt on all others.
@@ -47,6 +51,8 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
         star_id, fold, feh, feh_err, spread, and a column for each regressor.
     names
         Regressors to combine.
+    how
+        How they are combined: see `metalyra.stack.stacking.combine`.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def evaluate_stack(out_of_fold: pd.DataFrame, names: Sequence[str]) -> pd.DataFr
     feh, fold = result["feh"].to_numpy(dtype=float), result["fold"].to_numpy()
     spread = result["spread"].to_numpy(dtype=float)
     predictions = result[list(names)].to_numpy(dtype=float)
-    for number, combination in combine_folds(out_of_fold, names).items():
+    for number, combination in combine_folds(out_of_fold, names, how).items():
         held_out = fold == number
         predicted = combination(predictions)
         error_model = fit_error_model((predicted - feh)[~held_out], spread[~held_out])
@@ -84,6 +90,7 @@ def make_stack_card(
     pulsation_type: str | None = None,
     cuts: Mapping[str, Sequence[float | None]] | None = None,
     fit: Mapping[str, Any] | None = None,
+    fewest_stars: int | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a stack needs to know, as plain data.
 
@@ -103,6 +110,8 @@ def make_stack_card(
         Settings of the sample weights; see `train_stack_member`.
     pulsation_type, cuts, fit
         Of `metalyra.predict.cards.make_card`.
+    fewest_stars
+        Number of stars that the model needs, for the note of one that was not trained.
 
     Returns
     -------
@@ -110,13 +119,19 @@ def make_stack_card(
         As that of `metalyra.predict.cards.make_card`, with `stack` and what it has learnt in
         place of network and sequence: the combination of the regressors, and under
         by_fold the one that each fold has had no part in. The metrics are those of
-        `evaluate_stack`.
+        `evaluate_stack`. The card of a stack that no star was used for has the kind
+        `UNTRAINED`, and a note that says why.
     """
     settings = complete_stack(stack)
+    use = {"name": name, "band": band, "alignment": ALIGNMENT, "relation": relation}
+    use |= describe_use(pulsation_type, cuts, fit)
+    if out_of_fold.empty:
+        return _describe_untrained(use, settings, development, fewest_stars)
     names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]
-    evaluated = evaluate_stack(out_of_fold, names)
+    how = settings.get("combination", COMBINATIONS[0])
+    evaluated = evaluate_stack(out_of_fold, names, how)
     feh = out_of_fold["feh"].to_numpy(dtype=float)
-    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float))
+    combination = combine(feh, out_of_fold[names].to_numpy(dtype=float), how)
     residuals = (evaluated["feh_predicted"] - evaluated["feh"]).to_numpy()
     error_model = fit_error_model(residuals, out_of_fold["spread"].to_numpy(dtype=float))
     stars = development[development["fold"] >= 0].sort_values("star_id")
@@ -124,17 +139,14 @@ def make_stack_card(
     return {
         "name": name,
         "kind": "stack",
-        "band": band,
-        "alignment": ALIGNMENT,
-        "relation": relation,
-        **describe_use(pulsation_type, cuts, fit),
+        **use,
         "stack": settings,
         "members": sorted(int(fold) for fold in out_of_fold["fold"].unique()),
         "combination": _describe_combination(combination, names)
         | {
             "by_fold": {
                 str(fold): _describe_combination(own, names)
-                for fold, own in combine_folds(out_of_fold, names).items()
+                for fold, own in combine_folds(out_of_fold, names, how).items()
             }
         },
         "calibration": error_model._asdict() | {"quantiles": list(error_model.quantiles)},
@@ -156,6 +168,32 @@ def make_stack_card(
             }
         },
         "versions": library_versions("scikit-learn", "scipy", "numpy"),
+    }
+
+
+def _describe_untrained(
+    use: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    development: pd.DataFrame,
+    fewest_stars: int | None,
+) -> dict[str, Any]:
+    """Return the card of a stack that there were too few stars for."""
+    usable = int((development["status"] == OK).sum())
+    note = (
+        f"{usable} labelled {use['pulsation_type'] or ''} stars can be used, the model "
+        f"{use['name']} needs {fewest_stars}: it was not trained"
+    )
+    return {
+        "name": use["name"],
+        "kind": UNTRAINED,
+        **use,
+        "stack": dict(settings),
+        "members": [],
+        "calibration": None,
+        "domain": None,
+        "provenance": {"kind": UNTRAINED, "note": note, "n_stars": usable},
+        "metrics": None,
+        "versions": library_versions("numpy"),
     }
 
 

@@ -5,6 +5,9 @@ from .catalogue import make_estimates as make_estimates
 from .catalogue import pair_with_truth as pair_with_truth
 from .catalogue import summarise_output as summarise_output
 from .catalogue import write_catalogue as write_catalogue
+from .cross_validation import CrossValidation as CrossValidation
+from .cross_validation import describe_cross_validations as describe_cross_validations
+from .cross_validation import tabulate_cross_validations as tabulate_cross_validations
 from .figures.calibrations import corner_figure as corner_figure
 from .figures.drawing import FIGURES as FIGURES
 from .figures.drawing import Subject as Subject

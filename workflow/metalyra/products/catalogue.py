@@ -48,6 +48,7 @@ TEXT_COLUMNS = (
     *("reference_id", "status", "reason"),
 )
 
+_LABELS = ("archive_feh", "archive_feh_err")
 _TRUTHS = ("in_training", "preferred")
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
 
@@ -139,7 +140,7 @@ def list_sample_estimates(
         that is not ok among star list, fit and estimate; `reason` says in words why. A
         status that the estimate itself gave leaves its value. `preferred` is true for one
         row a star: its first estimate of status ok, else the first that has a value, else
-        the first.
+        the first by a model that was not trained, else the first.
 
     Raises
     ------
@@ -172,7 +173,9 @@ def list_sample_estimates(
         tables.append(table.assign(row=np.arange(len(keys))))
     rows = pd.concat(tables, ignore_index=True).sort_values("row", kind="stable")
     rows = rows.assign(sample=sample, band=band).reset_index(drop=True)
-    rank = np.where(rows["status"] == OK, 0, np.where(rows["feh"].notna(), 1, 2))
+    # That a star's own model was not trained says more than that another is not for its type.
+    empty = np.where(rows["status"] == "no_model", 2, 3)
+    rank = np.where(rows["status"] == OK, 0, np.where(rows["feh"].notna(), 1, empty))
     first = rows.assign(rank=rank).sort_values(["row", "rank"], kind="stable")
     rows["preferred"] = False
     rows.loc[first.drop_duplicates("row").index, "preferred"] = True
@@ -391,9 +394,13 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         After the columns of the catalogue those of the list, under the names that they have
-        there, or with the prefix where the catalogue has such a column.
+        there, or with the prefix where the catalogue has such a column: given_feh and
+        given_feh_err are the list's [Fe/H] and its error, n_spectra how many rows it is of.
     """
+    # The [Fe/H] of the list is never that of the catalogue, whose columns these names are.
+    stars = stars.rename(columns={name: GIVEN + name.removeprefix("archive_") for name in _LABELS})
     given = [name for name in map(str, stars) if name.startswith(GIVEN)]
+    given += [name for name in ("n_spectra",) if f"{GIVEN}feh" in stars and name in stars]
     names = {
         name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
         for name in given

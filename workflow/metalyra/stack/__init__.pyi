@@ -1,3 +1,4 @@
+from .stacking import COMBINATIONS as COMBINATIONS
 from .stacking import PUBLISHED as PUBLISHED
 from .stacking import add_published as add_published
 from .stacking import combine as combine

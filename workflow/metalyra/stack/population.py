@@ -33,6 +33,15 @@ _NOISE_FLOOR = 0.01
 ALIGNMENT = "phi1"
 """What lies at phase 0 of the curves of a population, see `metalyra.fit.alignment`."""
 
+_HARMONICS = ((150, 4), (1000, 6), (np.inf, 10))
+"""Harmonics for fewer stars than a number: the covariance of 2 J coefficients has ~2 J^2 numbers.
+
+Measured out of fold: see docs/own_survey.md.
+"""
+
+_STARS_OF_COMPONENT = 250
+"""Stars that tell of one Gaussian of a mixture."""
+
 _BATCH = 512
 """Stars whose posteriors are held in memory at once."""
 
@@ -173,8 +182,8 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[I
 def fit_population(
     curves: Curves,
     *,
-    harmonics: int = 10,
-    components: int = 3,
+    harmonics: int | None = 10,
+    components: int | None = 3,
     freedom: float = 4.0,
     strength: float = 0.6,
     profile_bins: int = 25,
@@ -187,9 +196,11 @@ def fit_population(
     curves
         Of n stars, some hundred or more.
     harmonics
-        Harmonics J of the light curves.
+        Harmonics J of the light curves; None for as many as the stars can tell of: 4 below
+        150 stars, 6 below 1,000, else 10.
     components
-        Gaussians of the mixture; the first guess is a split by period.
+        Gaussians of the mixture; the first guess is a split by period. None for as many as
+        the stars can tell of: one for each 250 stars, 1 to 3.
     freedom
         Degrees of freedom of the noise; few for many wrong points.
     strength
@@ -204,6 +215,7 @@ def fit_population(
     ValueError
         If there are fewer stars than 10 a component.
     """
+    harmonics, components = _choose_size(len(curves.period), harmonics, components)
     if len(curves.period) < 10 * components:
         raise ValueError(
             f"{len(curves.period)} light curves are too few for {components} components"
@@ -279,6 +291,15 @@ def describe_shapes(shapes: Shapes, period: Floats) -> Floats:
             np.log(shapes.points),
         ]
     )
+
+
+def _choose_size(stars: int, harmonics: int | None, components: int | None) -> tuple[int, int]:
+    """Return the harmonics and components of a population, chosen where they are not given."""
+    if harmonics is None:
+        harmonics = next(number for limit, number in _HARMONICS if stars < limit)
+    if components is None:
+        components = min(max(stars // _STARS_OF_COMPONENT, 1), 3)
+    return harmonics, components
 
 
 def _ranges(size: int) -> list[tuple[int, int]]:

@@ -39,6 +39,9 @@ from metalyra.train.weights import make_weights
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
 
+COMBINATIONS = ("learnt", "mean")
+"""How regressors are combined, see `combine`."""
+
 _OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
 """Columns beside the regressors' in a table of out-of-fold predictions."""
 
@@ -78,15 +81,16 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
         configurations of `metalyra.stack.regressors.fit_regressor` by name under `regressors`;
         under `noise_floor`, optionally, the error (dex) of [Fe/H] that does not come from
         the noise of a light curve: stars are then weighted by the inverse of their
-        variance; under `published`, optionally, the name of a published model that joins
-        in.
+        variance, to which the known errors of their labels add; under `published`,
+        optionally, the name of a published model that joins in; under `combination`, optionally,
+        how the regressors are combined, see `combine`.
 
     Raises
     ------
     ValueError
         If a setting is unknown, or there is no regressor.
     """
-    allowed = ("population", "regressors", "noise_floor", PUBLISHED)
+    allowed = ("population", "regressors", "noise_floor", PUBLISHED, "combination")
     if unknown := ", ".join(sorted(set(config) - set(allowed))):
         raise ValueError(
             f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
@@ -97,7 +101,11 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("a stack needs regressors, named by letters, digits and underscores")
     if taken := reserved & set(regressors):
         raise ValueError(f"a regressor of a stack cannot be named {', '.join(sorted(taken))}")
+    how = config.get("combination", COMBINATIONS[0])
+    if how not in COMBINATIONS:
+        raise ValueError(f"combination is {how!r}; allowed are {', '.join(COMBINATIONS)}")
     return {
+        **({"combination": how} if how != COMBINATIONS[0] else {}),
         "population": complete_settings(
             fit_population, config.get("population") or {}, "the population of a stack"
         ),
@@ -116,7 +124,7 @@ def train_stack_member(
     seed: int,
     *,
     weights: Mapping[str, Any] | None = None,
-) -> tuple[StackMember, pd.DataFrame]:
+) -> tuple[StackMember | None, pd.DataFrame]:
     """Train the member of a stack that sees neither labels nor light curves of one fold.
 
     Parameters
@@ -138,6 +146,7 @@ def train_stack_member(
     Returns
     -------
     member : StackMember
+        None if no star of the development set has a fold.
     out_of_fold : DataFrame
         star_id, fold, feh, feh_err, spread, and the prediction of each regressor, for
         the stars of the fold.
@@ -149,6 +158,9 @@ def train_stack_member(
     """
     settings = complete_stack(stack)
     stars = development[development["fold"] >= 0].sort_values("star_id")
+    if stars.empty:
+        columns = [*_OUT_OF_FOLD, *settings["regressors"]]
+        return None, stars.reindex(columns=columns).astype(dict.fromkeys(columns[3:], float))
     fits = fits_of_stars(stars, fits)
     held_out = (stars["fold"] == fold).to_numpy()
     if held_out.all() or not held_out.any():
@@ -163,8 +175,8 @@ def train_stack_member(
     linear = cast("LinearModel", fit_regressor({"kind": "ridge"}, coordinates, feh))
     counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
     if settings["noise_floor"] is not None:
-        spread = measure_spread(shapes, linear.slopes[:-1])
-        counts = counts / (settings["noise_floor"] ** 2 + spread**2)
+        variance = settings["noise_floor"] ** 2 + measure_spread(shapes, linear.slopes[:-1]) ** 2
+        counts = counts / (variance + np.nan_to_num(known["feh_err"].to_numpy(float)) ** 2)
     regressors = {
         name: fit_regressor(
             config,
@@ -228,11 +240,15 @@ def add_published(out_of_fold: pd.DataFrame, predictions: pd.DataFrame) -> pd.Da
     return out_of_fold.assign(**{PUBLISHED: values.astype(float)})
 
 
-def combine(feh: Floats, predictions: Floats) -> Combination:
-    """Return the weights that bring the predictions (n, regressors) closest to [Fe/H] (n,).
+def combine(feh: Floats, predictions: Floats, how: str = COMBINATIONS[0]) -> Combination:
+    """Return the weights of the regressors, by their predictions (n, regressors) of [Fe/H] (n,).
 
-    Least squares with weights that are not negative (Breiman 1996).
+    Those that are "learnt" bring them closest: least squares with weights that are not
+    negative (Breiman 1996). Of few stars one learns little but noise of them (Clemen 1989);
+    for the "mean", all regressors count alike.
     """
+    if how == "mean":
+        return Combination(np.full(predictions.shape[1], 1 / predictions.shape[1]), 0.0)
     from scipy.optimize import nnls
 
     centre, mean = predictions.mean(axis=0), feh.mean()
@@ -240,24 +256,37 @@ def combine(feh: Floats, predictions: Floats) -> Combination:
     return Combination(weights, float(mean - centre @ weights))
 
 
-def combine_folds(out_of_fold: pd.DataFrame, names: Sequence[str]) -> dict[int, Combination]:
+def combine_folds(
+    out_of_fold: pd.DataFrame, names: Sequence[str], how: str = COMBINATIONS[0]
+) -> dict[int, Combination]:
     """Return the combination of the regressors `names` that each fold leads to if left out.
 
     Parameters
     ----------
     out_of_fold
         fold, feh, and a column for each regressor.
+    names
+        Regressors to combine.
+    how
+        See `combine`.
     """
     feh, fold = out_of_fold["feh"].to_numpy(dtype=float), out_of_fold["fold"].to_numpy()
     predictions = out_of_fold[list(names)].to_numpy(dtype=float)
     return {
-        int(number): combine(feh[fold != number], predictions[fold != number])
+        int(number): combine(feh[fold != number], predictions[fold != number], how)
         for number in np.unique(fold)
     }
 
 
-def write_stack_member(member: StackMember, path: Path | str) -> None:
-    """Write a member as one NumPy archive of plain arrays, complete or not at all."""
+def write_stack_member(member: StackMember | None, path: Path | str) -> None:
+    """Write a member as one NumPy archive of plain arrays, complete or not at all.
+
+    The archive of None, a member that was not trained, is empty.
+    """
+    if member is None:
+        with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file)
+        return
     arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():

@@ -35,6 +35,12 @@ def is_own(sample: Mapping[str, Any]) -> bool:
     return SURVEYS[sample["survey"]].of_user
 
 
+def is_of_example(config: Mapping[str, Any], path: str) -> bool:
+    """Say whether a path is one of the simulated example that a study makes itself."""
+    folder = PurePosixPath("results", str(config.get("study")), "example")
+    return "example" in config and PurePosixPath(path).is_relative_to(folder)
+
+
 def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
     """Return the band a model is for: its own, or that of the sample it is trained on."""
     settings = config["models"][model]
@@ -251,8 +257,19 @@ def _check_calibration(
         yield unknown(f"{key}.compare_with:", calibration["compare_with"], relations)
     if calibration["sample"] not in config["samples"]:
         yield unknown(f"{key}.sample:", calibration["sample"], config["samples"])
-    for source in calibration["spectra"]:
+    if ("spectra" in calibration) == ("labels" in calibration):
+        yield (
+            f"{key}: needs one of the keys spectra (tables of spectroscopic metallicities) and "
+            "labels (those of the sample's own star list)"
+        )
+    for option in ("features", "cuts"):
+        if option in calibration and "labels" not in calibration:
+            yield f"{key}.{option}: allowed with labels; with spectra all is as published"
+    for source in calibration.get("spectra", []):
         yield from _check_source(key, source)
+    if calibration["sample"] in config["samples"]:
+        cuts = calibration.get("cuts")
+        yield from _check_cuts(f"{key}.cuts", cuts, calibration["sample"], config)
 
 
 def _check_source(key: str, source: str) -> Iterator[str]:
@@ -273,7 +290,7 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     needed = {
         "published": ("band", "members", "relation", "sequence"),
         "trained": ("band", "relation"),
-        "sample": ("relation",) if "stack" in model else ("sequence",),
+        "sample": () if "stack" in model else ("sequence",),
     }[origins[0]]
     for name in needed:
         if name not in model:
@@ -304,6 +321,8 @@ def _check_training_of_model(key: str, model: Config, config: Config) -> Iterato
         yield unknown(f"{key}.stack.published:", joining, others)
     yield from _check_training(key, model)
     yield from _check_repeats(key, model)
+    if model["fewest_stars"] is not None and "stack" not in model:
+        yield f"{key}.fewest_stars: allowed is null for networks; they fail without enough stars"
     if model["folds"] == "published" and "members" not in model:
         yield f"{key}: the key members is missing; it is the number of the published folds"
 

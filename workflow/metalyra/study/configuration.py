@@ -19,6 +19,7 @@ from metalyra.study.checks import (
     READING_KEYS,
     check_together,
     check_unambiguous,
+    is_of_example,
     is_own,
 )
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
@@ -30,6 +31,9 @@ from metalyra.surveys.bands import resolve_band
 
 _OWN_KEYS = ("stars", "lightcurves", "model", "band", "output")
 _HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band> output=<csv>"
+
+_STUDIED_KEYS = ("stars", "lightcurves", "band")
+_HOW_TO_STUDY = "stars=<csv> lightcurves=<folder or table> band=<band>"
 
 Config = dict[str, Any]
 
@@ -48,7 +52,8 @@ def resolve_config(
     """Check a study's configuration and complete it with the defaults.
 
     A user's own stars (the keys `stars`, `lightcurves`, `model`, `band`, `output`) become
-    the sample `own_stars`, to which the model is applied.
+    the sample `own_stars`, to which the model is applied. Without the key `model`, what the
+    study says of the sample `own_stars` is done: see `names_own_stars`.
 
     Parameters
     ----------
@@ -93,14 +98,20 @@ def _raise_any(problems: Iterator[str]) -> None:
 def _check_keys(config: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` with all that does not fit the model of a study."""
     problems = []
+    studied = names_own_stars(config)
     optional = ("other_band", "cuts", "survey", *READING_KEYS)
     given = [key for key in (*_OWN_KEYS, *optional) if key in config]
-    missing = [key for key in _OWN_KEYS if key not in config]
-    if given and missing:
+    missing = [key for key in (_STUDIED_KEYS if studied else _OWN_KEYS) if key not in config]
+    if (given or studied) and missing:
+        how = _HOW_TO_STUDY if studied else _HOW_TO_APPLY.format("name")
         problems.append(
-            f"the key {', '.join(missing)} is missing; your own stars need all of "
-            + _HOW_TO_APPLY.format("name")
+            f"the key {', '.join(missing)} is missing; your own stars need all of {how}"
         )
+    problems += [
+        f"the key {key} is not for a study that trains on your own stars"
+        for key in ("model", "other_band", "cuts")
+        if studied and key in config
+    ]
     try:
         Configuration.model_validate(config)
     except ValidationError as error:
@@ -156,12 +167,15 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
 def _apply_to_own_stars(config: Config) -> Iterator[str]:
     """Turn the keys of a user's own stars into a sample and a prediction."""
     models = config.get("models", {})
+    studied = names_own_stars(config)
+    if studied:
+        yield from _check_example(config)
     if "stars" not in config:
         if not config.get("samples"):
             how = _HOW_TO_APPLY.format(" or ".join(models) or "name")
             yield f"the study has no samples; for your own stars give --config {how}"
         return
-    if config["model"] not in models:
+    if not studied and config["model"] not in models:
         yield unknown("model:", config["model"], models)
         return
     survey = config.get("survey", "own")
@@ -177,6 +191,8 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
         "light_curves": [config["lightcurves"]],
         **{key: config[key] for key in READING_KEYS if key in config},
     }
+    if studied:
+        return
     config["other_band"] = str(config.get("other_band", False)).lower() == "true"
     config["predict"] = [
         {
@@ -189,6 +205,33 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
     # What the study makes of its other samples is not asked for now.
     config["tables"] = config["sky_maps"] = {}
     config["archive_comparisons"] = []
+
+
+def names_own_stars(config: Mapping[str, Any]) -> bool:
+    """Say whether a study says itself what becomes of the user's own stars.
+
+    Then its labels, calibrations or models name the sample `own_stars`.
+    """
+    if not all(isinstance(config.get(key, {}), dict) for key in ("labels", *_PARTS_OF_SAMPLES)):
+        return False  # which the model of the configuration complains of
+    entries = [entry for key in _PARTS_OF_SAMPLES for entry in config.get(key, {}).values()]
+    named = [entry.get("sample") for entry in entries if isinstance(entry, dict)]
+    return OWN_SAMPLE in (*config.get("labels", {}), *named)
+
+
+_PARTS_OF_SAMPLES = ("calibrate", "models")
+
+
+def _check_example(config: Config) -> Iterator[str]:
+    """Refuse a star list of the user's with light curves of the example, and the other way."""
+    keys = ("stars", "lightcurves")
+    examples = [key for key in keys if is_of_example(config, config[key])]
+    if len(examples) == 1:
+        [other] = {*keys} - {*examples}
+        yield (
+            f"{examples[0]}: {config[examples[0]]!r} is of the simulated example, {other} is not; "
+            f"give both: --config {_HOW_TO_STUDY}"
+        )
 
 
 def _resolve_bands(config: Config) -> None:

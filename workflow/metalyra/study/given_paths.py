@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
-from metalyra.study.checks import is_own
+from metalyra.study.checks import is_of_example, is_own
 from metalyra.surveys.formats.given_tables import strip_table_suffix
 
 _STARS = "give a table (CSV, FITS, VOTable, Parquet) with the columns star_id and period"
@@ -48,6 +48,8 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
         stars, light_curves = f"samples.{name}.stars", f"samples.{name}.light_curves"
         if sample["stars"] == [config.get("stars")]:
             stars, light_curves = "stars", "lightcurves"
+        if is_of_example(config, sample["stars"][0]):
+            continue
         for path in sample["stars"]:
             problems += _check_file(stars, Path(path), _STARS)
         for path in sample["light_curves"]:

@@ -23,7 +23,7 @@ from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
 from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
-from metalyra.label.relations import Phi31Source, estimate_metallicity
+from metalyra.label.relations import FEATURES, Phi31Source, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
@@ -64,6 +64,7 @@ RelationName = Annotated[
 # Types made of what is registered are for pydantic alone.
 if TYPE_CHECKING:
     Alignment: TypeAlias = str
+    Feature: TypeAlias = str
     FigureName: TypeAlias = str
     Kernel: TypeAlias = str
     LayoutName: TypeAlias = str
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
 else:
     Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
     SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
+    Feature = one_of(FEATURES)
     Population = settings_model("Population", fit_population)
 
     Regressor = Annotated[
@@ -260,6 +262,16 @@ class Simulation(Part):
     n_rrc: Annotated[int, Ge(0)] = Field(description="RRc stars with Gaia DR3 light curves.")
 
 
+class Example(Part):
+    """A simulated survey with spectroscopic metallicities, in own tables."""
+
+    n_rrab: Count = Field(description="RRab stars.")
+    n_rrc: Annotated[int, Ge(0)] = Field(0, description="RRc stars.")
+    labelled: Annotated[float, Ge(0), Le(1)] = Field(
+        0.75, description="Share of the stars that have a spectroscopic [Fe/H]."
+    )
+
+
 class FirstOvertoneFit(Part):
     """Settings of the regression that differ for first-overtone stars."""
 
@@ -438,8 +450,17 @@ class Sample(Part):
 class Calibration(Part):
     """A metallicity relation that is calibrated here."""
 
-    spectra: Sources = Field(
-        description="Tables of spectroscopic metallicities with published parameters."
+    spectra: Sources = absent("Tables of spectroscopic metallicities with published parameters.")
+    labels: Literal["as_published"] = absent(
+        "Instead of spectra: the [Fe/H] that came with the star list of the sample, with our own "
+        "light-curve parameters, in the sample's band, for each type that has stars enough."
+    )
+    features: Annotated[list[Feature], MinLen(1)] = absent(
+        "Light-curve parameters of a relation on labels; without it, the published ones of each "
+        "pulsation type."
+    )
+    cuts: dict[str, Bounds] = absent(
+        "Bounds that a star of a relation on labels is within, by column of the fits."
     )
     sample: Name = Field(description="The sample with the light curves of the same stars.")
     photometry: Literal["published", "own"] = Field(
@@ -482,7 +503,12 @@ class Stack(Part):
     )
     population: Population = absent("Settings of the model of all light curves.")
     noise_floor: Positive | None = absent(
-        "Error (dex) that does not come from the light curve; null for none."
+        "Error (dex) that does not come from the light curve: stars are weighted by the inverse of "
+        "their variance, this, the light curve's and the label's; null for equal weights."
+    )
+    combination: Literal["learnt", "mean"] = absent(
+        "Weights of the regressors: `learnt` out of fold (the default), or all alike, which is "
+        "better where there are fewer than some 1,000 stars."
     )
     published: Name = absent(
         "A published model of the study that joins in. If its networks chose their epoch on the "
@@ -507,6 +533,11 @@ class Model(Part):
         {},
         description="Bounds that a star of the training set is within, by column of the fits, the "
         "labels or the star list (archive_...).",
+    )
+    fewest_stars: Count | None = Field(
+        None,
+        description="With fewer labelled stars that can be used, a stack is not trained, and stars "
+        "that it is applied to have the status no_model; null to fail then.",
     )
     sequence: Sequence = absent("How a light curve becomes the sequence that a network reads.")
     weights: Weights = group(
@@ -676,6 +707,10 @@ class Configuration(Part):
         0, description="Number of GPUs that a training job asks for."
     )
     simulate: Simulation = absent("A synthetic sky, instead of the archives, with this many stars.")
+    example: Example = absent(
+        "A simulated survey that stands in for your own stars as long as `stars` and `lightcurves` "
+        "are in results/<study>/example/."
+    )
     fit: Fit = group("How light curves are fitted, for every sample.")
     samples: dict[Name, Sample] = Field(
         {}, description="Star lists with light curves in one band from one survey, by name."
@@ -727,7 +762,8 @@ class Configuration(Part):
     )
     stars: Text = absent(
         "Your own stars: a table (CSV, ECSV, FITS, VOTable, Parquet) with the columns star_id and "
-        "period and, if known, ra, dec, pulsation_type, feh, feh_err. Others pass through."
+        "period and, if known, ra, dec, pulsation_type, feh, feh_err. Others pass through. They "
+        "are the sample `own_stars`, which models, labels and calibrations of the study may name."
     )
     lightcurves: Text = absent(
         "Light curves of your own stars: a folder or archive with one table <star_id>.csv (.dat, "
@@ -738,7 +774,10 @@ class Configuration(Part):
     columns: Columns = absent("Of your own stars, as the key of a sample.")
     time_scale: Text = absent("Of the light curves of your own stars, as the key of a sample.")
     magnitude_zero_point: float = absent("Of the fluxes of your own stars, as the key of a sample.")
-    model: Name = absent("The model, one of `models`, that is applied to your own stars.")
+    model: Name = absent(
+        "The model, one of `models`, that is applied to your own stars; a study that trains on "
+        "them has none."
+    )
     band: Band = absent("Band of the light curves of your own stars.")
     other_band: Truth = absent(
         "Apply the model to your own stars although it is for another band than theirs. The "

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from metalyra.stack.regressors import KINDS as REGRESSORS
-from metalyra.study.checks import OWN_SAMPLE, READING_KEYS, band_of_model, is_own
+from metalyra.study.checks import (
+    OWN_SAMPLE,
+    READING_KEYS,
+    band_of_model,
+    is_of_example,
+    is_own,
+)
 from metalyra.study.experiments import name_models
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
@@ -40,7 +46,17 @@ class Study:
     @property
     def is_of_own_stars(self) -> bool:
         """Whether one table of a user's own stars is all that is asked for."""
+        return "model" in self.config
+
+    @property
+    def writes_own_stars(self) -> bool:
+        """Whether a table of a user's own stars is written."""
         return "output" in self.config
+
+    @property
+    def has_example(self) -> bool:
+        """Whether a simulated survey stands in for a user's own stars."""
+        return is_of_example(self.config, self.config.get("stars", ""))
 
     def sample_sources(self) -> list[str]:
         """Return the names of the sources of all samples, each once."""
@@ -59,7 +75,8 @@ class Study:
         names += [
             name for query in self.config["queries"].values() for name in query.get("stars", [])
         ]
-        names += [name for group in self.config["calibrate"].values() for name in group["spectra"]]
+        for calibration in self.config["calibrate"].values():
+            names += calibration.get("spectra", [])
         for model in self.published_models():
             names += [
                 self.published_architecture(model),
@@ -147,6 +164,15 @@ class Study:
     def usual_models(self) -> list[str]:
         """Return the models that a run of the whole study trains."""
         return [name for name in self.trained_models() if not self._models[name]["optional"]]
+
+    def own_models(self) -> list[str]:
+        """Return the usual models that are trained on a user's own stars."""
+        return [name for name in self.usual_models() if self.is_own(self._models[name]["sample"])]
+
+    def own_relations(self) -> list[str]:
+        """Return the relations that are calibrated on the [Fe/H] of a user's own stars."""
+        calibrations = self.config["calibrate"].items()
+        return [name for name, settings in calibrations if "labels" in settings]
 
     def network_models(self) -> list[str]:
         """Return the models that this study trains as ensembles of networks."""

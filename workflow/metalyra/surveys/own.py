@@ -124,6 +124,7 @@ def make_survey(
         columns=MAGNITUDES,
         read_stars=partial(read_stars, columns=said.columns),
         read_light_curves=partial(read_light_curves, conventions=said),
+        archive_columns=("archive_feh", "archive_feh_err"),
         of_user=True,
         read_with=partial(make_survey, name, conventions),
     )

@@ -24,6 +24,7 @@ def make_training_set(
     cuts: Cuts | None = None,
     folds: int | Mapping[str, int] = 10,
     repeats: int = 1,
+    fewest_stars: int | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return what the training needs to know of every star of a model's sample.
@@ -49,6 +50,8 @@ def make_training_set(
         stars that are not in it get fold -1.
     repeats
         How often the stars are split into folds; only once where these are published.
+    fewest_stars
+        With fewer usable stars, none is used: all folds are -1. None to raise then.
     seed
         Seed of the study.
 
@@ -66,7 +69,7 @@ def make_training_set(
     ------
     ValueError
         If a cut names an unknown column or one without numbers, the usable stars do not
-        fill the folds, or published folds shall be repeated.
+        fill the folds or all have one metallicity, or published folds shall be repeated.
     """
     if repeats > 1 and not isinstance(folds, int):
         raise ValueError("published folds cannot be repeated")
@@ -82,7 +85,14 @@ def make_training_set(
     star_ids, feh = used["star_id"].to_numpy(dtype=str), used["feh"].to_numpy(dtype=float)
     columns = ["fold", *(f"fold_{repeat}" for repeat in range(2, repeats + 1))]
     table[columns] = -1
-    if isinstance(folds, int):
+    if len(used) > 1 and np.ptp(feh) == 0:
+        raise ValueError(
+            f"all {len(used)} usable stars have the [Fe/H] {feh[0]:g}: there is nothing to learn; "
+            "look at the labels"
+        )
+    if len(used) < (fewest_stars or 0):
+        pass
+    elif isinstance(folds, int):
         for repeat, column in enumerate(columns):
             drawn = assign_folds(star_ids, feh, folds, seed, repeat)
             table.loc[used.index, column] = drawn + repeat * folds

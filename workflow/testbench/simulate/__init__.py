@@ -2,5 +2,15 @@
 
 from testbench.simulate.archive_files import archive_files, write_archives
 from testbench.simulate.sky import Archive, Sky, simulate_sky
+from testbench.simulate.survey import SimulatedSurvey, simulate_survey, write_survey
 
-__all__ = ["Archive", "Sky", "archive_files", "simulate_sky", "write_archives"]
+__all__ = [
+    "Archive",
+    "SimulatedSurvey",
+    "Sky",
+    "archive_files",
+    "simulate_sky",
+    "simulate_survey",
+    "write_archives",
+    "write_survey",
+]

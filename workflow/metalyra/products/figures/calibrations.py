@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from metalyra.label.relations import read_relations
 from metalyra.products.figures.drawing import Subject, figure
-from metalyra.products.figures.style import SAMPLE_COLOURS, new_figure, styled
+from metalyra.products.figures.style import SAMPLE_COLOURS, new_figure, say, styled
 
 LABELS: Mapping[str, str] = {
     "intercept": "intercept\n(dex)",
@@ -41,7 +41,7 @@ _PUBLISHED_COLOUR = "0.25"
     "calibration",
     of="calibration",
     reads=("draws", "relations"),
-    settings=("compare_with",),
+    settings=("compare_with", "labels"),
     category="Calibration",
     product="posterior, {type}",
 )
@@ -50,13 +50,23 @@ def draw_calibration(subject: Subject) -> Figure:
     kind = subject.names["type"]
     draws = subject.read("draws")
     draws = draws[draws["pulsation_type"] == kind].drop(columns="pulsation_type")
-    relations = read_relations(str(subject.files["relations"]))
-    published = relations[subject.settings["compare_with"]][kind]
-    return corner_figure(
-        {str(name): rows.drop(columns="variant") for name, rows in draws.groupby("variant")},
-        {"intercept": published.intercept, **published.coefficients},
-        f"{subject.names['calibration']}, {kind}",
-    )
+    title = f"{subject.names['calibration']}, {kind}"
+    posteriors = {
+        str(name): rows.drop(columns="variant") for name, rows in draws.groupby("variant")
+    }
+    if not posteriors:
+        figure = new_figure(4.4, 3.4)
+        axes = figure.subplots()
+        axes.set(title=title)
+        say(axes, "too few labelled stars of this type")
+        return figure
+    marked: dict[str, float] = {}
+    # A published relation is marked beside a calibration on the spectra that it is of.
+    if not subject.settings["labels"]:
+        relations = read_relations(str(subject.files["relations"]))
+        published = relations[subject.settings["compare_with"]][kind]
+        marked = {"intercept": published.intercept, **published.coefficients}
+    return corner_figure(posteriors, marked, title)
 
 
 @styled
