@@ -1,0 +1,176 @@
+"""How well a light curve repeats at every frequency of a grid.
+
+The periodogram is that of a Fourier series of a few harmonics (Schwarzenberg-Czerny 1996; the
+``nterms`` of Lomb-Scargle periodograms), the higher of which are held back by a Gaussian
+prior, as those of pulsating stars are. At half the frequency of a star only even harmonics
+have power, which the prior makes dear: so a period is not mistaken for its double. All sums
+over the points are fast Fourier transforms, all frequencies are solved at once.
+"""
+
+from typing import NamedTuple, cast
+
+import numpy as np
+from astropy.timeseries.periodograms.lombscargle.implementations.utils import trig_sum
+from scipy.special import betainc
+
+from metalyra.core.arrays import Floats, Indices
+
+OVERSAMPLING = 8
+"""Frequencies of the grid within 1 / (time span)."""
+
+_BATCH = 65_536
+"""Frequencies that are solved at once."""
+
+
+class Periodogram(NamedTuple):
+    """What `measure_power` returns.
+
+    Attributes
+    ----------
+    frequency : (m,)
+        Equal steps (1 / d).
+    power : (m,)
+        Share of the variance that the held back series describes, 0 to 1.
+    """
+
+    frequency: Floats
+    power: Floats
+
+
+def make_frequencies(span: float, shortest: float, longest: float) -> Floats:
+    """Return the frequencies (1 / d) between two periods (d) that a time span (d) resolves."""
+    step = 1.0 / (OVERSAMPLING * span)
+    first = np.floor(1.0 / (longest * step))
+    last = np.ceil(1.0 / (shortest * step))
+    return cast("Floats", step * np.arange(first, last + 1))
+
+
+def measure_power(
+    time: Floats, mag: Floats, weight: Floats, frequency: Floats, harmonics: int, noise: float
+) -> Periodogram:
+    """Return the power of a Fourier series at every frequency.
+
+    Parameters
+    ----------
+    time : (n,)
+        Times (d).
+    mag : (n,)
+        Magnitudes.
+    weight : (n,)
+        Weights of the points, of mean 1.
+    frequency : (m,)
+        Equal steps (1 / d), as `make_frequencies` makes them.
+    harmonics
+        Of the series.
+    noise
+        Noise of a point of weight 1 relative to the amplitude of the star: the k-th harmonic is
+        held back as if its amplitude were about 1 / k2 of the star's.
+    """
+    centred = mag - np.average(mag, weights=weight)
+    total = float(np.sum(weight * centred**2))
+    moments = _sum_powers(time, weight, frequency, 2 * harmonics)
+    data = _sum_powers(time, weight * centred, frequency, harmonics)
+    power = np.empty(frequency.size)
+    for start in range(0, frequency.size, _BATCH):
+        part = slice(start, start + _BATCH)
+        power[part] = _solve(moments[:, part], data[:, part], float(weight.sum()), noise)
+    return Periodogram(frequency, power / total)
+
+
+def _sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> np.ndarray:
+    """Return sum_i w_i exp(2 pi i k f t_i) for k = 1 ... highest, (highest, m)."""
+    step = float(frequency[1] - frequency[0])
+    sums = np.empty((highest, frequency.size), dtype=complex)
+    start = time.min()
+    if time.size <= 64:  # directly: as fast, and exact
+        rotation = np.exp(2j * np.pi * (time - start)[:, None] * frequency)
+        power = rotation * weight[:, None]
+        for k in range(highest):
+            sums[k] = power.sum(axis=0)
+            power *= rotation
+        return sums
+    for k in range(1, highest + 1):
+        sine, cosine = trig_sum(
+            time - start, weight, step, frequency.size, float(frequency[0]), freq_factor=k
+        )
+        sums[k - 1] = cosine + 1j * sine
+    return sums
+
+
+def _solve(moments: np.ndarray, data: np.ndarray, total: float, noise: float) -> Floats:
+    """Return by how much the series lowers the sum of squares at each frequency (m,).
+
+    The normal equations of ``1, cos, sin, cos 2, ...`` are made of the moments, and solved
+    by a Cholesky decomposition of all frequencies at once.
+    """
+    harmonics, m = data.shape
+    size = 2 * harmonics + 1
+    matrix = np.zeros((size, size, m))
+    vector = np.zeros((size, m))
+    matrix[0, 0] = total
+    power = np.concatenate([np.full((1, m), total, dtype=complex), moments])
+    for j in range(1, harmonics + 1):
+        matrix[2 * j - 1, 0], matrix[2 * j, 0] = moments[j - 1].real, moments[j - 1].imag
+        vector[2 * j - 1], vector[2 * j] = data[j - 1].real, data[j - 1].imag
+        for k in range(1, j + 1):
+            plus, minus = power[j + k], power[j - k]
+            matrix[2 * j - 1, 2 * k - 1] = (minus.real + plus.real) / 2
+            matrix[2 * j, 2 * k] = (minus.real - plus.real) / 2
+            matrix[2 * j, 2 * k - 1] = (plus.imag + minus.imag) / 2
+            if k < j:
+                matrix[2 * j - 1, 2 * k] = (plus.imag - minus.imag) / 2
+        held = (noise * j**2) ** 2 if j > 1 else noise**2
+        matrix[2 * j - 1, 2 * j - 1] += held
+        matrix[2 * j, 2 * j] += held
+    gain = np.zeros(m)
+    for row in range(size):
+        for column in range(row):
+            for inner in range(column):
+                matrix[row, column] -= matrix[row, inner] * matrix[column, inner]
+            matrix[row, column] /= matrix[column, column]
+            matrix[row, row] -= matrix[row, column] ** 2
+            vector[row] -= matrix[row, column] * vector[column]
+        matrix[row, row] = np.sqrt(np.maximum(matrix[row, row], 1e-12 * total))
+        vector[row] /= matrix[row, row]
+        gain += vector[row] ** 2
+    return gain
+
+
+def find_peaks(periodogram: Periodogram, number: int) -> Indices:
+    """Return the places of the highest peaks, the highest first."""
+    power = periodogram.power
+    inner = (power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])
+    peaks = np.flatnonzero(inner) + 1
+    if peaks.size > number:
+        peaks = peaks[np.argpartition(-power[peaks], number)[:number]]
+    return cast("Indices", peaks[np.argsort(-power[peaks], kind="stable")])
+
+
+def false_alarm_probability(
+    power: float, points: int, harmonics: int, span: float, frequency_range: float
+) -> float:
+    """Return the probability that noise alone has such a peak anywhere.
+
+    Of white noise of unknown variance: at one frequency, the power of a least-squares fit of
+    2 J coefficients has a beta distribution (Schwarzenberg-Czerny 1998); there are about
+    J times (time span) times (range of frequencies) independent ones (Baluev 2008).
+
+    Parameters
+    ----------
+    power
+        Share of the variance that the fit describes, 0 to 1.
+    points
+        Number of points.
+    harmonics
+        J, of the fit.
+    span
+        Time span (d).
+    frequency_range
+        Searched (1 / d).
+    """
+    freedom = points - 2 * harmonics - 1
+    if freedom < 1:
+        return 1.0
+    single = betainc(freedom / 2, harmonics, min(max(1.0 - power, 0.0), 1.0))
+    trials = max(1.0, harmonics * span * frequency_range)
+    return float(-np.expm1(trials * np.log1p(-min(single, 1 - 1e-16))))
