@@ -2,18 +2,20 @@
 
 The periodogram is that of a Fourier series of a few harmonics (Schwarzenberg-Czerny 1996; the
 ``nterms`` of Lomb-Scargle periodograms), the higher of which are held back by a Gaussian
-prior, as those of pulsating stars are. At half the frequency of a star only even harmonics
-have power, which the prior makes dear: so a period is not mistaken for its double. All sums
-over the points are fast Fourier transforms, all frequencies are solved at once.
+prior, as those of pulsating stars are: at half the frequency of a star only even harmonics
+have power, and the prior makes them dear. (astropy's Lomb-Scargle has no such prior, and
+solves one frequency after the other.)
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
-from astropy.timeseries.periodograms.lombscargle.implementations.utils import trig_sum
+from numpy.typing import NDArray
 from scipy.special import betainc
 
 from metalyra.core.arrays import Floats, Indices
+
+Complexes: TypeAlias = NDArray[np.complex128]
 
 OVERSAMPLING = 8
 """Frequencies of the grid within 1 / (time span)."""
@@ -77,27 +79,27 @@ def measure_power(
     return Periodogram(frequency, power / total)
 
 
-def _sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> np.ndarray:
-    """Return sum_i w_i exp(2 pi i k f t_i) for k = 1 ... highest, (highest, m)."""
+def _sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> Complexes:
+    """Return sum_i w_i exp(2 pi i k f t_i) for k = 1 ... highest, (highest, m).
+
+    A frequency is a coarse step and a fine one, ``f = f_a + f_b``; so the sums over the points
+    are one product of two matrices, ``exp(2 pi i f_a t)`` and ``exp(2 pi i f_b t)``, exact and
+    as fast as a transform on a grid unless there are thousands of points.
+    """
+    time = time - time.min()
+    width = int(np.ceil(np.sqrt(frequency.size)))
     step = float(frequency[1] - frequency[0])
+    coarse = np.exp(2j * np.pi * np.multiply.outer(frequency[::width], time))
+    fine = np.exp(2j * np.pi * np.multiply.outer(time, step * np.arange(width)))
+    left, right = coarse * weight, fine
     sums = np.empty((highest, frequency.size), dtype=complex)
-    start = time.min()
-    if time.size <= 64:  # directly: as fast, and exact
-        rotation = np.exp(2j * np.pi * (time - start)[:, None] * frequency)
-        power = rotation * weight[:, None]
-        for k in range(highest):
-            sums[k] = power.sum(axis=0)
-            power *= rotation
-        return sums
-    for k in range(1, highest + 1):
-        sine, cosine = trig_sum(
-            time - start, weight, step, frequency.size, float(frequency[0]), freq_factor=k
-        )
-        sums[k - 1] = cosine + 1j * sine
+    for k in range(highest):
+        sums[k] = (left @ right).ravel()[: frequency.size]
+        left, right = left * coarse, right * fine
     return sums
 
 
-def _solve(moments: np.ndarray, data: np.ndarray, total: float, noise: float) -> Floats:
+def _solve(moments: Complexes, data: Complexes, total: float, noise: float) -> Floats:
     """Return by how much the series lowers the sum of squares at each frequency (m,).
 
     The normal equations of ``1, cos, sin, cos 2, ...`` are made of the moments, and solved

@@ -55,12 +55,18 @@ class Evidence(NamedTuple):
 
     Attributes
     ----------
+    frequency : (c,)
+        Moved to the peaks (1 / d).
+    frequency_error : (c,)
+        Width of the peaks (1 / d).
     log_evidence : (c, populations + 1)
-        Of each population, and of any periodic curve, up to a constant.
+        Of each population, and of any periodic curve, integrated over the peak.
     log_constant
         That of a constant magnitude.
     """
 
+    frequency: Floats
+    frequency_error: Floats
     log_evidence: Floats
     log_constant: float
 
@@ -73,6 +79,27 @@ def load_populations() -> Mapping[str, ShapePopulation]:
             kind: ShapePopulation(*(arrays[f"{kind}_{name}"] for name in ShapePopulation._fields))
             for kind in ("RRab", "RRc")
         }
+
+
+class HeldBackFit(NamedTuple):
+    """Fourier series at c frequencies, from `fit_held_back`.
+
+    Attributes
+    ----------
+    frequency : (c,)
+        At the peaks, no further than half a resolution from where they were (1 / d).
+    error : (c,)
+        Of the frequency (1 / d).
+    coefficients : (c, 2 J + 1)
+        ``1, sin, cos, sin 2, ...`` at the times since the first (mag).
+    residuals : (c, n)
+        In mag.
+    """
+
+    frequency: Floats
+    error: Floats
+    coefficients: Floats
+    residuals: Floats
 
 
 class _Prior(NamedTuple):
@@ -89,6 +116,7 @@ def measure_evidence(
     variance: Floats,
     frequency: Floats,
     populations: Mapping[str, ShapePopulation],
+    log_range: float,
 ) -> Evidence:
     """Return how well a light curve at given frequencies agrees with populations.
 
@@ -105,12 +133,19 @@ def measure_evidence(
     variance : (n,)
         Relative variances of the points, of typical value 1.
     frequency : (c,)
-        Frequencies (1 / d), at the peaks of the likelihood.
+        Frequencies (1 / d) near the peaks of the likelihood.
     populations
         What to compare with.
+    log_range
+        Range of log10 of the period, in which those of any periodic curve are alike.
     """
     centred = mag - np.median(mag)
-    design, amplitude = _align(time, centred, variance, frequency)
+    fitted = fit_held_back(time, centred, variance, frequency, HARMONICS)
+    frequency, error = fitted.frequency, fitted.error
+    sine, cosine = fitted.coefficients[:, 1], fitted.coefficients[:, 2]
+    amplitude = np.hypot(sine, cosine)
+    shift = np.arctan2(cosine, sine) / (2 * np.pi)
+    design = _evaluate(time, frequency, HARMONICS, shift)
     log_period = -np.log10(frequency)
     columns = []
     for population in populations.values():
@@ -118,25 +153,20 @@ def measure_evidence(
         logs = _integrate(design, centred, variance, prior)
         columns.append(logsumexp(logs + prior.log_share, axis=1))
     prior = _make_broad_prior(frequency, float(np.std(centred)))
-    columns.append((_integrate(design, centred, variance, prior) + prior.log_share)[:, 0])
+    columns.append(_integrate(design, centred, variance, prior)[:, 0] - np.log(log_range))
     constant = _Prior(np.zeros((1, 1)), np.zeros((1, 1, 1)), np.full((1, 1, 1, 1), 1e-4))
     flat = _integrate(np.ones((1, time.size, 1)), centred, variance, constant)
-    # The width of a peak in log period, up to a constant.
-    return Evidence(np.stack(columns, axis=1) - np.log(frequency)[:, None], float(flat[0, 0]))
+    width = np.sqrt(2 * np.pi) * error / (frequency * np.log(10))
+    log_evidence = np.stack(columns, axis=1) + np.log(width)[:, None]
+    return Evidence(frequency, error, log_evidence, float(flat[0, 0]))
 
 
 def fit_held_back(
     time: Floats, mag: Floats, variance: Floats, frequency: Floats, harmonics: int
-) -> tuple[Floats, Floats]:
+) -> HeldBackFit:
     """Fit Fourier series with held-back harmonics at c frequencies, and move these to the peaks.
 
     Gauss-Newton steps in coefficients and frequency together.
-
-    Returns
-    -------
-    frequency : (c,)
-        At the peaks, no further than half a resolution from where they were (1 / d).
-    coefficients : (c, 2 J + 1)
     """
     span = float(np.ptp(time))
     middle = (time - time.min()) / span - 0.5
@@ -162,10 +192,14 @@ def fit_held_back(
         normal = np.matmul(weighted.transpose(0, 2, 1), full) + penalty
         pull = np.matmul(weighted.transpose(0, 2, 1), residual[:, :, None])
         pull[:, :-1, 0] -= np.diag(penalty)[:-1] * coefficients
-        step = np.linalg.solve(normal, pull)[:, -1, 0] / span
+        inverse = np.linalg.inv(normal)
+        step = np.matmul(inverse, pull)[:, -1, 0] / span
+        deviation = 1.4826 * np.median(np.abs(residual / np.sqrt(variance)), axis=1)
+        error = np.maximum(deviation, _NOISE_FLOOR) * np.sqrt(inverse[:, -1, -1]) / span
         step = np.clip(step, -0.1 / span, 0.1 / span)
         frequency = np.clip(frequency + step, start - 0.5 / span, start + 0.5 / span)
-    return frequency, coefficients
+    error = np.minimum(error, 0.5 / span)
+    return HeldBackFit(frequency, error, coefficients, residual)
 
 
 def _evaluate(time: Floats, frequency: Floats, harmonics: int, shift: float | Floats = 0) -> Floats:
@@ -179,16 +213,6 @@ def _evaluate(time: Floats, frequency: Floats, harmonics: int, shift: float | Fl
         design[:, :, 2 * k - 1], design[:, :, 2 * k] = power.imag, power.real
         power *= rotation
     return design
-
-
-def _align(
-    time: Floats, mag: Floats, variance: Floats, frequency: Floats
-) -> tuple[Floats, Floats]:
-    """Return the harmonics at phases with phi_1 = 0, and A_1 (mag), at each frequency."""
-    _, coefficients = fit_held_back(time, mag, variance, frequency, HARMONICS)
-    sine, cosine = coefficients[:, 1], coefficients[:, 2]
-    shift = np.arctan2(cosine, sine) / (2 * np.pi)
-    return _evaluate(time, frequency, HARMONICS, shift), np.hypot(sine, cosine)
 
 
 def _make_prior(population: ShapePopulation, log_period: Floats, amplitude: Floats) -> _Prior:
