@@ -6,6 +6,15 @@ AMPLITUDES = 6
 CURVE_POINTS = 100
 """Points of the stored GP mean curve, at phases 0, 0.01, ..., 0.99."""
 
+TYPES = ("RRab", "RRc", "RRd", "other")
+"""What a star may be classified as."""
+
+PERIOD_COLUMNS = (
+    *("given_period", "period_status", "period_false_alarm", "type_status"),
+    *(f"probability_{kind.lower()}" for kind in TYPES),
+)
+"""What a star table has of periods that are found or checked."""
+
 _SHAPE = (
     *("mean_mag", "amplitude", *(f"a{k}" for k in range(1, AMPLITUDES + 1)), "phi1"),
     *(f"phi{k}1" for k in range(2, AMPLITUDES + 1)),

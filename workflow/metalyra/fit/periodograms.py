@@ -7,7 +7,7 @@ have power, and the prior makes them dear. (astropy's Lomb-Scargle has no such p
 solves one frequency after the other.)
 """
 
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def make_frequencies(span: float, shortest: float, longest: float) -> Floats:
     step = 1.0 / (OVERSAMPLING * span)
     first = np.floor(1.0 / (longest * step))
     last = np.ceil(1.0 / (shortest * step))
-    return cast("Floats", step * np.arange(first, last + 1))
+    return step * np.arange(first, last + 1)
 
 
 def measure_power(
@@ -145,7 +145,7 @@ def find_peaks(periodogram: Periodogram, number: int) -> Indices:
     peaks = np.flatnonzero(inner) + 1
     if peaks.size > number:
         peaks = peaks[np.argpartition(-power[peaks], number)[:number]]
-    return cast("Indices", peaks[np.argsort(-power[peaks], kind="stable")])
+    return peaks[np.argsort(-power[peaks], kind="stable")]
 
 
 def false_alarm_probability(

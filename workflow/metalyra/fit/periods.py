@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logsumexp
 
-from metalyra.core.arrays import Floats
+from metalyra.core.arrays import Booleans, Floats
+from metalyra.fit.columns import PERIOD_COLUMNS, TYPES
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
 from metalyra.fit.folding import CleanCurve, clean_curve
 from metalyra.fit.periodograms import find_peaks, make_frequencies, measure_power
@@ -33,9 +34,6 @@ logger = logging.getLogger(__name__)
 SEARCHED = (0.18, 1.1)
 """Shortest and longest period (d) that is looked for: see `metalyra.fit.fitting.PERIODS`."""
 
-TYPES = ("RRab", "RRc", "RRd", "other")
-"""What a star may be classified as."""
-
 PRIORS: Mapping[str, float] = {"RRab": 0.65, "RRc": 0.3, "other": 0.05}
 """Shares of the types among stars of an RR Lyrae list; RRd stars are looked for among RRc."""
 
@@ -44,15 +42,6 @@ _GIVEN_SHARE = 0.9
 
 FALSE_ALARM = 0.1
 """Probability of a false alarm above which a period counts as not found."""
-
-MODES = ("given", "check", "find")
-"""What `periods` of a sample may be."""
-
-PERIOD_COLUMNS = (
-    *("given_period", "period_status", "period_false_alarm", "type_status"),
-    *(f"probability_{kind.lower()}" for kind in TYPES),
-)
-"""What is added to the star table."""
 
 _HARMONICS = 3  # of the periodogram
 _NOISE = 0.05  # mag, by which its harmonics are held back
@@ -137,9 +126,9 @@ def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> 
                 logger.info("star %s: %s", star["star_id"], problem)
         rows.append(row)
     added = pd.DataFrame(rows, index=stars.index, columns=[*_REPLACED, *PERIOD_COLUMNS])
-    numbers = [name for name in added if name.startswith(("period_f", "period_e", "prob"))]
-    added = added.astype(dict.fromkeys([*numbers, "period", "given_period"], float))
-    table = stars.drop(columns=[name for name in added if name in stars and name not in _REPLACED])
+    texts = ("period_status", "type_status", "pulsation_type", "status")
+    added = added.astype({name: "str" if name in texts else float for name in added})
+    table = stars.drop(columns=[*PERIOD_COLUMNS], errors="ignore")
     table = table.assign(**{name: added[name] for name in _REPLACED})
     return pd.concat([table, added[[*PERIOD_COLUMNS]]], axis="columns")
 
@@ -182,20 +171,23 @@ def find_star(curve: CleanCurve, kind: str = "", given: float = np.nan) -> Perio
         float(np.log10(SEARCHED[1] / SEARCHED[0])),
     )
     logs = evidence.log_evidence + np.log(_make_priors(kind))
+    logs[_find_repeated(evidence.frequency, 0.2 * _SAME / float(np.ptp(whole.time)))] = -np.inf
     place = int(np.argmax(logsumexp(logs, axis=1)))
     status = "found"
     if np.isfinite(given):
         place, status = _judge_given(evidence, logs, place, given, float(np.ptp(whole.time)))
     total = np.logaddexp(logsumexp(logs), evidence.log_constant)
     false_alarm = abs(float(np.expm1(min(logsumexp(logs[place]) - total, 0.0))))
-    if status != "found" and status != "given" and false_alarm > FALSE_ALARM:
+    doubtful = false_alarm > FALSE_ALARM or logs[place].argmax() == len(PRIORS) - 1
+    if status not in ("found", "given") and doubtful:
         place, status = 0, "given_unconfirmed"
     frequency = evidence.frequency[place]
     kept = status in ("given", "given_unconfirmed")
     period = given if kept else _refine(whole, variance, float(frequency))
     error = evidence.frequency_error[place] * period**2
     shares = np.exp(logs[place] - logsumexp(logs[place]))
-    second = find_second_mode(whole.time, whole.mag, variance, 1.0 / period)
+    some = _thin(whole.time.size, _SCANNED)
+    second = find_second_mode(whole.time[some], whole.mag[some], variance[some], 1.0 / period)
     probabilities = _share_types(shares, second)
     return PeriodicStar(period, float(error), status, false_alarm, probabilities)
 
@@ -220,7 +212,7 @@ def _relative_variance(errors: Floats) -> Floats:
     return np.asarray(variance / np.median(variance))
 
 
-def _thin(points: int, number: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+def _thin(points: int, number: int) -> Booleans:
     """Choose about so many points, spread evenly and without a rhythm of their own."""
     return (np.arange(points) * _GOLDEN) % 1.0 < number / points
 
@@ -252,12 +244,20 @@ def _list_candidates(curve: CleanCurve, variance: Floats, given: float) -> Float
     return np.concatenate([[first], peaks, new])
 
 
+def _find_repeated(frequency: Floats, resolution: float) -> Booleans:
+    """Say which frequencies (c,) have moved to the peak of an earlier one."""
+    close = np.abs(frequency[:, None] - frequency) < resolution
+    return np.asarray(np.tril(close, -1).any(axis=1))
+
+
 def _make_priors(kind: str) -> Floats:
     """Return the prior probabilities of the populations, and of others."""
     priors = np.array([PRIORS[name] for name in (*load_populations(), "other")])
     if kind in load_populations():
         of_type = np.array([name == kind for name in (*load_populations(), "other")])
-        priors = np.where(of_type, _GIVEN_SHARE, priors * (1 - _GIVEN_SHARE) / priors[~of_type].sum())
+        priors = np.where(
+            of_type, _GIVEN_SHARE, priors * (1 - _GIVEN_SHARE) / priors[~of_type].sum()
+        )
     return priors
 
 

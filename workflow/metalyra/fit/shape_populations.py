@@ -271,7 +271,8 @@ def _integrate(design: Floats, mag: Floats, variance: Floats, prior: _Prior) -> 
     away = solution[..., 0] - prior.mean
     log_prior = -0.5 * np.einsum("cki,ckij,ckj->ck", away, prior.precision, away)
     occam = np.linalg.slogdet(prior.precision)[1] - np.linalg.slogdet(normal)[1]
-    return _log_likelihood(square, scale, variance) + log_prior + 0.5 * occam
+    log_evidence: Floats = _log_likelihood(square, scale, variance) + log_prior + 0.5 * occam
+    return log_evidence
 
 
 def _log_likelihood(square: Floats, scale: Floats, variance: Floats) -> Floats:

@@ -93,7 +93,7 @@ def _raise_any(problems: Iterator[str]) -> None:
 def _check_keys(config: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` with all that does not fit the model of a study."""
     problems = []
-    optional = ("other_band", "cuts", "survey", *READING_KEYS)
+    optional = ("other_band", "cuts", "survey", "periods", *READING_KEYS)
     given = [key for key in (*_OWN_KEYS, *optional) if key in config]
     missing = [key for key in _OWN_KEYS if key not in config]
     if given and missing:
@@ -175,6 +175,7 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
         "band": config["band"],
         "stars": [config["stars"]],
         "light_curves": [config["lightcurves"]],
+        "periods": config.get("periods", "given"),
         **{key: config[key] for key in READING_KEYS if key in config},
     }
     config["other_band"] = str(config.get("other_band", False)).lower() == "true"

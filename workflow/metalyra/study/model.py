@@ -404,6 +404,12 @@ _TIME_SCALE = (
 _ZERO_POINT = (
     "Magnitude of a flux of 1, which makes magnitudes of a column `flux` (31.4 for AB and nJy)."
 )
+_PERIODS = (
+    "Where the periods come from: they are those of the star list or match (`given`); those are "
+    "looked at in the light curves, and replaced where another is decisively more probable "
+    "(`check`; the periods of stars without one are found); or all are found (`find`). With the "
+    "last two, stars of no given type are classified."
+)
 
 
 class Sample(Part):
@@ -427,6 +433,7 @@ class Sample(Part):
         "With `published`, the light curves are folded and aligned already; the fit keeps their "
         "phases and rejects no point.",
     )
+    periods: Literal["given", "check", "find"] = Field("given", description=_PERIODS)
     match: Match = absent("Take period and pulsation type from a star of another sample.")
     labelling: Labelling = group("How the relation that labels the sample is applied.")
     show: Shown = group(
@@ -747,6 +754,9 @@ class Configuration(Part):
     cuts: dict[str, Bounds] = absent(
         "Bounds that the light curves of your own stars are within, by column of the fits, instead "
         "of the model's own cuts; a star outside keeps its value with the status cut:<column>."
+    )
+    periods: Literal["given", "check", "find"] = absent(
+        "Where the periods of your own stars come from, as the key of a sample."
     )
     output: Annotated[str, StringConstraints(pattern=r"\.csv$")] = absent(
         "The CSV file with the metallicities of your own stars."
