@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc
 
 from metalyra.core.arrays import Floats, Indices
 
@@ -146,33 +145,3 @@ def find_peaks(periodogram: Periodogram, number: int) -> Indices:
     if peaks.size > number:
         peaks = peaks[np.argpartition(-power[peaks], number)[:number]]
     return peaks[np.argsort(-power[peaks], kind="stable")]
-
-
-def false_alarm_probability(
-    power: float, points: int, harmonics: int, span: float, frequency_range: float
-) -> float:
-    """Return the probability that noise alone has such a peak anywhere.
-
-    Of white noise of unknown variance: at one frequency, the power of a least-squares fit of
-    2 J coefficients has a beta distribution (Schwarzenberg-Czerny 1998); there are about
-    J times (time span) times (range of frequencies) independent ones (Baluev 2008).
-
-    Parameters
-    ----------
-    power
-        Share of the variance that the fit describes, 0 to 1.
-    points
-        Number of points.
-    harmonics
-        J, of the fit.
-    span
-        Time span (d).
-    frequency_range
-        Searched (1 / d).
-    """
-    freedom = points - 2 * harmonics - 1
-    if freedom < 1:
-        return 1.0
-    single = betainc(freedom / 2, harmonics, min(max(1.0 - power, 0.0), 1.0))
-    trials = max(1.0, harmonics * span * frequency_range)
-    return float(-np.expm1(trials * np.log1p(-min(single, 1 - 1e-16))))
