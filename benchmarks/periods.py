@@ -102,7 +102,7 @@ def read_double_modes(mirror: Path) -> pd.DataFrame:
     for name in ("blg", "gd"):
         for line in (mirror / f"ogle_ocvs/ogle4/{name}/RRd.dat").read_text().splitlines():
             cells = line[22:].split()
-            rows.append([cells[2], cells[5], cells[6], cells[-9], cells[-6]])
+            rows.append([cells[2], cells[5], cells[6], cells[-8], cells[-5]])
     names = ["overtone", "overtone_amplitude", "overtone_r21", "fundamental", "amplitude"]
     return pd.DataFrame(rows, columns=names).apply(pd.to_numeric, errors="coerce").dropna()
 

@@ -100,6 +100,17 @@ COLUMNS: Mapping[str, Column] = {
         "", "Log evidence of a periodic curve over a constant magnitude", "stat.likelihood"
     ),
     "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
+    "period_change": Column(
+        "", "Change of the period with time (d / Myr)", "time.period;arith.rate"
+    ),
+    "period_change_err": Column("", "Error of the change of the period (d / Myr)", "stat.error"),
+    "modulation_period": Column("d", "Period of the strongest modulation (Blazhko)", "time.period"),
+    "modulation_amplitude": Column("", "Modulation of the amplitude, relative to it", "stat.value"),
+    "modulation_phase": Column("", "Modulation of the phase (cycles)", "time.phase"),
+    "modulation_false_alarm": Column(
+        "", "Probability that noise looks like a modulation", "stat.probability"
+    ),
+    "variation": Column("", "What changes significantly: period_change, modulation", "meta.code"),
     "curve": Column("mag", "GP mean minus mean magnitude at 100 equal phases", "phot.mag"),
     "curve_err": Column("mag", "Error of the GP mean at those phases", "stat.error;phot.mag"),
     "relation": Column("", "Metallicity relation of the label", "meta.note"),

@@ -31,10 +31,15 @@ _AFTER_ALIGNMENT = (
     *("phase_of_maximum", "aperture"),
     *("gp_length_scale", "gp_amplitude", "gp_noise", "gp_log_likelihood"),
     *("gp_log_bayes_factor", "gp_converged"),
+    *("period_change", "period_change_err", "modulation_period", "modulation_amplitude"),
+    *("modulation_phase", "modulation_false_alarm"),
 )
 
 FIT_COLUMNS = (*_BEFORE_ALIGNMENT, *_AFTER_ALIGNMENT)
 """Columns that hold one number, or whether the Gaussian process converged."""
 
-TABLE_COLUMNS = (*_BEFORE_ALIGNMENT, "alignment", *_AFTER_ALIGNMENT, "curve", "curve_err", "status")
+TABLE_COLUMNS = (
+    *(*_BEFORE_ALIGNMENT, "alignment", *_AFTER_ALIGNMENT, "variation"),
+    *("curve", "curve_err", "status"),
+)
 """All columns but the names of star and band, in the order of the table."""

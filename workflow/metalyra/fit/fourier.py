@@ -368,6 +368,19 @@ def measure_local_scatter(phase: Floats, residuals: Floats) -> Floats:
     return scatter
 
 
+def _find_outliers(
+    phase: Floats, residuals: Floats, sigma: float, settings: RegressionSettings
+) -> Booleans:
+    """Say which points (n,) the sigma clipping rejects."""
+    clip = settings.sigma_clip
+    if clip is None:
+        return np.zeros(residuals.size, dtype=bool)
+    outlying = np.abs(residuals) > clip * sigma
+    if outlying.any() and settings.clip_scatter == "local" and not settings.published:
+        outlying &= np.abs(residuals) > clip * measure_local_scatter(phase, residuals)
+    return outlying
+
+
 _NEIGHBOURS = 15
 _NARROWEST = 50
 
@@ -434,14 +447,7 @@ def fit_robustly(
             )
             residuals = inside_mag - evaluate_harmonics(inside_time / period, order) @ coefficients
         sigma = float(np.std(residuals))
-        outlying = (
-            np.zeros(count, dtype=bool)
-            if settings.sigma_clip is None
-            else np.abs(residuals) > settings.sigma_clip * sigma
-        )
-        if outlying.any() and settings.clip_scatter == "local" and not settings.published:
-            nearby = measure_local_scatter((inside_time / period) % 1.0, residuals)
-            outlying &= np.abs(residuals) > settings.sigma_clip * nearby
+        outlying = _find_outliers((inside_time / period) % 1.0, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
             return RobustFit(coefficients, order, period, kept, sigma, cost)

@@ -69,8 +69,8 @@ def measure_power(
     """
     centred = mag - np.average(mag, weights=weight)
     total = float(np.sum(weight * centred**2))
-    moments = _sum_powers(time, weight, frequency, 2 * harmonics)
-    data = _sum_powers(time, weight * centred, frequency, harmonics)
+    moments = sum_powers(time, weight, frequency, 2 * harmonics)
+    data = sum_powers(time, weight * centred, frequency, harmonics)
     power = np.empty(frequency.size)
     for start in range(0, frequency.size, _BATCH):
         part = slice(start, start + _BATCH)
@@ -78,7 +78,7 @@ def measure_power(
     return Periodogram(frequency, power / total)
 
 
-def _sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> Complexes:
+def sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> Complexes:
     """Return sum_i w_i exp(2 pi i k f t_i) for k = 1 ... highest, (highest, m).
 
     A frequency is a coarse step and a fine one, ``f = f_a + f_b``; so the sums over the points

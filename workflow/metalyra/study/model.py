@@ -266,6 +266,7 @@ class FirstOvertoneFit(Part):
     order_min: Count = absent()
     order_max: Count = absent()
     sigma_clip: Positive | None = absent()
+    clip_scatter: Literal["local", "global"] = absent()
     huber: Positive = absent()
     folds: Annotated[int, Ge(2)] = absent()
     refine_period: bool = absent()
@@ -283,6 +284,7 @@ class Fit(Part):
         "sigma_clip",
         "Residuals beyond so many standard deviations are rejected; none with null.",
     )
+    clip_scatter: Literal["local", "global"] = setting(RegressionSettings, "clip_scatter")
     huber: Positive = setting(
         RegressionSettings, "huber", "Residual (mag) from which the Huber loss is linear."
     )
