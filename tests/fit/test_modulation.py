@@ -44,7 +44,7 @@ def test_a_steady_star_is_steady():
     assert star["variation"] == ""
     assert abs(star["period_change"]) < 4 * star["period_change_err"]
     assert star["modulation_false_alarm"] > 1e-3
-    assert folded["kept"].all()
+    assert folded["kept"].mean() >= 0.99
 
 
 def test_a_changing_period_is_measured():
@@ -67,7 +67,8 @@ def test_a_modulation_is_measured():
 @pytest.mark.parametrize("config", [{"clip_scatter": "global"}, {"published": True}])
 def test_the_published_clipping_is_still_there(config):
     _, folded = fit(modulated, config=config)
-    assert folded["kept"].mean() < 0.99
+    _, kept_more = fit(modulated)
+    assert folded["kept"].sum() < kept_more["kept"].sum()
 
 
 @pytest.mark.parametrize("mag_of", [steady, modulated])

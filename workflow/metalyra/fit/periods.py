@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 SEARCHED = (0.18, 1.1)
 """Shortest and longest period (d) that is looked for: see `metalyra.fit.fitting.PERIODS`."""
 
-PRIORS: Mapping[str, float] = {"RRab": 0.65, "RRc": 0.3, "other": 0.05}
+PRIORS: Mapping[str, float] = {"RRab": 0.65, "RRc": 0.33, "other": 0.02}
 """Shares of the types among stars of an RR Lyrae list; RRd stars are looked for among RRc."""
 
 _GIVEN_SHARE = 0.9

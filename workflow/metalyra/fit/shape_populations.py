@@ -28,6 +28,7 @@ FREEDOM = 4.0
 
 _NOISE_FLOOR = 0.005  # mag, the scale of the noise of a star of few points
 _FIRST_HARMONIC = 0.25  # mag, prior of the coefficients of the first harmonic
+_ROUGHNESS = (1.0, 0.3, 0.03)  # harmonics of other curves, relative to their scatter
 _ITERATIONS = 8
 
 SHAPES = "shape_populations.npz"
@@ -153,7 +154,8 @@ def measure_evidence(
         logs = _integrate(design, centred, variance, prior)
         columns.append(logsumexp(logs + prior.log_share, axis=1))
     prior = _make_broad_prior(frequency, float(np.std(centred)))
-    columns.append(_integrate(design, centred, variance, prior)[:, 0] - np.log(log_range))
+    logs = _integrate(design, centred, variance, prior) + prior.log_share
+    columns.append(logsumexp(logs, axis=1) - np.log(log_range))
     constant = _Prior(np.zeros((1, 1)), np.zeros((1, 1, 1)), np.full((1, 1, 1, 1), 1e-4))
     flat = _integrate(np.ones((1, time.size, 1)), centred, variance, constant)
     width = np.sqrt(2 * np.pi) * error / (frequency * np.log(10))
@@ -237,15 +239,19 @@ def _make_prior(population: ShapePopulation, log_period: Floats, amplitude: Floa
 
 
 def _make_broad_prior(frequency: Floats, deviation: float) -> _Prior:
-    """Return the prior of any periodic curve: harmonics of the size of the star's scatter."""
+    """Return the prior of any periodic curve, from sinusoids to those of many harmonics."""
     order = np.maximum(np.arange(1, HARMONICS + 1) - 1, 1)
-    spread = np.repeat(max(deviation, 1e-4) / order, 2)
-    precision = np.diag(np.concatenate([[1e-4], spread**-2]))
-    shape = (frequency.size, 1)
+    deviations = max(deviation, 1e-4) / order * np.array(_ROUGHNESS)[:, None]
+    deviations[:, 0] = max(deviation, 1e-4)
+    spread = np.repeat(np.maximum(deviations, 1e-4), 2, axis=1)
+    precision = np.zeros((len(_ROUGHNESS), 2 * HARMONICS + 1, 2 * HARMONICS + 1))
+    precision[:, range(1, 2 * HARMONICS + 1), range(1, 2 * HARMONICS + 1)] = spread**-2.0
+    precision[:, 0, 0] = 1e-4
+    shape = (frequency.size, len(_ROUGHNESS))
     return _Prior(
-        np.zeros(shape),
-        np.zeros((*shape, precision.shape[0])),
-        np.broadcast_to(precision, (*shape, *precision.shape)),
+        np.full(shape, -np.log(len(_ROUGHNESS))),
+        np.zeros((*shape, 2 * HARMONICS + 1)),
+        np.broadcast_to(precision, (frequency.size, *precision.shape)),
     )
 
 
