@@ -16,7 +16,7 @@ from metalyra.fit.shape_populations import fit_held_back
 PERIOD_RATIOS = (0.742, 0.748)
 """Period of the first overtone over that of the fundamental mode."""
 
-_MAIN_HARMONICS = 5
+_MAIN_HARMONICS = 3
 _HARMONICS = 1
 _NOISE = 1e-3  # mag
 _SHORTEST, _LONGEST = 0.18, 1.1  # d, between which the residuals are searched
