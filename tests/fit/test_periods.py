@@ -149,11 +149,14 @@ def test_every_star_keeps_its_row_and_what_is_known_of_it():
     )
     stars = table_of("good", "bad", "none", "short", "flat", "night", archive_feh=[1.0, *5 * [2.0]])
     stars.loc[1, "status"] = "duplicate_id"
+    stars["reason"] = ["", "row 1 is the same star", *4 * [""]]
     table = find_periods(stars.set_index(np.arange(6) + 7), curves, "find")
     assert table["star_id"].tolist() == stars["star_id"].tolist()
     assert table["archive_feh"].tolist() == stars["archive_feh"].tolist()
     expected = ["ok", "duplicate_id", "no_light_curve", "too_few_epochs", "constant_magnitude"]
     assert table["status"].tolist() == [*expected, "too_few_epochs"]
+    assert table["reason"].tolist()[:2] == ["", "row 1 is the same star"]
+    assert "8" in table["reason"].iloc[3]
     assert {*PERIOD_COLUMNS} < {*table}
     alone = find_periods(stars.head(1), curves[curves["star_id"] == "good"], "find")
     pd.testing.assert_frame_equal(

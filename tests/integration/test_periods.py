@@ -49,7 +49,7 @@ def test_periods_are_found_where_there_are_none(project):
     assert (found["type_status"] == "classified").all()
     assert found["amplitude"].notna().all()
     assert rows.loc["noise", "status"] == "period_not_found"
-    assert "No period" in rows.loc["noise", "reason"]
+    assert "is wrong with a probability of" in rows.loc["noise", "reason"]
     assert rows.loc["absent", "status"] == "no_light_curve"
     counted = pd.read_csv(project.path(ledger))
     periods = counted[counted["stage"] == "periods"].set_index("status")["stars"]

@@ -111,6 +111,7 @@ def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> 
         kind = star["pulsation_type"] if isinstance(star["pulsation_type"], str) else ""
         row: dict[str, Any] = {"given_period": given, "period_status": "", "type_status": ""}
         row |= {"status": star["status"], "period": given, "pulsation_type": kind}
+        row["reason"] = ""
         try:
             if star["status"] != "ok":
                 raise LightCurveError(star["status"])
@@ -121,15 +122,18 @@ def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> 
                 found = find_star(curve, kind, given if mode == "check" else np.nan)
             row |= _describe(found, kind)
         except LightCurveError as problem:
-            row["status"] = str(problem)
+            row |= {"status": str(problem), "reason": problem.reason}
             if star["status"] == "ok":
                 logger.info("star %s: %s", star["star_id"], problem)
         rows.append(row)
-    added = pd.DataFrame(rows, index=stars.index, columns=[*_REPLACED, *PERIOD_COLUMNS])
-    texts = ("period_status", "type_status", "pulsation_type", "status")
+    columns = [*_REPLACED, *PERIOD_COLUMNS, "reason"]
+    added = pd.DataFrame(rows, index=stars.index, columns=columns)
+    texts = ("period_status", "type_status", "pulsation_type", "status", "reason")
     added = added.astype({name: "str" if name in texts else float for name in added})
     table = stars.drop(columns=[*PERIOD_COLUMNS], errors="ignore")
     table = table.assign(**{name: added[name] for name in _REPLACED})
+    if "reason" in stars:
+        table["reason"] = stars["reason"].where(stars["status"] != "ok", added["reason"])
     return pd.concat([table, added[[*PERIOD_COLUMNS]]], axis="columns")
 
 
@@ -318,10 +322,16 @@ def _describe(found: PeriodicStar, kind: str) -> dict[str, Any]:
     }
     if kind in TYPES and found.probabilities[kind] < _UNLIKELY:
         row["type_status"] = "given_unlikely"
+    period = f"the most probable period, {found.period:.5f} d,"
     if found.status == "found" and found.false_alarm > FALSE_ALARM:
-        return {**row, "period": np.nan, "period_err": np.nan, "status": "period_not_found"}
-    if row["pulsation_type"] == "other":
+        row |= {"period": np.nan, "period_err": np.nan, "status": "period_not_found"}
+        row["reason"] = f"{period} is wrong with a probability of {found.false_alarm:.2f}"
+    elif row["pulsation_type"] == "other":
+        share = found.probabilities["other"]
         row["status"] = "not_rr_lyrae"
+        row["reason"] = f"with {period} it is no RR Lyrae star, with a probability of {share:.2f}"
     elif row["pulsation_type"] not in load_populations():
+        whose = "type in the star list" if kind else "most probable type"
         row["status"] = "wrong_pulsation_type"
+        row["reason"] = f"its {whose} is {row['pulsation_type']}; known: RRab, RRc"
     return row

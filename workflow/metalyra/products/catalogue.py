@@ -399,9 +399,7 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
         After the columns of the catalogue those of the list, under the names that they have
         there, or with the prefix where the catalogue has such a column.
     """
-    given = [
-        name for name in map(str, stars) if name.startswith(GIVEN) and name not in catalogue
-    ]
+    given = [name for name in map(str, stars) if name.startswith(GIVEN) and name not in catalogue]
     names = {
         name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
         for name in given
