@@ -2,6 +2,7 @@
 # make test   the tests; make coverage: how much of the library they run
 # make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt)
+# make populations  resources/shape_populations.npz from the mirror
 # make lock   the lock from pyproject.toml; make clean: forget the demo
 
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ SNAKEFILES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test coverage lint format lock clean
+.PHONY: setup demo test coverage lint format populations lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -49,6 +50,10 @@ format: setup
 	$(BIN)/ruff check --fix $(STYLED)
 	$(BIN)/ruff format $(STYLED)
 	$(BIN)/snakefmt $(SNAKEFILES)
+
+# The shapes of RR Lyrae stars that periods are compared by, from METALYRA_MIRROR.
+populations: setup
+	$(BIN)/python -m metalyra.fit.shape_learning
 
 lock: setup
 	$(BIN)/python -m venv $(VENV)/uv

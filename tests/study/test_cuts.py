@@ -13,7 +13,7 @@ STUDY = resolve_config(
     read_yaml(ROOT / "config/config.yaml"),
     read_yaml(ROOT / "resources/relations.yaml"),
 )
-TEXTS_AND_CURVES = {"star_id", "band", "curve", "curve_err", "status", "alignment"}
+TEXTS_AND_CURVES = {"star_id", "band", "curve", "curve_err", "status", "alignment", "variation"}
 LISTS = {
     "ogle": [
         "ogle_ocvs/ogle4/blg/ident_edit.dat",

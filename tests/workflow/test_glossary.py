@@ -4,13 +4,15 @@ from pathlib import Path
 
 from metalyra.core.statuses import STATUSES
 from metalyra.core.tables import describe
+from metalyra.fit.columns import PERIOD_COLUMNS
+from metalyra.fit.modulation import Variation
 from metalyra.products.catalogue import COLUMNS, ESTIMATE_COLUMNS
 
 GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
 
 
 def test_every_column_is_explained_as_in_the_files():
-    for name in (*COLUMNS, *ESTIMATE_COLUMNS):
+    for name in (*COLUMNS, *ESTIMATE_COLUMNS, *PERIOD_COLUMNS, *Variation._fields):
         column = describe(name)
         assert f"| `{name}` | {column.unit} | {column.description} |" in GLOSSARY
 

@@ -28,10 +28,17 @@ def folder_contents(sample):
     return [file for folder in folders for file in list_light_curves(folder)]
 
 
-def star_table(sample):
-    """Return the star table of a sample: with the period of its match, if it has one."""
+def listed_stars(sample):
+    """Return the stars of a list: with the period of its match, if it has one."""
     stage = "matched" if study.is_matched(sample) else "stars"
     return f"<results>/{stage}/{sample}.parquet"
+
+
+def star_table(sample):
+    """Return the star table of a sample: with the periods that are found, if they are."""
+    if study.finds_periods(sample):
+        return f"<results>/periods/{sample}.parquet"
+    return listed_stars(sample)
 
 
 def chunk_files(stage, sample):
@@ -263,6 +270,9 @@ def counted_files():
     """Return what the ledger counts besides: star lists and development sets."""
     samples = study.catalogued_samples()
     files = {f"listed_{sample}": f"<results>/stars/{sample}.parquet" for sample in samples}
+    for sample in samples:
+        if study.finds_periods(sample):
+            files[f"before_periods_{sample}"] = listed_stars(sample)
     for model in study.usual_models():
         if config["models"][model]["sample"] in samples:
             files[f"development_{model}"] = f"<results>/development/{model}.parquet"

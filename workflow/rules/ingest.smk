@@ -42,6 +42,7 @@ for sample, settings in config["samples"].items():
             reading=study.reading_of(sample),
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required=study.needs_periods(sample),
+            assume_types=not study.finds_periods(sample),
             # The releases of one archive are read by one module.
             library=fingerprint(
                 "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"

@@ -15,6 +15,7 @@ with logged(snakemake):
         Path(snakemake.output.light_curves[0]).parent,
         len(snakemake.output.light_curves),
         periods_required=snakemake.params.periods_required,
+        assume_types=snakemake.params.assume_types,
         observed_only=snakemake.params.only_with_light_curves,
     )
     write_table(stars, snakemake.output.stars)

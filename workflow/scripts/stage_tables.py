@@ -39,8 +39,12 @@ def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTab
     """Give the status of every star in every stage, which is all that a ledger counts."""
     for sample in study["samples"]:
         yield StageTable("stars", sample, read_table(files[f"listed_{sample}"], STATUS))
-        if "match" in study["samples"][sample]:
-            yield StageTable("match", sample, read_table(files[f"stars_{sample}"], STATUS))
+        settings, last = study["samples"][sample], files[f"stars_{sample}"]
+        if "match" in settings:
+            matched = files.get(f"before_periods_{sample}", last)
+            yield StageTable("match", sample, read_table(matched, STATUS))
+        if settings["periods"] != "given":
+            yield StageTable("periods", sample, read_table(last, STATUS))
         yield StageTable("fit", sample, read_tables(files[f"fits_{sample}"], STATUS))
         if sample in study["labels"]:
             yield StageTable("label", sample, read_table(files[f"labels_{sample}"], STATUS))

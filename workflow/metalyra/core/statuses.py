@@ -14,6 +14,8 @@ STATUSES: Mapping[str, str] = {
     "unreadable_light_curve": "The light-curve file cannot be read in its survey's format.",
     "too_few_epochs": "Fewer usable epochs than the configured minimum.",
     "constant_magnitude": "All usable magnitudes are equal.",
+    "period_not_found": "No period repeats in the light curve with a probability of 90 %.",
+    "not_rr_lyrae": "The light curve repeats, but not in the shape of an RR Lyrae star.",
     "fit_failed": "The light-curve fit has no finite solution.",
     "implausible_period": "No star of this pulsation type has such a period.",
     "not_variable": "A periodic curve describes the magnitudes no better than a constant.",

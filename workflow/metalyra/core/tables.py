@@ -44,6 +44,25 @@ COLUMNS: Mapping[str, Column] = {
     "period": Column("d", "Pulsation period", "time.period"),
     "period_err": Column("d", "Error of the period", "stat.error;time.period"),
     "pulsation_type": Column("", "RRab (fundamental mode) or RRc (first overtone)", "src.class"),
+    "given_period": Column("d", "Period that the star list or match has", "time.period"),
+    "period_status": Column(
+        "", "found, or how the given period fared: given (kept), given_doubled, ...", "meta.code"
+    ),
+    "period_false_alarm": Column(
+        "", "Probability that the period is not that of the star", "stat.probability"
+    ),
+    "type_status": Column("", "given, given_unlikely or classified pulsation type", "meta.code"),
+    **{
+        f"probability_{name}": Column(
+            "", f"Probability that the star is {meaning}", "stat.probability"
+        )
+        for name, meaning in (
+            ("rrab", "an RRab"),
+            ("rrc", "an RRc"),
+            ("rrd", "an RRd"),
+            ("other", "no RR Lyrae"),
+        )
+    },
     "time": Column("d", "Time of observation, on the survey's own scale", "time.epoch"),
     "phase": Column("", "Pulsation phase in [0, 1), aligned", "time.phase"),
     "mag": Column("mag", "Magnitude", "phot.mag"),
@@ -81,6 +100,17 @@ COLUMNS: Mapping[str, Column] = {
         "", "Log evidence of a periodic curve over a constant magnitude", "stat.likelihood"
     ),
     "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
+    "period_change": Column(
+        "", "Change of the period with time (d / Myr)", "time.period;arith.rate"
+    ),
+    "period_change_err": Column("", "Error of the change of the period (d / Myr)", "stat.error"),
+    "modulation_period": Column("d", "Period of the strongest modulation (Blazhko)", "time.period"),
+    "modulation_amplitude": Column("", "Modulation of the amplitude, relative to it", "stat.value"),
+    "modulation_phase": Column("", "Modulation of the phase (cycles)", "time.phase"),
+    "modulation_false_alarm": Column(
+        "", "Probability that noise looks like a modulation", "stat.probability"
+    ),
+    "variation": Column("", "What changes significantly: period_change, modulation", "meta.code"),
     "curve": Column("mag", "GP mean minus mean magnitude at 100 equal phases", "phot.mag"),
     "curve_err": Column("mag", "Error of the GP mean at those phases", "stat.error;phot.mag"),
     "relation": Column("", "Metallicity relation of the label", "meta.note"),
@@ -152,7 +182,7 @@ GIVEN = "given_"
 
 def describe(name: str) -> Column:
     """Return the meaning of a column; a plain one for survey columns."""
-    if name.startswith(GIVEN):
+    if name.startswith(GIVEN) and name not in COLUMNS:
         return Column("", f"As the star list has it: {name.removeprefix(GIVEN)}")
     if name.startswith("archive_"):
         own = describe(name.removeprefix("archive_"))
@@ -235,6 +265,17 @@ def read_tables(paths: list[Path | str], columns: list[str] | None = None) -> pd
     """
     table = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
     return table.sort_values("star_id", kind="stable", ignore_index=True)
+
+
+def order_as(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of stars in the order of a list that has the same stars.
+
+    Raises
+    ------
+    KeyError
+        If the list has a star that the table does not have.
+    """
+    return table.set_index("star_id").loc[listed["star_id"]].reset_index()
 
 
 def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:

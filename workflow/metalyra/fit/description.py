@@ -18,6 +18,7 @@ from metalyra.fit.fourier import (
     phase_difference,
 )
 from metalyra.fit.gp import Posterior, draw_coefficients
+from metalyra.fit.modulation import measure_variation
 from metalyra.fit.settings import FitSettings
 
 _ONE_SIGMA = 0.6827  # of a normal distribution
@@ -184,6 +185,7 @@ def describe_star(
         "phase_of_maximum": (maximum + turn) % 1.0 % 1.0,
         "aperture": folded.aperture,
         **_describe_process(posterior, star),
+        **measure_variation(folded, coefficients)._asdict(),
         "curve": (grid @ aligned - aligned[0]).tolist(),
         "curve_err": (drawn @ grid.T).std(axis=0).tolist(),
         "status": "ok",

@@ -209,6 +209,7 @@ def _fits_table(
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
     table["alignment"] = pd.Series(alignment, index=table.index, dtype="str")
+    table["variation"] = table["variation"].fillna("").astype("str")
     table["n_epochs"] = table["n_epochs"].fillna(0)
     for name in FIT_COLUMNS:
         if name in _WHOLE_NUMBERS:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.core.phase_differences import wrap_around
@@ -45,8 +46,12 @@ class RegressionSettings:
         Folds of the cross-validation.
     refine_period
         Fit the period too, within +-10 / (time span) in frequency.
+    clip_scatter
+        What the standard deviations of the clipping are of: all residuals of the star
+        (`global`), or those of the neighbours in phase as well (`local`), so that points of a
+        steep branch that modulation or a changing period moves are kept.
     published
-        Split the folds as lcfit does, the same for every star.
+        Split the folds as lcfit does, the same for every star, and clip globally.
     """
 
     order_min: int = 3
@@ -55,6 +60,7 @@ class RegressionSettings:
     huber: float = 0.05
     folds: int = 10
     refine_period: bool = False
+    clip_scatter: str = "local"
     published: bool = False
 
 
@@ -338,6 +344,47 @@ def refine_period(
     return 1.0 / frequency, coefficients
 
 
+def measure_local_scatter(phase: Floats, residuals: Floats) -> Floats:
+    """Return the robust standard deviation of the residuals among the neighbours in phase.
+
+    Parameters
+    ----------
+    phase, residuals : (n,)
+        Phases, in cycles, and residuals (mag).
+
+    Returns
+    -------
+    (n,)
+        1.4826 times the median distance from the curve of the `_NEIGHBOURS` nearest ranks, or
+        of a fiftieth of all points if that is more.
+    """
+    count = min(max(_NEIGHBOURS, phase.size // _NARROWEST), phase.size)
+    order = np.argsort(phase, kind="stable")
+    ring = np.abs(residuals)[order]
+    half = count // 2
+    ring = np.concatenate([ring[ring.size - half :], ring, ring[: count - 1 - half]])
+    scatter = np.empty(phase.size)
+    scatter[order] = 1.4826 * np.median(sliding_window_view(ring, count), axis=1)
+    return scatter
+
+
+def _find_outliers(
+    phase: Floats, residuals: Floats, sigma: float, settings: RegressionSettings
+) -> Booleans:
+    """Say which points (n,) the sigma clipping rejects."""
+    clip = settings.sigma_clip
+    if clip is None:
+        return np.zeros(residuals.size, dtype=bool)
+    outlying = np.abs(residuals) > clip * sigma
+    if outlying.any() and settings.clip_scatter == "local" and not settings.published:
+        outlying &= np.abs(residuals) > clip * measure_local_scatter(phase, residuals)
+    return outlying
+
+
+_NEIGHBOURS = 15
+_NARROWEST = 50
+
+
 def fit_robustly(
     time: Floats,
     mag: Floats,
@@ -400,11 +447,7 @@ def fit_robustly(
             )
             residuals = inside_mag - evaluate_harmonics(inside_time / period, order) @ coefficients
         sigma = float(np.std(residuals))
-        outlying = (
-            np.zeros(count, dtype=bool)
-            if settings.sigma_clip is None
-            else np.abs(residuals) > settings.sigma_clip * sigma
-        )
+        outlying = _find_outliers((inside_time / period) % 1.0, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
             return RobustFit(coefficients, order, period, kept, sigma, cost)

@@ -20,6 +20,7 @@ from metalyra.core.metrics import (
 )
 from metalyra.core.statuses import OK, STATUSES, describe_status, restore_star_id
 from metalyra.core.tables import GIVEN, describe, replace_when_complete, write_table
+from metalyra.fit.columns import PERIOD_COLUMNS
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
 _IDENTITY = ("sample", "star_id", "band")
@@ -44,6 +45,7 @@ ESTIMATE_COLUMNS = (*_IDENTITY, *ESTIMATED, "preferred", "status", "reason")
 
 TEXT_COLUMNS = (
     *_IDENTITY,
+    *("period_status", "type_status"),
     *("pulsation_type", "relation", "model", "out_of_domain"),
     *("reference_id", "status", "reason"),
 )
@@ -199,7 +201,8 @@ def make_sample_rows(
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`; text that is missing is empty, a number NaN, n_epochs 0.
+        Columns `COLUMNS`, and those of `PERIOD_COLUMNS` that the star list has; text that is
+        missing is empty, a number NaN, n_epochs 0.
     """
     stars = stars.reset_index(drop=True)
     fitted = fits.set_index("star_id").reindex(stars["star_id"]).reset_index(drop=True)
@@ -210,8 +213,9 @@ def make_sample_rows(
     values[["relation", "model"]] = values[["relation", "model"]].mask(nameless, None)
     own = (*_IDENTITY, *ESTIMATED, "status", "reason")
     sources = {**dict.fromkeys(_FITTED, fitted), **dict.fromkeys(own, values)}
-    rows = {column: sources.get(column, stars).get(column) for column in COLUMNS}
-    return _with_plain_types(pd.DataFrame(rows), COLUMNS)
+    columns = (*COLUMNS, *(column for column in PERIOD_COLUMNS if column in stars))
+    rows = {column: sources.get(column, stars).get(column) for column in columns}
+    return _with_plain_types(pd.DataFrame(rows), columns)
 
 
 def make_estimates(
@@ -262,15 +266,17 @@ def make_catalogue(
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`; see `make_sample_rows`.
+        Columns `COLUMNS`, and `PERIOD_COLUMNS` if the periods of a sample were found or
+        checked; see `make_sample_rows`.
     """
-    return pd.concat(
+    catalogue = pd.concat(
         [
             make_sample_rows(sample, settings["band"], stars[sample], fits[sample], estimates)
             for sample, settings, estimates in _list_samples(config, labels, predictions)
         ],
         ignore_index=True,
     )
+    return _with_plain_types(catalogue, catalogue.columns.tolist())
 
 
 def _list_samples(
@@ -399,7 +405,7 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     """
     # The [Fe/H] of the list is never that of the catalogue, whose columns these names are.
     stars = stars.rename(columns={name: GIVEN + name.removeprefix("archive_") for name in _LABELS})
-    given = [name for name in map(str, stars) if name.startswith(GIVEN)]
+    given = [name for name in map(str, stars) if name.startswith(GIVEN) and name not in catalogue]
     given += [name for name in ("n_spectra",) if f"{GIVEN}feh" in stars and name in stars]
     names = {
         name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
@@ -524,7 +530,7 @@ def _write_fits(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, str]
             name: catalogue[name].map(
                 lambda text: text.encode("ascii", "backslashreplace").decode()
             )
-            for name in TEXT_COLUMNS
+            for name in catalogue.columns.intersection([*TEXT_COLUMNS])
         }
     )
     table = _to_astropy(ascii_only)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from metalyra.core.statuses import OK, STATUSES, check_status, describe_status, restore_star_id
 
-STAGES = ("stars", "match", "fit", "label", "develop", "predict", "catalogue")
+STAGES = ("stars", "match", "periods", "fit", "label", "develop", "predict", "catalogue")
 """The stages a star passes, in order."""
 
 NO_MODEL = "-"
@@ -25,11 +25,12 @@ COLUMNS = ("stage", "sample", "model", "status", "stars", "given", "description"
 _GIVEN_BY: Mapping[str, tuple[str, ...]] = {
     "stars": (),
     "match": ("stars",),
-    "fit": ("match", "stars"),
-    "label": ("fit", "match", "stars"),
-    "develop": ("fit", "match", "stars"),
-    "predict": ("fit", "match", "stars"),
-    "catalogue": ("fit", "match", "stars"),
+    "periods": ("match", "stars"),
+    "fit": ("periods", "match", "stars"),
+    "label": ("fit", "periods", "match", "stars"),
+    "develop": ("fit", "periods", "match", "stars"),
+    "predict": ("fit", "periods", "match", "stars"),
+    "catalogue": ("fit", "periods", "match", "stars"),
 }
 
 # A match brings the period of the reference sample, and with it stars that had none.
@@ -134,7 +135,7 @@ def make_ledger(
     for entry in stages:
         if entry.stage not in STAGES:
             raise LedgerError(f"{entry}: unknown stage; allowed: {', '.join(STAGES)}")
-        if entry.stage in ("stars", "match", "fit"):
+        if entry.stage in ("stars", "match", "periods", "fit"):
             known[entry.stage, entry.sample] = entry.table
     samples = [sample for stage, sample in known if stage == "stars"]
     if catalogue is not None:

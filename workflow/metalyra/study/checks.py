@@ -192,6 +192,8 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
     if not is_own(sample):
         for source in [*sample["stars"], *sample["light_curves"]]:
             yield from _check_source(key, source)
+    if sample["periods"] != "given" and sample["phases"] == "published":
+        yield f"{key}.periods: light curves with phases: published are folded; leave the key out"
     if "match" in sample:
         reference = sample["match"]["reference"]
         others = [other for other in samples if other != name and "match" not in samples[other]]

@@ -99,7 +99,7 @@ def _check_keys(config: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` with all that does not fit the model of a study."""
     problems = []
     studied = names_own_stars(config)
-    optional = ("other_band", "cuts", "survey", *READING_KEYS)
+    optional = ("other_band", "cuts", "survey", "periods", *READING_KEYS)
     given = [key for key in (*_OWN_KEYS, *optional) if key in config]
     missing = [key for key in (_STUDIED_KEYS if studied else _OWN_KEYS) if key not in config]
     if (given or studied) and missing:
@@ -189,6 +189,7 @@ def _apply_to_own_stars(config: Config) -> Iterator[str]:
         "band": config["band"],
         "stars": [config["stars"]],
         "light_curves": [config["lightcurves"]],
+        "periods": config.get("periods", "given"),
         **{key: config[key] for key in READING_KEYS if key in config},
     }
     if studied:

@@ -278,6 +278,7 @@ class FirstOvertoneFit(Part):
     order_min: Count = absent()
     order_max: Count = absent()
     sigma_clip: Positive | None = absent()
+    clip_scatter: Literal["local", "global"] = absent()
     huber: Positive = absent()
     folds: Annotated[int, Ge(2)] = absent()
     refine_period: bool = absent()
@@ -295,6 +296,7 @@ class Fit(Part):
         "sigma_clip",
         "Residuals beyond so many standard deviations are rejected; none with null.",
     )
+    clip_scatter: Literal["local", "global"] = setting(RegressionSettings, "clip_scatter")
     huber: Positive = setting(
         RegressionSettings, "huber", "Residual (mag) from which the Huber loss is linear."
     )
@@ -416,6 +418,12 @@ _TIME_SCALE = (
 _ZERO_POINT = (
     "Magnitude of a flux of 1, which makes magnitudes of a column `flux` (31.4 for AB and nJy)."
 )
+_PERIODS = (
+    "Where the periods come from: they are those of the star list or match (`given`); those are "
+    "looked at in the light curves, and replaced where another is decisively more probable "
+    "(`check`; the periods of stars without one are found); or all are found (`find`). With the "
+    "last two, stars of no given type are classified."
+)
 
 
 class Sample(Part):
@@ -439,6 +447,7 @@ class Sample(Part):
         "With `published`, the light curves are folded and aligned already; the fit keeps their "
         "phases and rejects no point.",
     )
+    periods: Literal["given", "check", "find"] = Field("given", description=_PERIODS)
     match: Match = absent("Take period and pulsation type from a star of another sample.")
     labelling: Labelling = group("How the relation that labels the sample is applied.")
     show: Shown = group(
@@ -786,6 +795,9 @@ class Configuration(Part):
     cuts: dict[str, Bounds] = absent(
         "Bounds that the light curves of your own stars are within, by column of the fits, instead "
         "of the model's own cuts; a star outside keeps its value with the status cut:<column>."
+    )
+    periods: Literal["given", "check", "find"] = absent(
+        "Where the periods of your own stars come from, as the key of a sample."
     )
     output: Annotated[str, StringConstraints(pattern=r"\.csv$")] = absent(
         "The CSV file with the metallicities of your own stars."

@@ -113,9 +113,14 @@ class Study:
         """Return the samples of the catalogue: a user's own stars alone, or all."""
         return [OWN_SAMPLE] if self.is_of_own_stars else list(self._samples)
 
+    def finds_periods(self, sample: str) -> bool:
+        """Say whether the periods of a sample are found or checked in its light curves."""
+        return bool(self._samples[sample]["periods"] != "given")
+
     def needs_periods(self, sample: str) -> bool:
         """Say whether the star list of a sample has to have periods."""
-        return not self.is_matched(sample) and self._samples[sample]["phases"] == "measured"
+        measured = self._samples[sample]["phases"] == "measured"
+        return measured and not self.is_matched(sample) and not self.finds_periods(sample)
 
     def reference_of(self, sample: str) -> str:
         """Return the sample that a sample is matched with."""

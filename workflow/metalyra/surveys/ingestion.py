@@ -37,6 +37,7 @@ def ingest(
     chunks: int,
     *,
     periods_required: bool = True,
+    assume_types: bool = True,
     observed_only: bool = False,
 ) -> pd.DataFrame:
     """Read a sample: its star table, and its light curves into one Parquet file per chunk.
@@ -56,7 +57,7 @@ def ingest(
         of the files. No more than `BUFFERED_VALUES` numbers and one chunk are in memory.
     chunks
         Number of chunks.
-    periods_required
+    periods_required, assume_types
         See `metalyra.surveys.check_stars`.
     observed_only
         Leave out the stars that the light-curve files do not have, for a list that is much
@@ -73,7 +74,7 @@ def ingest(
     Raises
     ------
     SurveyError
-        If the survey does not have the band, or a star file is wrong.
+        If the survey does not have the band, or a star file is wrong or has no periods.
     ContainerError
         If an archive of light curves is damaged or cut short.
     """
@@ -81,7 +82,7 @@ def ingest(
     raw = survey.read_stars(star_files)
     if survey.of_user and periods_required:
         require_periods(star_files, raw)
-    stars = check_stars(raw, periods_required)
+    stars = check_stars(raw, periods_required, assume_types)
     first = stars[stars["status"] != "duplicate_id"]
     row_of = dict(zip(first["star_id"], first.index, strict=True))
     ok = (stars["status"] == "ok").to_numpy()

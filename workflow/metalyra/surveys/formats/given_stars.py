@@ -18,7 +18,7 @@ from metalyra.surveys.formats.column_names import (
     require_columns,
 )
 from metalyra.surveys.formats.given_tables import GivenTable, read_given_file
-from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.star_tables import TYPE_ASSUMED, merge_star_tables
 from metalyra.surveys.formats.text_tables import check_identifiers, to_degrees
 from metalyra.surveys.interface import SurveyError
 
@@ -84,7 +84,10 @@ def read_star_tables(
     """
     tables = [_read_star_table(path, columns, aliases) for path in paths]
     stars = merge_star_tables(tables)
-    return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
+    unknown = stars["pulsation_type"].isna()
+    return stars.assign(
+        pulsation_type=stars["pulsation_type"].fillna("RRab"), **{TYPE_ASSUMED: unknown}
+    )
 
 
 def merge_spectra(stars: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,10 @@ PULSATION_TYPES = ("RRab", "RRc")
 """The pulsation types that there are relations and models for."""
 
 
+TYPE_ASSUMED = "type_assumed"
+"""Column of what a reader returns: True for a star of whose type a user's list says nothing."""
+
+
 def merge_star_tables(
     tables: Sequence[pd.DataFrame], descriptions: Sequence[pd.DataFrame] = ()
 ) -> pd.DataFrame:
@@ -71,7 +75,9 @@ def to_sine_series(stars: pd.DataFrame) -> pd.DataFrame:
     return converted
 
 
-def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFrame:
+def check_stars(
+    raw: pd.DataFrame, periods_required: bool = True, assume_types: bool = True
+) -> pd.DataFrame:
     """Make the stars table: unique identifiers, numbers in their columns, a status each.
 
     Parameters
@@ -81,6 +87,8 @@ def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFram
     periods_required
         False for a sample whose periods and pulsation types come from a match; then a
         star without them is still ok, and `metalyra.match.crossmatch` has the last word.
+    assume_types
+        False where types are found later: one that the reader has assumed is then empty.
 
     Returns
     -------
@@ -96,6 +104,8 @@ def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFram
         If a row has no identifier.
     """
     raw = raw.reset_index(drop=True)
+    if not assume_types and TYPE_ASSUMED in raw:
+        raw = raw.assign(pulsation_type=raw["pulsation_type"].mask(raw[TYPE_ASSUMED], ""))
     ids = raw["star_id"].astype("str").str.strip()
     check_identifiers("the star list", ids)
     repeated = ids.duplicated()
@@ -108,7 +118,7 @@ def check_stars(raw: pd.DataFrame, periods_required: bool = True) -> pd.DataFram
             "pulsation_type": raw["pulsation_type"].astype("str").str.strip(),
         }
     )
-    extra = raw.columns.difference([*STAR_COLUMNS, "status"], sort=False)
+    extra = raw.columns.difference([*STAR_COLUMNS, TYPE_ASSUMED, "status"], sort=False)
     stars = pd.concat([stars, raw[extra]], axis="columns")
     status = pd.Series("ok", index=stars.index)
     if periods_required:

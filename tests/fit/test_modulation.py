@@ -1,0 +1,95 @@
+"""Changes of a light curve are measured, and its points are kept."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metalyra.fit import fit_stars
+from metalyra.fit.fourier import measure_local_scatter
+from tests.fit.test_periods import shape
+
+PERIOD = 0.5231
+
+
+def fit(mag_of, epochs=400, noise=0.01, config=None, extra=None):
+    rng = np.random.default_rng(3)
+    time = np.sort(rng.uniform(0, 2500, epochs))
+    mag = 15 + mag_of(time) + noise * rng.standard_normal(epochs)
+    curve = pd.DataFrame({"star_id": "a", "band": "I", "time": time, "mag": mag, "mag_err": noise})
+    if extra is not None:
+        curve = pd.concat([curve, curve.head(len(extra)).assign(mag=extra, time=time[-1] + 1)])
+    stars = pd.DataFrame({"star_id": ["a"], "period": PERIOD, "pulsation_type": "RRab"})
+    fits, folded = fit_stars(stars.assign(status="ok"), curve, {"draws": 20, **(config or {})}, 1)
+    return fits.iloc[0], folded
+
+
+def steady(time):
+    return shape("RRab", time / PERIOD)
+
+
+def changing(time, rate=8.0):
+    """Return magnitudes of a star whose period changes by so many d / Myr around 1250 d."""
+    age = time - 1250
+    frequency_rate = -rate / 365.25e6 / PERIOD**2
+    return shape("RRab", age / PERIOD + frequency_rate * age**2 / 2)
+
+
+def modulated(time, days=41.0):
+    angle = 2 * np.pi * time / days
+    return (1 + 0.15 * np.sin(angle)) * shape("RRab", time / PERIOD + 0.015 * np.cos(angle))
+
+
+def test_a_steady_star_is_steady():
+    star, folded = fit(steady)
+    assert star["variation"] == ""
+    assert abs(star["period_change"]) < 4 * star["period_change_err"]
+    assert star["modulation_false_alarm"] > 1e-3
+    assert folded["kept"].mean() >= 0.99
+
+
+def test_a_changing_period_is_measured():
+    star, folded = fit(changing)
+    assert "period_change" in star["variation"].split()
+    # The mean curve is smeared, and so is the shift read from it.
+    assert star["period_change"] == pytest.approx(8.0, rel=0.25)
+    assert folded["kept"].mean() > 0.99
+
+
+def test_a_modulation_is_measured():
+    star, folded = fit(modulated)
+    assert "modulation" in star["variation"].split()
+    assert star["modulation_period"] == pytest.approx(41.0, rel=0.01)
+    assert star["modulation_amplitude"] == pytest.approx(0.15, rel=0.25)
+    assert star["modulation_phase"] == pytest.approx(0.015, rel=0.4)
+    assert folded["kept"].mean() > 0.99
+
+
+@pytest.mark.parametrize("config", [{"clip_scatter": "global"}, {"published": True}])
+def test_the_published_clipping_is_still_there(config):
+    _, folded = fit(modulated, config=config)
+    _, kept_more = fit(modulated)
+    assert folded["kept"].sum() < kept_more["kept"].sum()
+
+
+@pytest.mark.parametrize("mag_of", [steady, modulated])
+def test_outliers_are_rejected(mag_of):
+    wrong = np.full(4, 16.2)
+    _, folded = fit(mag_of, extra=wrong)
+    assert not folded.loc[folded["mag"] == 16.2, "kept"].any()
+
+
+def test_few_points_say_nothing_of_changes():
+    star, _ = fit(steady, epochs=25)
+    assert star["variation"] == ""
+    assert np.isnan(star["period_change"])
+    assert np.isnan(star["modulation_amplitude"])
+
+
+def test_the_local_scatter_is_that_of_the_neighbours_around_the_circle():
+    rng = np.random.default_rng(0)
+    phase = rng.permutation(np.linspace(0, 1, 2000, endpoint=False))
+    scale = np.where(np.abs(phase - 0.5) < 0.1, 0.1, 0.01)
+    scatter = measure_local_scatter(phase, scale * rng.standard_normal(2000))
+    calm = np.abs(phase - 0.5) > 0.15
+    assert scatter[calm] == pytest.approx(0.01, rel=0.7)
+    assert scatter[np.abs(phase - 0.5) < 0.05] == pytest.approx(0.1, rel=0.7)

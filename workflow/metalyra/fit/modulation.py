@@ -1,0 +1,163 @@
+"""How the light curve of a star changes: its period, and its amplitude and phase (Blazhko).
+
+Both are read from the residuals of the mean curve m(phase). A phase that runs ahead by x leaves
+residuals of ``x dm/dphase``, an amplitude larger by a share y residuals of ``y (m - m0)``. A period
+that changes makes x grow with the square of time; the Blazhko effect makes x and y sinusoids.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betainc
+
+from metalyra.core.arrays import Floats
+from metalyra.fit.folding import FoldedCurve
+from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.fit.periodograms import make_frequencies, sum_powers
+
+FASTEST = 5.0
+"""Shortest period (d) of a modulation that is looked for; the longest is the time span."""
+
+_FEWEST = 30  # points
+_MOST = 3000  # points, of a long light curve
+_DAYS_PER_MYR = 365.25e6
+_SIGNIFICANT = 5.0  # standard deviations of a period change that is flagged
+_FALSE_ALARM = 1e-3  # of a modulation that is flagged
+_LEAST_SHIFT = 0.003  # cycles, over the time span or of a modulation, below which none is flagged
+_LEAST_AMPLITUDE = 0.02  # relative, likewise
+_GOLDEN = 0.6180339887498949
+
+VARIATIONS = ("period_change", "modulation")
+"""What the column `variation` may say, both with a space between them."""
+
+
+class Variation(NamedTuple):
+    """How the light curve of a star changes; NaN where it is unknown.
+
+    Attributes
+    ----------
+    period_change, period_change_err
+        dP/dt (d / Myr).
+    modulation_period
+        Of the most significant modulation (d).
+    modulation_amplitude
+        Of the amplitude, relative to it.
+    modulation_phase
+        Of the phase (cycles).
+    modulation_false_alarm
+        Probability that noise looks like a modulation of any period.
+    variation
+        Those of `VARIATIONS` that are significant.
+    """
+
+    period_change: float = np.nan
+    period_change_err: float = np.nan
+    modulation_period: float = np.nan
+    modulation_amplitude: float = np.nan
+    modulation_phase: float = np.nan
+    modulation_false_alarm: float = np.nan
+    variation: str = ""
+
+
+def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
+    """Return how the light curve of a star changes with time.
+
+    Parameters
+    ----------
+    folded
+        The star, with the times of its points. One whose points came folded, or that has
+        fewer than 30 within less than 50 d, is unknown.
+    coefficients : (2 J + 1,)
+        Of the mean curve at the phases of `folded`.
+    """
+    kept = folded.fit.kept
+    time = folded.curve.time[kept]
+    if folded.curve.phase is not None or time.size < _FEWEST:
+        return Variation()
+    span = float(np.ptp(time))
+    if span < 10 * FASTEST:
+        return Variation()
+    some = (np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size
+    time = time[some] - time.min()
+    phase, mag = folded.phase[kept][some], folded.curve.mag[kept][some]
+    harmonics = evaluate_harmonics(phase, coefficients.size // 2)
+    order = np.arange(1, coefficients.size // 2 + 1)
+    turned = np.zeros_like(coefficients)
+    turned[1::2] = -2 * np.pi * order * coefficients[2::2]
+    turned[2::2] = 2 * np.pi * order * coefficients[1::2]
+    curve = harmonics[:, 1:] @ coefficients[1:]
+    slope = harmonics @ turned
+    residuals = mag - coefficients[0] - curve
+    scale = 1.4826 * float(np.median(np.abs(residuals))) + 1e-4
+    weight = 1.0 / (1.0 + (residuals / (4 * scale)) ** 2)
+
+    shift, error, remainder = _measure_drift(time, slope, residuals, weight)
+    to_period = -8 * folded.period**2 / span**2 * _DAYS_PER_MYR
+    frequency = make_frequencies(span, FASTEST, span)
+    best, amplitudes, false_alarm = _find_modulation(
+        time, np.stack([curve, slope]), remainder, weight, frequency
+    )
+    changes = abs(shift) > max(_SIGNIFICANT * error, _LEAST_SHIFT)
+    large = amplitudes[0] > _LEAST_AMPLITUDE or amplitudes[1] > _LEAST_SHIFT
+    flags = (changes, false_alarm < _FALSE_ALARM and large)
+    return Variation(
+        to_period * shift,
+        abs(to_period) * error,
+        1.0 / best,
+        *amplitudes,
+        false_alarm,
+        " ".join(name for name, flag in zip(VARIATIONS, flags, strict=True) if flag),
+    )
+
+
+def _measure_drift(
+    time: Floats, slope: Floats, residuals: Floats, weight: Floats
+) -> tuple[float, float, Floats]:
+    """Return the phase (cycles) at both ends ahead of the middle, its error, and what is left.
+
+    The line through the drift is that of a wrong mean period, and no change of it.
+    """
+    moment = 2 * time / time.max() - 1
+    design = slope[:, None] * np.stack([np.ones(time.size), moment, moment**2], axis=1)
+    weighted = design * weight[:, None]
+    covariance = np.linalg.inv(weighted.T @ design + 1e-9 * np.eye(3))
+    drift = covariance @ (weighted.T @ residuals)
+    remainder = residuals - design @ drift
+    freedom = max(float(weight.sum()) - 3, 1.0)
+    variance = float(np.sum(weight * remainder**2)) / freedom
+    return float(drift[2]), float(np.sqrt(variance * covariance[2, 2])), remainder
+
+
+def _find_modulation(
+    time: Floats, columns: Floats, residuals: Floats, weight: Floats, frequency: Floats
+) -> tuple[float, tuple[float, float], float]:
+    """Return frequency (1 / d), amplitudes (2) and false-alarm probability of a modulation.
+
+    Parameters
+    ----------
+    columns : (2, n)
+        Residuals that an amplitude larger by its whole, and a phase of one cycle, leave.
+    """
+    normal = np.zeros((frequency.size, 4, 4))
+    vector = np.zeros((frequency.size, 4))
+    for i in range(2):
+        pull = sum_powers(time, weight * columns[i] * residuals, frequency, 1)[0]
+        vector[:, 2 * i], vector[:, 2 * i + 1] = pull.real, pull.imag
+        for j in range(2):
+            product = weight * columns[i] * columns[j]
+            twice = sum_powers(time, product, 2 * frequency, 1)[0]
+            total = product.sum()
+            normal[:, 2 * i, 2 * j] = (total + twice.real) / 2
+            normal[:, 2 * i + 1, 2 * j + 1] = (total - twice.real) / 2
+            normal[:, 2 * i, 2 * j + 1] = normal[:, 2 * i + 1, 2 * j] = twice.imag / 2
+    ridge = 1e-3 * np.trace(normal, axis1=1, axis2=2) / 4
+    normal += ridge[:, None, None] * np.eye(4)
+    solution = np.linalg.solve(normal, vector[:, :, None])[:, :, 0]
+    power = (solution * vector).sum(axis=1) / float(np.sum(weight * residuals**2))
+    place = int(np.argmax(power))
+    amplitudes = np.hypot(solution[place, 0::2], solution[place, 1::2])
+    freedom = max(time.size - 8, 1)
+    single = betainc(freedom / 2, 2.0, 1.0 - min(max(float(power[place]), 0.0), 1.0))
+    trials = 2 * float(np.ptp(time)) * float(np.ptp(frequency))
+    false_alarm = float(-np.expm1(trials * np.log1p(-min(single, 1 - 1e-16))))
+    return float(frequency[place]), (float(amplitudes[0]), float(amplitudes[1])), false_alarm

@@ -1,0 +1,337 @@
+"""The period and the type of RR Lyrae stars, found or checked in their light curves.
+
+The peaks of a periodogram (`metalyra.fit.periodograms`) are compared by how well the curve
+folded with each agrees with the shapes that RRab and RRc stars have (`metalyra.fit.
+shape_populations`), with any other periodic curve, and with none. What is most probable is
+the star's period and type; one minus its share is the probability of a false alarm, by noise
+or by an alias.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logsumexp
+
+from metalyra.core.arrays import Booleans, Floats
+from metalyra.fit.columns import PERIOD_COLUMNS, TYPES
+from metalyra.fit.failures import LightCurveError, failures_are_the_stars
+from metalyra.fit.folding import CleanCurve, clean_curve
+from metalyra.fit.periodograms import find_peaks, make_frequencies, measure_power
+from metalyra.fit.second_modes import SecondMode, find_second_mode
+from metalyra.fit.shape_populations import (
+    FREEDOM,
+    Evidence,
+    fit_held_back,
+    load_populations,
+    measure_evidence,
+)
+
+logger = logging.getLogger(__name__)
+
+SEARCHED = (0.18, 1.1)
+"""Shortest and longest period (d) that is looked for: see `metalyra.fit.fitting.PERIODS`."""
+
+PRIORS: Mapping[str, float] = {"RRab": 0.65, "RRc": 0.33, "other": 0.02}
+"""Shares of the types among stars of an RR Lyrae list; RRd stars are looked for among RRc."""
+
+_GIVEN_SHARE = 0.9
+"""Prior probability that a given type is right."""
+
+FALSE_ALARM = 0.1
+"""Probability of a false alarm above which a period counts as not found."""
+
+_HARMONICS = 3  # of the periodogram
+_NOISE = 0.05  # mag, by which its harmonics are held back
+_CANDIDATES = 20
+_SCANNED = 1000  # points of a long light curve in the periodogram
+_COMPARED = 400  # in the comparison of its peaks
+_FEWEST = 12  # points; a curve has up to a dozen free parameters
+_GOLDEN = 0.6180339887498949
+_SAME = 1.0  # frequencies within this / (time span) are one peak
+_NEAR, _ROUNDED = 5.0, 0.05  # resolutions within which a period is refined, and left alone
+_ALIASES = (1.0, 2.0, 3.0, 1.0027379, 2.0054758, 0.5)
+"""Frequencies (1 / d) of the windows of ground-based surveys: days, sidereal days."""
+_REFINED = 6  # harmonics with which a period is refined
+_RRD_SHARE = 0.02  # prior odds of a second mode
+_UNLIKELY = 0.01  # probability of a given type below which it is said
+_DECISIVE = 3.0  # log of the odds against a given period, from which another replaces it
+
+
+class PeriodicStar(NamedTuple):
+    """The period and type of one star.
+
+    Attributes
+    ----------
+    period, period_err
+        In d.
+    status
+        How the given period fared, see `find_star`.
+    false_alarm
+        Probability that the period is a wrong one.
+    probabilities
+        Of each of `TYPES`.
+    """
+
+    period: float
+    period_err: float
+    status: str
+    false_alarm: float
+    probabilities: Mapping[str, float]
+
+
+def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """Find or check the periods of a chunk of stars, and their types.
+
+    Parameters
+    ----------
+    stars
+        Columns ``star_id``, ``period`` (d, NaN if unknown), ``pulsation_type`` (empty if
+        unknown), ``status``.
+    light_curves
+        Columns ``star_id``, ``time`` (d), ``mag``, ``mag_err``, and ``aperture`` where the
+        survey has several: the first is taken.
+    mode
+        ``find`` all periods, or ``check`` the given ones and find the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `stars` with `PERIOD_COLUMNS` and ``period_err`` (d). A star of status ok
+        may get ``too_few_epochs``, ``constant_magnitude``, ``period_not_found``,
+        ``not_rr_lyrae`` or ``wrong_pulsation_type``. Where the type is not given it is the
+        most probable one.
+    """
+    groups = {str(star_id): rows for star_id, rows in light_curves.groupby("star_id", sort=False)}
+    rows = []
+    for _, star in stars.iterrows():
+        given = float(star["period"])
+        kind = star["pulsation_type"] if isinstance(star["pulsation_type"], str) else ""
+        row: dict[str, Any] = {"given_period": given, "period_status": "", "type_status": ""}
+        row |= {"status": star["status"], "period": given, "pulsation_type": kind}
+        row["reason"] = ""
+        try:
+            if star["status"] != "ok":
+                raise LightCurveError(star["status"])
+            if star["star_id"] not in groups:
+                raise LightCurveError("no_light_curve")
+            with failures_are_the_stars():
+                curve = _clean(groups[star["star_id"]])
+                found = find_star(curve, kind, given if mode == "check" else np.nan)
+            row |= _describe(found, kind)
+        except LightCurveError as problem:
+            row |= {"status": str(problem), "reason": problem.reason}
+            if star["status"] == "ok":
+                logger.info("star %s: %s", star["star_id"], problem)
+        rows.append(row)
+    columns = [*_REPLACED, *PERIOD_COLUMNS, "reason"]
+    added = pd.DataFrame(rows, index=stars.index, columns=columns)
+    texts = ("period_status", "type_status", "pulsation_type", "status", "reason")
+    added = added.astype({name: "str" if name in texts else float for name in added})
+    table = stars.drop(columns=[*PERIOD_COLUMNS], errors="ignore")
+    table = table.assign(**{name: added[name] for name in _REPLACED})
+    if "reason" in stars:
+        table["reason"] = stars["reason"].where(stars["status"] != "ok", added["reason"])
+    return pd.concat([table, added[[*PERIOD_COLUMNS]]], axis="columns")
+
+
+_REPLACED = ("period", "period_err", "pulsation_type", "status")
+
+
+def find_star(curve: CleanCurve, kind: str = "", given: float = np.nan) -> PeriodicStar:
+    """Find the period and the type of one star, or check a given period.
+
+    Parameters
+    ----------
+    curve
+        Its usable epochs.
+    kind
+        Its pulsation type, if known.
+    given
+        Its period (d), if it is to be checked.
+
+    Returns
+    -------
+    PeriodicStar
+        Its status is ``found``, or how the given period fared: ``given`` (it is kept, as it
+        is), ``given_refined`` (the same peak of the periodogram, better centred),
+        ``given_doubled`` and ``given_halved`` (what is here is twice or half of it),
+        ``given_alias`` (they differ by a frequency of the window), ``given_replaced`` (by
+        another period), or ``given_unconfirmed`` (none is significant; it is kept).
+    """
+    start = float(curve.time.min())
+    whole = curve._replace(time=curve.time - start)
+    variance = _relative_variance(whole.mag_err)
+    candidates = _list_candidates(whole, variance, given)
+    some = _thin(whole.time.size, _COMPARED)
+    evidence = measure_evidence(
+        whole.time[some],
+        whole.mag[some],
+        variance[some],
+        candidates,
+        load_populations(),
+        float(np.log10(SEARCHED[1] / SEARCHED[0])),
+    )
+    logs = evidence.log_evidence + np.log(_make_priors(kind))
+    logs[_find_repeated(evidence.frequency, 0.2 * _SAME / float(np.ptp(whole.time)))] = -np.inf
+    place = int(np.argmax(logsumexp(logs, axis=1)))
+    status = "found"
+    if np.isfinite(given):
+        place, status = _judge_given(evidence, logs, place, given, float(np.ptp(whole.time)))
+    total = np.logaddexp(logsumexp(logs), evidence.log_constant)
+    false_alarm = abs(float(np.expm1(min(logsumexp(logs[place]) - total, 0.0))))
+    doubtful = false_alarm > FALSE_ALARM or logs[place].argmax() == len(PRIORS) - 1
+    if status not in ("found", "given") and doubtful:
+        place, status = 0, "given_unconfirmed"
+    frequency = evidence.frequency[place]
+    kept = status in ("given", "given_unconfirmed")
+    period = given if kept else _refine(whole, variance, float(frequency))
+    error = evidence.frequency_error[place] * period**2
+    shares = np.exp(logs[place] - logsumexp(logs[place]))
+    some = _thin(whole.time.size, _SCANNED)
+    second = find_second_mode(whole.time[some], whole.mag[some], variance[some], 1.0 / period)
+    probabilities = _share_types(shares, second)
+    return PeriodicStar(period, float(error), status, false_alarm, probabilities)
+
+
+def _clean(light_curve: pd.DataFrame) -> CleanCurve:
+    """Return the usable epochs of a star, in its first aperture."""
+    if "aperture" in light_curve:
+        light_curve = light_curve[light_curve["aperture"] == light_curve["aperture"].min()]
+    return clean_curve(light_curve, _FEWEST)
+
+
+def _relative_variance(errors: Floats) -> Floats:
+    """Return the variances of points relative to the typical one, from their errors (mag).
+
+    The curve describes no star better than to a hundredth of a magnitude.
+    """
+    known = np.isfinite(errors)
+    if not known.any():
+        return np.ones(errors.size)
+    typical = float(np.median(errors[known]))
+    variance = np.where(known, errors, typical) ** 2 + 0.01**2
+    return np.asarray(variance / np.median(variance))
+
+
+def _thin(points: int, number: int) -> Booleans:
+    """Choose about so many points, spread evenly and without a rhythm of their own."""
+    return (np.arange(points) * _GOLDEN) % 1.0 < number / points
+
+
+def _list_candidates(curve: CleanCurve, variance: Floats, given: float) -> Floats:
+    """Return the frequencies (1 / d) to compare; the given one, if any, is the first."""
+    some = _thin(curve.time.size, _SCANNED)
+    time = curve.time[some]
+    span = float(np.ptp(time))
+    if span < 1.0:
+        raise LightCurveError("too_few_epochs")
+    mag = curve.mag[some]
+    centre = np.median(mag)
+    reach = 6 * np.median(np.abs(mag - centre))
+    mag = np.clip(mag, centre - reach, centre + reach)
+    weight = 1 / variance[some]
+    weight /= weight.mean()
+    frequencies = make_frequencies(span, *SEARCHED)
+    periodogram = measure_power(time, mag, weight, frequencies, _HARMONICS, _NOISE)
+    peaks = frequencies[find_peaks(periodogram, _CANDIDATES)]
+    if not np.isfinite(given):
+        return peaks
+    first = 1.0 / given
+    wanted = [first, first / 2, first * 2]
+    wanted += [abs(first + sign * alias) for alias in _ALIASES for sign in (1, -1)]
+    inside = [f for f in wanted[1:] if 1 / SEARCHED[1] <= f <= 1 / SEARCHED[0]]
+    # What is near a peak is that peak.
+    new = [f for f in inside if np.abs(peaks - f).min() > _SAME / span]
+    return np.concatenate([[first], peaks, new])
+
+
+def _find_repeated(frequency: Floats, resolution: float) -> Booleans:
+    """Say which frequencies (c,) have moved to the peak of an earlier one."""
+    close = np.abs(frequency[:, None] - frequency) < resolution
+    return np.asarray(np.tril(close, -1).any(axis=1))
+
+
+def _make_priors(kind: str) -> Floats:
+    """Return the prior probabilities of the populations, and of others."""
+    priors = np.array([PRIORS[name] for name in (*load_populations(), "other")])
+    if kind in load_populations():
+        of_type = np.array([name == kind for name in (*load_populations(), "other")])
+        priors = np.where(
+            of_type, _GIVEN_SHARE, priors * (1 - _GIVEN_SHARE) / priors[~of_type].sum()
+        )
+    return priors
+
+
+def _judge_given(
+    evidence: Evidence, logs: Floats, best: int, given: float, span: float
+) -> tuple[int, str]:
+    """Return the place of the period to take, and how the given one (place 0) fared."""
+    total = logsumexp(logs, axis=1)
+    first, other = 1.0 / given, evidence.frequency[best]
+    resolution = _SAME / span
+    if abs(other - first) < _NEAR * resolution:
+        # Catalogues round their periods.
+        return best, "given" if abs(other - first) < _ROUNDED * resolution else "given_refined"
+    if total[best] - total[0] < _DECISIVE:
+        return 0, "given"
+    if abs(2 * other - first) < 2 * resolution:
+        return best, "given_doubled"
+    if abs(other - 2 * first) < 2 * resolution:
+        return best, "given_halved"
+    differences = np.array([abs(other - first), other + first])
+    if np.abs(differences[:, None] - np.array(_ALIASES)).min() < 2 * resolution:
+        return best, "given_alias"
+    return best, "given_replaced"
+
+
+def _refine(curve: CleanCurve, variance: Floats, frequency: float) -> float:
+    """Return the period (d) that all points have, those far from the curve counting less."""
+    weighted = variance
+    for _ in range(4):
+        fitted = fit_held_back(curve.time, curve.mag, weighted, np.array([frequency]), _REFINED)
+        frequency = float(fitted.frequency[0])
+        square = fitted.residuals[0] ** 2 / variance
+        scale = 1.4826**2 * float(np.median(square)) + 1e-6
+        weighted = variance * (1 + square / (FREEDOM * scale))
+    return 1.0 / frequency
+
+
+def _share_types(shares: Floats, second: SecondMode) -> dict[str, float]:
+    """Return the probability of each of `TYPES`, of the star's populations and second mode."""
+    names = (*load_populations(), "other")
+    two_modes = float(expit(second.log_odds + np.log(_RRD_SHARE)))
+    probabilities = dict(zip(names, (shares * (1 - two_modes)).tolist(), strict=True))
+    return {name: {**probabilities, "RRd": two_modes}[name] for name in TYPES}
+
+
+def _describe(found: PeriodicStar, kind: str) -> dict[str, Any]:
+    """Return what the star table says of a star."""
+    probable = max(TYPES, key=lambda name: found.probabilities[name])
+    row: dict[str, Any] = {
+        "period": found.period,
+        "period_err": found.period_err,
+        "period_status": found.status,
+        "period_false_alarm": found.false_alarm,
+        "pulsation_type": kind or probable,
+        "type_status": "given" if kind else "classified",
+        **{f"probability_{name.lower()}": found.probabilities[name] for name in TYPES},
+        "status": "ok",
+    }
+    if kind in TYPES and found.probabilities[kind] < _UNLIKELY:
+        row["type_status"] = "given_unlikely"
+    period = f"the most probable period, {found.period:.5f} d,"
+    if found.status == "found" and found.false_alarm > FALSE_ALARM:
+        row |= {"period": np.nan, "period_err": np.nan, "status": "period_not_found"}
+        row["reason"] = f"{period} is wrong with a probability of {found.false_alarm:.2f}"
+    elif row["pulsation_type"] == "other":
+        share = found.probabilities["other"]
+        row["status"] = "not_rr_lyrae"
+        row["reason"] = f"with {period} it is no RR Lyrae star, with a probability of {share:.2f}"
+    elif row["pulsation_type"] not in load_populations():
+        whose = "type in the star list" if kind else "most probable type"
+        row["status"] = "wrong_pulsation_type"
+        row["reason"] = f"its {whose} is {row['pulsation_type']}; known: RRab, RRc"
+    return row

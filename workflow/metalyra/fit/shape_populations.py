@@ -1,0 +1,289 @@
+"""The shapes and periods that RR Lyrae stars have, and how well a light curve agrees with them.
+
+A population is a mixture of Gaussians of log period and of the harmonics of the light curve
+relative to the first, ``A_k exp(i (phi_k - k phi_1)) / A_1``: so it holds in any band, whose
+amplitudes it does not know. `measure_evidence` integrates over the curves that a population
+allows at a period: the Occam factor and the typical shapes tell a period from its double, its
+half and its aliases, and RRab from RRc stars and from others.
+
+`resources/shape_populations.npz` is learnt from published parameters and light curves, see
+`metalyra.fit.shape_learning`.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple, cast
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+from metalyra.core.arrays import Floats
+from metalyra.core.resources import RESOURCES
+
+HARMONICS = 8
+"""Harmonics of the light curves."""
+
+FREEDOM = 4.0
+"""Degrees of freedom of the noise, Student's t."""
+
+_NOISE_FLOOR = 0.005  # mag, the scale of the noise of a star of few points
+_FIRST_HARMONIC = 0.25  # mag, prior of the coefficients of the first harmonic
+_ROUGHNESS = (1.0, 0.3, 0.03)  # harmonics of other curves, relative to their scatter
+_ITERATIONS = 8
+
+SHAPES = "shape_populations.npz"
+"""The file in resources/."""
+
+
+class ShapePopulation(NamedTuple):
+    """A mixture of `k` Gaussians of log10 period (d) and relative harmonics, d = 2 J - 1.
+
+    Attributes
+    ----------
+    shares : (k,)
+        Shares of the components.
+    means : (k, d), covariances : (k, d, d)
+        Of log period, and of real and imaginary part of harmonics 2 to J.
+    """
+
+    shares: Floats
+    means: Floats
+    covariances: Floats
+
+
+class Evidence(NamedTuple):
+    """What `measure_evidence` finds for each of c frequencies and the populations in order.
+
+    Attributes
+    ----------
+    frequency : (c,)
+        Moved to the peaks (1 / d).
+    frequency_error : (c,)
+        Width of the peaks (1 / d).
+    log_evidence : (c, populations + 1)
+        Of each population, and of any periodic curve, integrated over the peak.
+    log_constant
+        That of a constant magnitude.
+    """
+
+    frequency: Floats
+    frequency_error: Floats
+    log_evidence: Floats
+    log_constant: float
+
+
+@cache
+def load_populations() -> Mapping[str, ShapePopulation]:
+    """Return the populations of resources/, by pulsation type."""
+    with np.load(RESOURCES / SHAPES) as arrays:
+        return {
+            kind: ShapePopulation(*(arrays[f"{kind}_{name}"] for name in ShapePopulation._fields))
+            for kind in ("RRab", "RRc")
+        }
+
+
+class HeldBackFit(NamedTuple):
+    """Fourier series at c frequencies, from `fit_held_back`.
+
+    Attributes
+    ----------
+    frequency : (c,)
+        At the peaks, no further than half a resolution from where they were (1 / d).
+    error : (c,)
+        Of the frequency (1 / d).
+    coefficients : (c, 2 J + 1)
+        ``1, sin, cos, sin 2, ...`` at the times since the first (mag).
+    residuals : (c, n)
+        In mag.
+    """
+
+    frequency: Floats
+    error: Floats
+    coefficients: Floats
+    residuals: Floats
+
+
+class _Prior(NamedTuple):
+    """Gaussian priors of c frequencies and k components, size = 2 J + 1 with the mean."""
+
+    log_share: Floats  # (c, k)
+    mean: Floats  # (c, k, size)
+    precision: Floats  # (c, k, size, size)
+
+
+def measure_evidence(
+    time: Floats,
+    mag: Floats,
+    variance: Floats,
+    frequency: Floats,
+    populations: Mapping[str, ShapePopulation],
+    log_range: float,
+) -> Evidence:
+    """Return how well a light curve at given frequencies agrees with populations.
+
+    The evidence is Laplace's approximation around the most probable curve of every
+    component, with noise of Student's t whose scale is fitted (expectation maximisation,
+    Lange, Little & Taylor 1989).
+
+    Parameters
+    ----------
+    time : (n,)
+        Times (d).
+    mag : (n,)
+        Magnitudes.
+    variance : (n,)
+        Relative variances of the points, of typical value 1.
+    frequency : (c,)
+        Frequencies (1 / d) near the peaks of the likelihood.
+    populations
+        What to compare with.
+    log_range
+        Range of log10 of the period, in which those of any periodic curve are alike.
+    """
+    centred = mag - np.median(mag)
+    fitted = fit_held_back(time, centred, variance, frequency, HARMONICS)
+    frequency, error = fitted.frequency, fitted.error
+    sine, cosine = fitted.coefficients[:, 1], fitted.coefficients[:, 2]
+    amplitude = np.hypot(sine, cosine)
+    shift = np.arctan2(cosine, sine) / (2 * np.pi)
+    design = _evaluate(time, frequency, HARMONICS, shift)
+    log_period = -np.log10(frequency)
+    columns = []
+    for population in populations.values():
+        prior = _make_prior(population, log_period, amplitude)
+        logs = _integrate(design, centred, variance, prior)
+        columns.append(logsumexp(logs + prior.log_share, axis=1))
+    prior = _make_broad_prior(frequency, float(np.std(centred)))
+    logs = _integrate(design, centred, variance, prior) + prior.log_share
+    columns.append(logsumexp(logs, axis=1) - np.log(log_range))
+    constant = _Prior(np.zeros((1, 1)), np.zeros((1, 1, 1)), np.full((1, 1, 1, 1), 1e-4))
+    flat = _integrate(np.ones((1, time.size, 1)), centred, variance, constant)
+    width = np.sqrt(2 * np.pi) * error / (frequency * np.log(10))
+    log_evidence = np.stack(columns, axis=1) + np.log(width)[:, None]
+    return Evidence(frequency, error, log_evidence, float(flat[0, 0]))
+
+
+def fit_held_back(
+    time: Floats, mag: Floats, variance: Floats, frequency: Floats, harmonics: int
+) -> HeldBackFit:
+    """Fit Fourier series with held-back harmonics at c frequencies, and move these to the peaks.
+
+    Gauss-Newton steps in coefficients and frequency together.
+    """
+    span = float(np.ptp(time))
+    middle = (time - time.min()) / span - 0.5
+    order = np.repeat(np.arange(1, harmonics + 1), 2)
+    noise = max(0.1 * float(np.std(mag)), _NOISE_FLOOR)
+    held = (noise * order**1.5 / _FIRST_HARMONIC) ** 2
+    penalty = np.diag(np.concatenate([[1e-9], held, [1e-9]]))
+    start = frequency
+    for _ in range(4):
+        design = _evaluate(time, frequency, harmonics)
+        weighted = design / variance[:, None]
+        normal = np.matmul(weighted.transpose(0, 2, 1), design) + penalty[:-1, :-1]
+        solved = np.linalg.solve(normal, np.matmul(weighted.transpose(0, 2, 1), mag)[:, :, None])
+        coefficients = cast("Floats", solved[:, :, 0])
+        slope = np.zeros((frequency.size, time.size))
+        for k in range(1, harmonics + 1):
+            slope += k * design[:, :, 2 * k] * coefficients[:, 2 * k - 1, None]
+            slope -= k * design[:, :, 2 * k - 1] * coefficients[:, 2 * k, None]
+        drift = 2 * np.pi * middle * slope
+        full = np.concatenate([design, drift[:, :, None]], axis=2)
+        residual = mag - np.matmul(design, solved)[:, :, 0]
+        weighted = full / variance[:, None]
+        normal = np.matmul(weighted.transpose(0, 2, 1), full) + penalty
+        pull = np.matmul(weighted.transpose(0, 2, 1), residual[:, :, None])
+        pull[:, :-1, 0] -= np.diag(penalty)[:-1] * coefficients
+        inverse = np.linalg.inv(normal)
+        step = np.matmul(inverse, pull)[:, -1, 0] / span
+        deviation = 1.4826 * np.median(np.abs(residual / np.sqrt(variance)), axis=1)
+        error = np.maximum(deviation, _NOISE_FLOOR) * np.sqrt(inverse[:, -1, -1]) / span
+        step = np.clip(step, -0.1 / span, 0.1 / span)
+        frequency = np.clip(frequency + step, start - 0.5 / span, start + 0.5 / span)
+    error = np.minimum(error, 0.5 / span)
+    return HeldBackFit(frequency, error, coefficients, residual)
+
+
+def _evaluate(time: Floats, frequency: Floats, harmonics: int, shift: float | Floats = 0) -> Floats:
+    """Return the columns ``1, sin, cos, sin 2, ...`` at c frequencies, (c, n, 2 J + 1)."""
+    phase = frequency[:, None] * (time - time.min()) + np.reshape(shift, (-1, 1))
+    rotation = np.exp(2j * np.pi * phase)
+    design = np.empty((*phase.shape, 2 * harmonics + 1))
+    design[:, :, 0] = 1.0
+    power = rotation.copy()
+    for k in range(1, harmonics + 1):
+        design[:, :, 2 * k - 1], design[:, :, 2 * k] = power.imag, power.real
+        power *= rotation
+    return design
+
+
+def _make_prior(population: ShapePopulation, log_period: Floats, amplitude: Floats) -> _Prior:
+    """Return the priors of the coefficients (mag) at known log period and A_1."""
+    variance = population.covariances[:, 0, 0]
+    across = population.covariances[:, 1:, 0]
+    offset = log_period[:, None] - population.means[:, 0]
+    log_share = np.log(population.shares) - 0.5 * offset**2 / variance
+    log_share = log_share - 0.5 * np.log(2 * np.pi * variance)
+    shape = population.means[:, 1:] + (offset / variance)[:, :, None] * across
+    narrowed = population.covariances[:, 1:, 1:]
+    narrowed = narrowed - across[:, :, None] * across[:, None, :] / variance[:, None, None]
+    size = 2 * HARMONICS + 1
+    mean = np.zeros((*log_share.shape, size))
+    mean[:, :, 3:] = amplitude[:, None, None] * shape
+    precision = np.zeros((*log_share.shape, size, size))
+    precision[:, :, 0, 0] = 1e-4
+    precision[:, :, 1, 1] = precision[:, :, 2, 2] = _FIRST_HARMONIC**-2
+    inverse = np.linalg.inv(narrowed)
+    precision[:, :, 3:, 3:] = inverse / np.maximum(amplitude, 1e-4)[:, None, None, None] ** 2
+    return _Prior(log_share, mean, precision)
+
+
+def _make_broad_prior(frequency: Floats, deviation: float) -> _Prior:
+    """Return the prior of any periodic curve, from sinusoids to those of many harmonics."""
+    order = np.maximum(np.arange(1, HARMONICS + 1) - 1, 1)
+    deviations = max(deviation, 1e-4) / order * np.array(_ROUGHNESS)[:, None]
+    deviations[:, 0] = max(deviation, 1e-4)
+    spread = np.repeat(np.maximum(deviations, 1e-4), 2, axis=1)
+    precision = np.zeros((len(_ROUGHNESS), 2 * HARMONICS + 1, 2 * HARMONICS + 1))
+    precision[:, range(1, 2 * HARMONICS + 1), range(1, 2 * HARMONICS + 1)] = spread**-2.0
+    precision[:, 0, 0] = 1e-4
+    shape = (frequency.size, len(_ROUGHNESS))
+    return _Prior(
+        np.full(shape, -np.log(len(_ROUGHNESS))),
+        np.zeros((*shape, 2 * HARMONICS + 1)),
+        np.broadcast_to(precision, (frequency.size, *precision.shape)),
+    )
+
+
+def _integrate(design: Floats, mag: Floats, variance: Floats, prior: _Prior) -> Floats:
+    """Return the log evidence (c, k) of the points at c frequencies under k priors."""
+    design = design[:, None]
+    transposed = design.swapaxes(2, 3)
+    pull = np.matmul(prior.precision, prior.mean[..., None])
+    scale = np.full(prior.log_share.shape, 0.05 * float(np.var(mag)) + _NOISE_FLOOR**2)
+    weight = np.ones((*scale.shape, mag.size))
+    for _ in range(_ITERATIONS):
+        precision = weight / (scale[..., None] * variance)
+        normal = np.matmul(transposed * precision[:, :, None, :], design) + prior.precision
+        target = np.matmul(transposed, (precision * mag)[..., None]) + pull
+        solution = np.linalg.solve(normal, target)
+        residual = mag - np.matmul(design, solution)[..., 0]
+        square = residual**2 / variance
+        # The coefficients that the points have to pay for are not those of the noise.
+        paid = np.einsum("ckij,ckji->ck", np.linalg.inv(normal), normal - prior.precision)
+        freedom = np.maximum(mag.size - paid, 1.0)
+        scale = ((weight * square).sum(axis=2) + _NOISE_FLOOR**2) / (freedom + 1.0)
+        weight = (FREEDOM + 1) / (FREEDOM + square / scale[..., None])
+    away = solution[..., 0] - prior.mean
+    log_prior = -0.5 * np.einsum("cki,ckij,ckj->ck", away, prior.precision, away)
+    occam = np.linalg.slogdet(prior.precision)[1] - np.linalg.slogdet(normal)[1]
+    log_evidence: Floats = _log_likelihood(square, scale, variance) + log_prior + 0.5 * occam
+    return log_evidence
+
+
+def _log_likelihood(square: Floats, scale: Floats, variance: Floats) -> Floats:
+    """Return the log density of Student's t of all points, the squares divided by `variance`."""
+    one = gammaln((FREEDOM + 1) / 2) - gammaln(FREEDOM / 2) - 0.5 * np.log(FREEDOM * np.pi)
+    logs = one - 0.5 * (FREEDOM + 1) * np.log1p(square / (FREEDOM * scale[..., None]))
+    logs = logs - 0.5 * np.log(scale[..., None] * variance)
+    return cast("Floats", logs.sum(axis=2))

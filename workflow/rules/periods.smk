@@ -1,0 +1,56 @@
+"""Find the periods and types of the stars of a sample, or check those that are given.
+
+Input   the star table of the list or match, and <results>/light_curves/<sample>/<chunk>.parquet
+Output  <results>/periods/<sample>/<chunk>.parquet   the stars of a chunk
+        <results>/periods/<sample>.parquet           all, in the list's order
+"""
+
+
+rule periods:
+    input:
+        stars=lambda wildcards: listed_stars(wildcards.sample),
+        light_curves="<results>/light_curves/{sample}/{chunk}.parquet",
+    output:
+        "<results>/periods/{sample}/{chunk}.parquet",
+    log:
+        "<logs>/periods/{sample}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/periods/{sample}/{chunk}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        mode=of_sample("periods"),
+        chunks=of_sample("chunks"),
+        library=fingerprint("periods.py"),
+    message:
+        "Finding the periods of {wildcards.sample}, chunk {wildcards.chunk}"
+    script:
+        "../scripts/periods.py"
+
+
+rule join_periods:
+    input:
+        stars=lambda wildcards: listed_stars(wildcards.sample),
+        chunks=lambda wildcards: chunk_files("periods", wildcards.sample),
+    output:
+        "<results>/periods/{sample}.parquet",
+    log:
+        "<logs>/join_periods/{sample}.log",
+    benchmark:
+        "<benchmarks>/join_periods/{sample}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        library=fingerprint("join_periods.py"),
+    message:
+        "Joining the periods of {wildcards.sample}"
+    script:
+        "../scripts/join_periods.py"
