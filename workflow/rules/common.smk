@@ -5,6 +5,7 @@ What a study asks for is known by `study`; here are the paths. They are relative
 """
 
 from metalyra.acquire import find_query
+from metalyra.predict import locate_model
 from metalyra.study import identify, list_light_curves
 
 targets = []
@@ -69,8 +70,11 @@ def development_set(model):
 
 
 def model_folder(model):
-    """Return the folder of a model, which may be another study's."""
-    return config["models"][model].get("trained", f"<results>/models/{model}")
+    """Return the folder of a model, which may be another study's, or shipped."""
+    settings = config["models"][model]
+    if "shipped" in settings:
+        return str(locate_model(settings["shipped"]))
+    return settings.get("trained", f"<results>/models/{model}")
 
 
 def member_files(model, name="member", suffix=None):

@@ -5,6 +5,7 @@ SHA256SUMS with the digests of these. The study of config/models.yaml makes them
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pandas as pd
 
 from metalyra.core.resources import RESOURCES
 from metalyra.core.tables import replace_when_complete
-from metalyra.predict.cards import read_card
+from metalyra.predict.cards import read_card, write_card
+from metalyra.stack.stacking import read_stack_member, write_stack_member
+from metalyra.train.training_set import TRAINING_SET
 
 MODELS = RESOURCES / "models"
 """Folder of the models that are shipped."""
@@ -110,6 +113,31 @@ def find_damage(folder: Path) -> Iterator[str]:
             yield f"model {folder}: the file {name} is missing; {advice}"
         elif _digest(folder / name) != digest:
             yield f"model {folder}: the file {name} is damaged; {advice}"
+
+
+def ship_model(trained: Path | str, folder: Path | str, description: str) -> None:
+    """Write a trained stack as a model to be shipped: packed, described, with digests.
+
+    Parameters
+    ----------
+    trained
+        Folder of the model, as its study has written it.
+    folder
+        Where it shall be; what else is there goes.
+    description
+        What users need to know that the rest of the card does not say.
+    """
+    trained, folder = Path(trained), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    card = read_card(trained)
+    names = [f"member_{member}.npz" for member in card["members"]]
+    for path in folder.iterdir():
+        path.unlink()
+    for name in names:
+        write_stack_member(read_stack_member(trained / name), folder / name, packed=True)
+    shutil.copyfile(trained / TRAINING_SET, folder / TRAINING_SET)
+    write_card({**card, "description": description}, folder / "card.json")
+    write_sums(folder)
 
 
 def write_sums(folder: Path) -> None:

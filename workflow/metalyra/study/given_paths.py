@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
+from metalyra.predict.shipped import MODELS, find_damage
 
 _STARS = "give a CSV file with the columns star_id and period"
 _LIGHT_CURVES = "give a folder or archive of <star_id>.csv, or one table (.parquet or .csv)"
@@ -37,7 +38,11 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
     list of str
         The key, what is the matter with its path, and what to do.
     """
-    problems = [*_check_mirror(config, environment), *_check_trained(config)]
+    problems = [
+        *_check_mirror(config, environment),
+        *_check_trained(config),
+        *_check_shipped(config),
+    ]
     for name, sample in config["samples"].items():
         if sample["survey"] != "own":
             continue
@@ -162,6 +167,13 @@ def _check_trained(config: Config) -> Iterator[str]:
             case _:
                 how = "give the folder of a trained model, results/<study>/models/<name>"
         yield f"models.{name}.trained: there is no {folder}/card.json; {how}"
+
+
+def _check_shipped(config: Config) -> Iterator[str]:
+    """Say which files of the shipped models that are wanted are not as they were shipped."""
+    for name in dict.fromkeys(entry["model"] for entry in config["predict"]):
+        if shipped := config["models"][name].get("shipped"):
+            yield from find_damage(MODELS / shipped)
 
 
 def _check_output(config: Config) -> Iterator[str]:

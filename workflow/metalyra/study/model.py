@@ -516,6 +516,13 @@ class Model(Part):
     trained: Text = absent(
         "Folder of a model that another study has trained, results/<study>/models/<name>."
     )
+    shipped: Name = absent(
+        "Name of a model that MetaLyra comes with, in resources/models; its card has band, "
+        "relation and pulsation type."
+    )
+    description: Text = absent(
+        "What users of the model need to know, in words, for its card if it is shipped."
+    )
     published: Source = absent("Folder of a published model, with model.json and weights_<k>.h5.")
     training_stars: Source = absent(
         "Star list, with their folds, of the stars that a published model was trained on."
@@ -674,6 +681,11 @@ class Configuration(Part):
     models: dict[Name, Model] = Field(
         {}, description="Ensembles trained here or published elsewhere, by name."
     )
+    ship: list[Name] = Field(
+        [],
+        description="Stacks that the target shipped_models trains and writes to resources/models "
+        "in the working directory.",
+    )
     experiments: dict[Name, Experiment] = Field(
         {},
         description="Models that differ in a few settings, by name; their metrics are written to "
@@ -713,7 +725,9 @@ class Configuration(Part):
         "Light curves of your own stars: a folder with one <star_id>.csv each (columns time, mag "
         "and optionally mag_err), or one long table (Parquet or CSV) with star_id as well."
     )
-    model: Name = absent("The model, one of `models`, that is applied to your own stars.")
+    model: Name = absent(
+        "The model that is applied to your own stars: one of `models`, or one that is shipped."
+    )
     band: Band = absent("Band of the light curves of your own stars.")
     other_band: Truth = absent(
         "Apply the model to your own stars although it is for another band than theirs. The "

@@ -156,9 +156,9 @@ class Study:
         return [name for name, model in self._models.items() if "published" in model]
 
     def members(self, model: str) -> range:
-        """Return the numbers of the members of an ensemble; none of another study's."""
+        """Return the numbers of the members of an ensemble; none of one from elsewhere."""
         settings = self._models[model]
-        if "trained" in settings:
+        if {"trained", "shipped"} & set(settings):
             return range(0)
         if "members" in settings:
             return range(settings["members"])
