@@ -31,7 +31,7 @@ DG22 = {
     **QUICK,
     "models": {
         "metalyra_g": {
-            "folds": 2,
+            "members": 2,
             "stack": {"regressors": {"perceptrons": {"networks": 1, "epochs": 5}}},
         }
     },
@@ -55,7 +55,7 @@ def holdings(mirror, tmp_path_factory):
         name = path.relative_to(mirror)
         if path.is_file() and str(name) not in (DEV, CURVES, PERIODS):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+            (folder / name).write_bytes(path.read_bytes())  # not its permissions
     write_ogle_lists(mirror, folder / "ogle_ocvs/ogle4")
     folds = pd.read_csv(
         mirror / "dekany_grebel_2022/results_g/best_model_g/published_val_predictions.csv",
@@ -93,9 +93,10 @@ def write_ogle_lists(mirror: Path, folder: Path) -> None:
         (folder / field).mkdir(exist_ok=True)
         (folder / field / "ident.dat").write_text("".join(map(place, own.itertuples())))
         for kind, stars in own.groupby("Subtype"):
-            path = folder / field / f"{kind}.dat"
-            path.unlink(missing_ok=True)
-            path.write_text("".join(map(describe, stars.itertuples())))
+            (folder / field / f"{kind}.dat").write_text("".join(map(describe, stars.itertuples())))
+    # The mirror has these of OGLE-IV itself.
+    shutil.copyfile(mirror / "ogle_ocvs/ogle4/blg/RRc.dat", folder / "blg/RRc.dat")
+    shutil.copyfile(mirror / "ogle_ocvs/ogle4/blg/ident_edit.dat", folder / "blg/ident.dat")
 
 
 def place(star) -> str:

@@ -140,7 +140,8 @@ NOTHING = {"labels": {}, "models": {}, "predict": [], "sky_maps": {}}
 
 
 def test_a_model_of_another_study_must_have_been_trained(given):
-    given |= {"model": "other", "models": {"other": TRAINED}}
+    models = read_yaml(ROOT / "config/apply.yaml")["models"]
+    given |= {"model": "other", "models": {**models, "other": TRAINED}}
     [problem] = problems_of(given)
     card = "results/dg22/models/metalyra_g/card.json"
     assert problem == (

@@ -59,14 +59,15 @@ def make_source(source: Source, files: Files, destination: Path) -> None:
     SourceError
         If the recipe is unknown.
     """
-    if source.recipe not in RECIPES:
+    recipe = RECIPES.get(source.recipe or "")
+    if recipe is None:
         raise SourceError(
             f"source {source.name!r}: unknown recipe {source.recipe!r}; there are "
             f"{', '.join(RECIPES)}"
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
     with replace_when_complete(destination) as temporary:
-        RECIPES[source.recipe](files, temporary)
+        recipe(files, temporary)
 
 
 def find_candidates(source_id: pd.Series, stars: pd.DataFrame) -> pd.DataFrame:
