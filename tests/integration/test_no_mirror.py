@@ -106,7 +106,7 @@ def place(star) -> str:
     d, am, asec = split(abs(degrees), 1)
     sign = "-" if degrees < 0 else "+"
     position = f"{h:02d}:{m:02d}:{s:05.2f} {sign}{d:02d}:{am:02d}:{asec:04.1f}"
-    return f"{star.ID:<20}  {star.Subtype:<4}  {position}\n"
+    return f"{star.ID}  {star.Subtype:<4}  {position}\n"
 
 
 def split(value: float, digits: int) -> tuple[int, int, float]:
@@ -121,7 +121,7 @@ def describe(star) -> str:
     amplitude, *shape = ("-" if number == "-99.99" else number for number in numbers)
     r21, phi21, r31, phi31 = (f"{number:>5}" for number in shape)
     return (
-        f"{star.ID:<20}  {star.I:>6} {'-':>6}  {float(star.P_1):10.8f} {0.00001:10.8f}  "
+        f"{star.ID}  {star.I:>6} {'-':>6}  {float(star.P_1):10.8f} {0.00001:10.8f}  "
         f"{7000.0:10.5f}  {amplitude:>5}  {r21} {phi21}  {r31} {phi31}\n"
     )
 

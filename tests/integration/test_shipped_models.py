@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 from benchmarks.apply import apply
 
-from metalyra.predict.shipped import MODELS, list_models
+from metalyra.predict.shipped import SHIPPED_MODELS, list_models
 
 
-@pytest.mark.parametrize("name", [path.parent.name for path in sorted(MODELS.glob("*/card.json"))])
+@pytest.mark.parametrize(
+    "name", [path.parent.name for path in sorted(SHIPPED_MODELS.glob("*/card.json"))]
+)
 def test_a_model_is_applied_without_network_and_mirror(tmp_path, name):
     model = list_models().set_index("name", drop=False).loc[name]
     seconds, table = apply(tmp_path, model, stars=40, cores=2)

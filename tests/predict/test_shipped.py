@@ -9,7 +9,7 @@ import pytest
 from metalyra.core.resources import RESOURCES
 from metalyra.predict.cards import read_card, write_card
 from metalyra.predict.shipped import (
-    MODELS,
+    SHIPPED_MODELS,
     ModelError,
     find_damage,
     list_models,
@@ -33,12 +33,12 @@ def test_the_models_are_listed_with_what_they_are_for():
     assert models["rmse"].between(0.02, 0.25).all()
     assert models["description"].str.len().min() > 100
     for name, folder in models["folder"].items():
-        assert locate_model(name) == locate_model(folder) == MODELS / name
+        assert locate_model(name) == locate_model(folder) == SHIPPED_MODELS / name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_whole_and_small(name):
-    folder = MODELS / name
+    folder = SHIPPED_MODELS / name
     assert list(find_damage(folder)) == []
     members = [f"member_{member}.npz" for member in read_card(folder)["members"]]
     expected = {"card.json", "training_set.parquet", "SHA256SUMS", *members}
@@ -49,8 +49,8 @@ def test_a_model_is_whole_and_small(name):
 
 
 def test_all_models_together_are_small():
-    assert sum(path.stat().st_size for path in MODELS.rglob("*")) < 12e6
-    assert MODELS == RESOURCES / "models"
+    assert sum(path.stat().st_size for path in SHIPPED_MODELS.rglob("*")) < 12e6
+    assert SHIPPED_MODELS == RESOURCES / "models"
 
 
 def test_an_unknown_model_is_named_with_those_there_are():
@@ -69,7 +69,7 @@ def test_an_unknown_model_is_named_with_those_there_are():
 )
 def test_a_damaged_model_is_refused(tmp_path, harm, message):
     folder = tmp_path / "metalyra_i"
-    shutil.copytree(MODELS / "metalyra_i", folder)
+    shutil.copytree(SHIPPED_MODELS / "metalyra_i", folder)
     harm(folder / "card.json")
     with pytest.raises(ModelError, match=f"{folder}.*{message}.*install MetaLyra again"):
         locate_model(folder)

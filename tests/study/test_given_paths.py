@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from metalyra.core.resources import MIRROR_VARIABLE
-from metalyra.predict.shipped import MODELS, read_shipped_cards
+from metalyra.predict.shipped import SHIPPED_MODELS, read_shipped_cards
 from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.given_paths import (
     find_wrong_paths,
@@ -158,8 +158,8 @@ def test_a_model_of_another_study_must_have_been_trained(given):
 def test_a_shipped_model_must_be_as_it_was_shipped(given, tmp_path, monkeypatch):
     given |= {"model": "metalyra_i", "band": "I"}
     assert problems_of(given) == []
-    shutil.copytree(MODELS, tmp_path / "models")
-    monkeypatch.setattr("metalyra.study.given_paths.MODELS", tmp_path / "models")
+    shutil.copytree(SHIPPED_MODELS, tmp_path / "models")
+    monkeypatch.setattr("metalyra.study.given_paths.SHIPPED_MODELS", tmp_path / "models")
     (tmp_path / "models/metalyra_i/member_1.npz").write_bytes(b"")
     [problem] = problems_of(given)
     assert "metalyra_i: the file member_1.npz is damaged; restore the model" in problem

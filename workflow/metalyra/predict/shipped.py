@@ -18,7 +18,7 @@ from metalyra.predict.cards import read_card, write_card
 from metalyra.stack.stacking import read_stack_member, write_stack_member
 from metalyra.train.training_set import TRAINING_SET
 
-MODELS = RESOURCES / "models"
+SHIPPED_MODELS = RESOURCES / "models"
 """Folder of the models that are shipped."""
 
 SUMS = "SHA256SUMS"
@@ -35,12 +35,12 @@ class ModelError(ValueError):
     """A model that is not there, or not as it was shipped."""
 
 
-def read_shipped_cards(models: Path = MODELS) -> dict[str, dict[str, Any]]:
+def read_shipped_cards(models: Path = SHIPPED_MODELS) -> dict[str, dict[str, Any]]:
     """Return the cards of the models that are shipped, by name."""
     return {path.parent.name: read_card(path.parent) for path in sorted(models.glob("*/card.json"))}
 
 
-def list_models(models: Path = MODELS) -> pd.DataFrame:
+def list_models(models: Path = SHIPPED_MODELS) -> pd.DataFrame:
     """List the models that are shipped.
 
     Parameters
@@ -72,7 +72,7 @@ def list_models(models: Path = MODELS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "description"])
 
 
-def locate_model(name_or_folder: str | Path, models: Path = MODELS) -> Path:
+def locate_model(name_or_folder: str | Path, models: Path = SHIPPED_MODELS) -> Path:
     """Return the folder of a model: a shipped one by its name, any other by its folder.
 
     Parameters

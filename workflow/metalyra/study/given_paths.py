@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
-from metalyra.predict.shipped import MODELS, find_damage
+from metalyra.predict.shipped import SHIPPED_MODELS, find_damage
 
 _STARS = "give a CSV file with the columns star_id and period"
 _LIGHT_CURVES = "give a folder or archive of <star_id>.csv, or one table (.parquet or .csv)"
@@ -173,7 +173,7 @@ def _check_shipped(config: Config) -> Iterator[str]:
     """Say which files of the shipped models that are wanted are not as they were shipped."""
     for name in dict.fromkeys(entry["model"] for entry in config["predict"]):
         if shipped := config["models"][name].get("shipped"):
-            yield from find_damage(MODELS / shipped)
+            yield from find_damage(SHIPPED_MODELS / shipped)
 
 
 def _check_output(config: Config) -> Iterator[str]:

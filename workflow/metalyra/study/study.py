@@ -190,6 +190,8 @@ class Study:
         What a search or a publication chooses, or another study has trained, may be any.
         """
         settings = self._models[model]
+        if "shipped" in settings:
+            return list(dict.fromkeys(REGRESSORS.module_of(kind) for kind in REGRESSORS))
         if "network" in settings:
             return [NETWORKS.module_of(settings["network"]["kind"])]
         any_network = [NETWORKS.module_of(kind) for kind in NETWORKS]
