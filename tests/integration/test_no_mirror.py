@@ -172,7 +172,7 @@ def test_monti25_is_trained_without_the_mirror(new_project, mirror, holdings):
         holdings,
         "monti25",
         MONTI25,
-        ["models/table1_rrc/card.json", "development/table1_rrab.parquet"],
+        ["models/table1_rrc/card.json"],
     )
     made = pd.read_csv(project.path(f"results/monti25/sources/{PERIODS}"))
     both = made.merge(pd.read_csv(mirror / PERIODS), on="source_id", suffixes=("", "_mirror"))
