@@ -12,13 +12,13 @@ from metalyra.predict.shipped import SHIPPED_MODELS, list_models
 )
 def test_a_model_is_applied_without_network_and_mirror(tmp_path, name):
     model = list_models().set_index("name", drop=False).loc[name]
-    seconds, table = apply(tmp_path, model, stars=40, cores=2)
+    _, cpu, table = apply(tmp_path, model, stars=40, cores=2)
     assert table["star_id"].tolist() == [f"star_{number:03}" for number in range(40)]
     assert (table["status"] == "ok").sum() > 20
     assert table.loc[table["status"] == "ok", "feh"].between(-3, 0.5).all()
     assert (table.loc[table["status"] == "ok", "feh_err"] > 0.05).all()
     assert (table["relation"] == model["relation"]).all()
-    assert seconds < 600  # for 500 stars on a quiet machine: benchmarks.apply
+    assert cpu < 120  # so that 500 stars take less than a minute on two cores: benchmarks.apply
 
 
 def test_a_model_is_made_again_to_the_byte(new_project, mirror):
