@@ -3,6 +3,7 @@
 # make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt)
 # make populations  resources/shape_populations.npz from the mirror
+# make models  the models of resources/models, trained again
 # make lock   the lock from pyproject.toml; make clean: forget the demo
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ SNAKEFILES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test coverage lint format populations lock clean
+.PHONY: setup models demo test coverage lint format populations lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -63,3 +64,7 @@ lock: setup
 
 clean:
 	rm -rf results/demo
+
+# The models that the library comes with, trained again from the mirror or the archives.
+models: setup
+	$(SNAKEMAKE) --cores all shipped_models --configfile config/models.yaml

@@ -28,11 +28,9 @@ FROM_ARCHIVES = {
 """Studies that start from nothing but their files, on a machine with a network."""
 
 ONLY_IN_THE_MIRROR = {
-    "dg22": {
-        "dekany_grebel_2022/g_dev_reconstructed.csv",
-        "ogle_ocvs/ogle3_rrlyr.txt.gz",
-    },
-    "dekany21": {"dekany_2021_ifeh/photometry.tar.gz"},
+    "dg22": {"ogle_ocvs/ogle3_rrlyr.txt.gz"},
+    "dekany21": set(),
+    "models": set(),
 }
 """What studies need besides that no archive has in this form."""
 
@@ -98,6 +96,18 @@ def test_what_no_archive_has_says_so(study, places):
     table = list_sources(sources_of(config), config["queries"], places)
     missing = table[table["place"].str.startswith("in no archive: ")]
     assert set(missing["source"]) == ONLY_IN_THE_MIRROR[study]
+
+
+def test_what_is_made_from_other_sources_says_from_which(places):
+    name = "dekany_grebel_2022/g_dev_reconstructed.csv"
+    [row] = list_sources([name], {}, places).to_dict("records")
+    assert row["place"].startswith(
+        "made from dekany_grebel_2022/results_g/best_model_g/predict_val"
+    )
+    assert not row["here"]
+    write(places.folder / name, "id,period,FeH,fold\n")
+    [row] = list_sources([name], {}, places).to_dict("records")
+    assert (row["place"], row["here"]) == ("here", True)
 
 
 def test_a_source_is_here_in_the_mirror_or_in_its_archive(places):

@@ -294,7 +294,8 @@ def test_an_unknown_model_is_named_before_anything_runs(project, mirror, own_sta
     folder, _, _ = own_stars
     status, text = apply(project, mirror, folder, folder / "none.csv", model="dg22_k")
     assert status != 0
-    assert "'dg22_k' is unknown; did you mean dg22_ks? allowed: dg22_g, dg22_ks, metalyra_g" in text
+    assert "'dg22_k' is unknown; did you mean dg22_ks? allowed: dg22_g, dg22_ks, metalyra" in text
+    assert "others are trained by a study" in text
     assert "Traceback" not in text
 
 

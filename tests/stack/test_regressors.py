@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from metalyra.stack.population import Shapes, describe_shapes
 from metalyra.stack.regressors import FORMS, KINDS, complete_regressor, fit_regressor
 from metalyra.stack.regressors.kernel_machines import fit_support_vectors, measure_relevance
 
@@ -21,7 +22,8 @@ def draw_stars(number: int, seed: int):
     return inputs, feh + random.normal(0, 0.02, number)
 
 
-@pytest.fixture(scope="module", params=[*KINDS])
+# A relation reads Fourier parameters, not any numbers: see below.
+@pytest.fixture(scope="module", params=[kind for kind in KINDS if kind != "relation"])
 def fitted(request):
     config = {"kind": request.param, **QUICK.get(request.param, {})}
     return config, fit_regressor(config, *draw_stars(400, 1), seed=1)
@@ -156,3 +158,42 @@ def test_the_relevance_of_an_input_is_its_slope():
 def test_unknown_kinds_and_settings_are_named(config, message):
     with pytest.raises(ValueError, match=message):
         complete_regressor(config)
+
+
+def describe_curves(number: int, seed: int, harmonics: int = 5):
+    """Return inputs as those of the population, and what they were made of."""
+    random = np.random.default_rng(seed)
+    coefficients = random.normal(0, 0.02, (number, 2 * harmonics))
+    coefficients[:, :2] += [0.2, 0.05]
+    # Third harmonics whose phase differences lie on both sides of pi.
+    phase = np.arctan2(coefficients[:, 1], coefficients[:, 0])
+    phi31 = random.normal(np.pi, 0.3, number)
+    coefficients[:, 4] = 0.1 * np.cos(phi31 + 3 * phase)
+    coefficients[:, 5] = 0.1 * np.sin(phi31 + 3 * phase)
+    size = len(coefficients)
+    shapes = Shapes(coefficients, np.zeros((size, 0, 0)), np.ones(size), np.ones(size))
+    period = random.uniform(0.4, 0.8, number)
+    a2 = np.hypot(coefficients[:, 2], coefficients[:, 3])
+    return describe_shapes(shapes, period), period, a2, phi31
+
+
+def test_a_relation_is_that_of_the_fourier_parameters():
+    """Phase differences are taken around their centre, not cut at pi."""
+    inputs, period, a2, phi31 = describe_curves(80, 1)
+    feh = -1 - 5 * period + 4 * a2 + 1.2 * phi31
+    terms = ["period", "a2", "phi31"]
+    relation = fit_regressor({"kind": "relation", "terms": terms}, inputs, feh)
+    np.testing.assert_allclose(relation.slopes, [-5, 4, 1.2], rtol=1e-9)
+    np.testing.assert_allclose(relation.predict(inputs), feh, atol=1e-9)
+    part = relation.predict(inputs[7:9])
+    assert part.tobytes() == relation.predict(inputs)[7:9].tobytes()
+
+
+def test_a_relation_weighs_its_stars():
+    inputs, period, _, _ = describe_curves(80, 2)
+    feh = -1 - 5 * period
+    feh[0] += 10
+    weights = np.ones(80)
+    weights[0] = 0
+    relation = fit_regressor({"kind": "relation", "terms": ["period"]}, inputs, feh, weights)
+    np.testing.assert_allclose(relation.slopes, [-5], rtol=1e-9)

@@ -14,6 +14,7 @@ from metalyra.fit.gp import KERNELS
 from metalyra.fit.settings import FitSettings
 from metalyra.label.relations import estimate_metallicity
 from metalyra.match.crossmatch import match_stars
+from metalyra.predict.shipped import read_shipped_cards
 from metalyra.study import messages
 from metalyra.study.checks import band_of_model
 from metalyra.study.configuration import read_yaml, resolve_config
@@ -41,6 +42,7 @@ from tests.papers import MONTI_2024 as MONTI_2024_NETWORKS
 ROOT = Path(__file__).parents[2]
 
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
+SHIPPED = read_shipped_cards()
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 OWN_SAMPLE = {"survey": "own", "band": "G", "stars": ["s.csv"], "light_curves": ["curves"]}
 OWN = {
@@ -56,7 +58,7 @@ def load(name: str, **keys) -> dict:
 
 
 def resolve(config: dict) -> dict:
-    return resolve_config(config, RELATIONS)
+    return resolve_config(config, RELATIONS, shipped=SHIPPED)
 
 
 def problems_of(config: dict) -> list[str]:
@@ -208,16 +210,49 @@ def test_own_stars_need_all_their_keys():
 def test_an_unknown_model_for_own_stars_is_named_with_those_there_are():
     [problem] = problems_of(load("apply", **{**OWN, "model": "dg22_k"}))
     assert re.search(
-        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks, metalyra_g", problem
+        r"'dg22_k' is unknown; did you mean dg22_ks\? allowed: dg22_g, dg22_ks, metalyra_g, "
+        r"metalyra_g_rrc, metalyra_i; others are trained by a study",
+        problem,
     )
 
 
 def test_a_study_without_samples_says_how_own_stars_are_given():
     [problem] = problems_of(load("apply"))
     assert (
-        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g> "
-        "band=<band> output=<csv>" in problem
+        "stars=<csv> lightcurves=<folder or table> model=<dg22_g or dg22_ks or metalyra_g or "
+        "metalyra_g_rrc or metalyra_i> band=<band> output=<csv>" in problem
     )
+
+
+def test_a_shipped_model_is_applied_by_its_name():
+    """Its card has all that the study needs to know of it."""
+    config = resolve(load("apply", **{**OWN, "model": "metalyra_g_rrc"}))
+    model = config["models"]["metalyra_g_rrc"]
+    assert model["shipped"] == "metalyra_g_rrc"
+    assert (model["band"], model["pulsation_type"]) == ("G", "RRc")
+    assert model["relation"] == "muraveva2025"
+    assert config["predict"][0]["model"] == "metalyra_g_rrc"
+
+
+def test_a_shipped_model_may_have_another_name_but_not_another_band():
+    config = load("monti25")
+    config["models"]["ready"] = {"shipped": "metalyra_g"}
+    assert resolve(config)["models"]["ready"]["relation"] == "dekany2021"
+    config["models"]["ready"]["band"] = "V"
+    config["models"]["absent"] = {"shipped": "metalyra_v"}
+    assert [problem.partition(";")[0] for problem in problems_of(config)] == [
+        "models.ready.band: 'V' is not that of the shipped model metalyra_g, 'G'",
+        "models.absent.shipped: 'metalyra_v' is unknown",
+    ]
+
+
+def test_only_stacks_that_are_described_are_shipped():
+    config = load("models")
+    del config["models"]["metalyra_i"]["description"]
+    config["ship"].append("metalyra_v")
+    problems = problems_of(config)
+    assert problems[0].startswith("models.metalyra_i: the key description is missing")
+    assert problems[1].startswith("ship: the stack 'metalyra_v' is unknown")
 
 
 def settings_of(function) -> set[str]:

@@ -1,9 +1,11 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from metalyra.core.resources import MIRROR_VARIABLE
+from metalyra.predict.shipped import SHIPPED_MODELS, read_shipped_cards
 from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.given_paths import (
     find_wrong_paths,
@@ -13,6 +15,11 @@ from metalyra.study.given_paths import (
 
 ROOT = Path(__file__).parents[2]
 RELATIONS = read_yaml(ROOT / "resources/relations.yaml")
+TRAINED = {
+    "trained": "results/dg22/models/metalyra_g",
+    "band": "G",
+    "relation": "dekany2021",
+}
 
 
 @pytest.fixture
@@ -31,7 +38,7 @@ def given(tmp_path, monkeypatch):
 
 def resolve(study: str, **keys) -> dict:
     study = read_yaml(ROOT / f"config/{study}.yaml")
-    return resolve_config({**study, **keys}, RELATIONS)
+    return resolve_config({**study, **keys}, RELATIONS, shipped=read_shipped_cards())
 
 
 def problems_of(keys: dict, **environment: str) -> list[str]:
@@ -136,17 +143,29 @@ NOTHING = {"labels": {}, "models": {}, "predict": [], "sky_maps": {}}
 
 
 def test_a_model_of_another_study_must_have_been_trained(given):
-    [problem] = problems_of({**given, "model": "metalyra_g"})
+    models = read_yaml(ROOT / "config/apply.yaml")["models"]
+    given |= {"model": "other", "models": {**models, "other": TRAINED}}
+    [problem] = problems_of(given)
     card = "results/dg22/models/metalyra_g/card.json"
     assert problem == (
-        f"models.metalyra_g.trained: there is no {card}; train it: snakemake --cores all "
+        f"models.other.trained: there is no {card}; train it: snakemake --cores all "
         f"--configfile config/dg22.yaml {card}"
     )
     # One that is not applied need not be there.
-    assert problems_of(given) == []
+    assert problems_of({**given, "model": "dg22_g"}) == []
     Path(card).parent.mkdir(parents=True)
     Path(card).write_text("{}")
-    assert problems_of({**given, "model": "metalyra_g"}) == []
+    assert problems_of(given) == []
+
+
+def test_a_shipped_model_must_be_as_it_was_shipped(given, tmp_path, monkeypatch):
+    given |= {"model": "metalyra_i", "band": "I"}
+    assert problems_of(given) == []
+    shutil.copytree(SHIPPED_MODELS, tmp_path / "models")
+    monkeypatch.setattr("metalyra.study.given_paths.SHIPPED_MODELS", tmp_path / "models")
+    (tmp_path / "models/metalyra_i/member_1.npz").write_bytes(b"")
+    [problem] = problems_of(given)
+    assert "metalyra_i: the file member_1.npz is damaged; restore the model" in problem
 
 
 def test_a_file_is_told_from_any_other(given):

@@ -11,6 +11,7 @@ from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.surveys.ifeh import (
     IFEH,
     SMALLEST_ERROR,
+    average_spectra,
     read_calibrators,
     read_light_curves,
     read_stars,
@@ -98,6 +99,20 @@ def test_stars_are_listed_once_with_the_period_of_any_table(tables):
         "AR_Per": "invalid_period",
         "SVEri": "invalid_period",
     }
+
+
+def test_the_spectra_of_a_star_are_averaged_by_their_errors(tables):
+    stars = read_stars(tables).set_index("star_id")
+    assert stars["n_spectra"].to_dict() == {"0004-16": 2, "2038-02": 2, "AR_Per": 1, "SVEri": 1}
+    np.testing.assert_allclose(stars.loc["0004-16", "archive_feh"], (-1.3 - 1.29) / 2)
+    np.testing.assert_allclose(stars.loc["0004-16", "archive_feh_err"], 0.1 / np.sqrt(2))
+    spectra = pd.DataFrame(
+        {"star_id": ["b", "a", "b"], "feh": [-1.0, -2.0, -1.5], "feh_err": [0.1, 0.3, 0.2]}
+    )
+    means = average_spectra(spectra).set_index("star_id")
+    np.testing.assert_allclose(means.loc["b", "archive_feh"], (-1.0 * 100 - 1.5 * 25) / 125)
+    np.testing.assert_allclose(means.loc["b", "archive_feh_err"], 125**-0.5)
+    assert means.loc["a"].to_list() == [-2.0, 0.3, 1]
 
 
 def test_a_file_that_is_no_such_table_is_named(tmp_path):

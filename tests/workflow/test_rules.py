@@ -29,8 +29,9 @@ OWN_STARS = {
     "band": "G",
     "output": "feh.csv",
 }
-STUDIES = {"config": {}, "dg22": {}, "apply": OWN_STARS}
-"""Studies that together have every rule: of a simulated sky, of the archives, of own stars."""
+STUDIES = {"config": {}, "dg22": {}, "models": {}, "apply": OWN_STARS}
+"""Studies that together have every rule: of a simulated sky, of the archives, of what is shipped,
+of own stars."""
 
 COMPUTING_NOTHING = {"take_from_batch"}
 """Rules that copy files: they have a command and no script."""
@@ -147,8 +148,9 @@ def test_every_rule_runs_again_when_its_own_code_changes(rules):
 
 
 def test_rules_have_the_same_names_in_every_study(workflows):
-    """So that a profile can address them; but every sample is ingested by a rule of its own."""
-    own = ["sources.smk", "catalogue.smk", "figures.smk", "ingest.smk"]
+    """So that a profile can address them; but every sample is ingested by a rule of its own,
+    and every shipped model written."""
+    own = ["sources.smk", "catalogue.smk", "figures.smk", "ingest.smk", "ship.smk"]
     names = [
         {rule.name for rule in workflow.rules if Path(rule.snakefile).name not in own}
         for workflow in workflows

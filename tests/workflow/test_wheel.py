@@ -19,6 +19,7 @@ import metalyra
 from metalyra.core.resources import RESOURCES
 from metalyra.fit import fit_stars
 from metalyra.label import read_relations
+from metalyra.predict import list_models, locate_model
 
 assert sys.prefix in metalyra.__file__, metalyra.__file__
 assert importlib.util.find_spec("testbench") is None
@@ -27,6 +28,8 @@ for module in pkgutil.walk_packages(metalyra.__path__, "metalyra."):
     importlib.import_module(module.name)
 assert not [name for name in sys.modules if name.startswith("snakemake")]
 assert read_relations(RESOURCES / "relations.yaml")
+assert {"metalyra_g", "metalyra_g_rrc", "metalyra_i"} <= {*list_models()["name"]}
+assert locate_model("metalyra_g").is_relative_to(sys.prefix)
 
 time = np.sort(np.random.default_rng(1).uniform(0, 100, 60))
 mag = 15 + 0.4 * np.sin(2 * np.pi * time / 0.55) + 0.1 * np.sin(4 * np.pi * time / 0.55 + 1)
@@ -59,6 +62,9 @@ def test_it_holds_the_library_and_its_registries_alone(wheel):
     assert {f"metalyra/resources/{path.name}" for path in (ROOT / "resources").glob("*.yaml")} <= {
         *names
     }
+    models = [path for path in (ROOT / "resources/models").rglob("*") if path.is_file()]
+    assert {f"metalyra/{path.relative_to(ROOT)}" for path in models} <= {*names}
+    assert models
     assert {
         f"metalyra/{path.parent.name}/__init__.pyi"
         for path in (ROOT / "workflow/metalyra").glob("*/__init__.pyi")

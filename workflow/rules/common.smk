@@ -4,7 +4,10 @@ What a study asks for is known by `study`; here are the paths. They are relative
 <results>, and a sample, model or search is given by its name.
 """
 
-from metalyra.acquire import find_query
+from functools import cache
+
+from metalyra.acquire import find_mirror, find_query, list_ingredients, read_registry
+from metalyra.predict import SHIPPED_MODELS
 from metalyra.study import identify, list_light_curves
 
 targets = []
@@ -76,8 +79,11 @@ def development_set(model):
 
 
 def model_folder(model):
-    """Return the folder of a model, which may be another study's."""
-    return config["models"][model].get("trained", f"<results>/models/{model}")
+    """Return the folder of a model, which may be another study's, or shipped."""
+    settings = config["models"][model]
+    if "shipped" in settings:
+        return str(SHIPPED_MODELS / settings["shipped"])
+    return settings.get("trained", f"<results>/models/{model}")
 
 
 def member_files(model, name="member", suffix=None):
@@ -105,6 +111,27 @@ def stars_of_query(wildcards):
     """Return the star files that a query waits for."""
     query, _ = query_of(wildcards) or ({}, 0)
     return sources(query.get("stars", []))
+
+
+@cache
+def ingredients_of_source(name):
+    """Return the sources that a source is made from; none if mirror or archive have it."""
+    registry = known_sources()
+    if name not in registry or find_query(name, config["queries"]) is not None:
+        return {}
+    return list_ingredients(registry[name], find_mirror(config["mirror"]))
+
+
+@cache
+def known_sources():
+    """Return the registry of sources."""
+    return read_registry(SOURCES)
+
+
+def ingredients(wildcards):
+    """Return the files that the rule's source is made from."""
+    parts = ingredients_of_source(wildcards.source).values()
+    return sources(name for part in parts for name in part)
 
 
 def given_files(sample):

@@ -1,7 +1,8 @@
 """Acquire the sources of a study, or simulate them.
 
 Input   the mirror or the archives; nothing for a simulated sky
-Output  <results>/sources/<path>, in the archives' own formats
+Output  <results>/sources/<path>, in the archives' own formats; what neither mirror nor archive
+        has, made from other sources
         <results>/replies/<path>/, what archives answered to queries, as it came
         <results>/sources/simulated/truth.csv, the true metallicities of a simulated sky
         <results>/sources.csv, where each source comes from
@@ -43,6 +44,7 @@ else:
     rule acquire:
         input:
             stars=stars_of_query,
+            ingredients=ingredients,
             # A new version of the project is no reason to ask the archives again.
             registry=ancient(SOURCES),
             archives=ancient(ARCHIVES),
@@ -61,7 +63,9 @@ else:
             runtime=240,
         params:
             query=query_of,
+            ingredients=lambda wildcards: ingredients_of_source(wildcards.source),
             replies=f"results/{config['study']}/replies",
+            sources=f"results/{config['study']}/sources",
             slots=f"results/{config['study']}/.slots",
         message:
             "Acquiring {wildcards.source}"

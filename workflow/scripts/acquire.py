@@ -10,6 +10,7 @@ from metalyra.acquire import (
     find_mirror,
     find_services,
     find_source,
+    make_source,
     read_archives,
 )
 
@@ -21,7 +22,12 @@ with logged(snakemake):
     name, destination = snakemake.wildcards.source, Path(snakemake.output[0])
     if snakemake.params.query is None:
         source = find_source(name, Path(snakemake.input.registry), services)
-        acquire(source, destination, mirror, policy)
+        folder, parts = Path(snakemake.params.sources), snakemake.params.ingredients
+        if parts:
+            files = {part: [folder / path for path in paths] for part, paths in parts.items()}
+            make_source(source, files, destination)
+        else:
+            acquire(source, destination, mirror, policy)
     else:
         acquire_query(
             name,

@@ -5,12 +5,12 @@ from pathlib import Path
 from job import logged
 from metalyra.core import read_table, write_table
 from metalyra.label import read_relations, scatter_of
-from metalyra.predict import predict_stars, read_card
+from metalyra.predict import locate_model, predict_stars, read_card
 from metalyra.train import join_archive, select_stars
 
 with logged(snakemake):
     params = snakemake.params
-    model = Path(snakemake.input.card).parent
+    model = locate_model(Path(snakemake.input.card).parent)
     relations = read_relations(*snakemake.input.relations)
     stars = read_table(snakemake.input.stars)
     fits = select_stars(read_table(snakemake.input.fits), stars, params.pulsation_type)

@@ -5,9 +5,14 @@ from .inventory import Places as Places
 from .inventory import describe_queries as describe_queries
 from .inventory import list_sources as list_sources
 from .queries import find_query as find_query
+from .reconstruction import find_catalogued_periods as find_catalogued_periods
+from .reconstruction import find_development_periods as find_development_periods
+from .reconstruction import make_source as make_source
 from .services import find_services as find_services
 from .services import read_archives as read_archives
 from .sources import SourceError as SourceError
 from .sources import acquire as acquire
 from .sources import find_mirror as find_mirror
 from .sources import find_source as find_source
+from .sources import list_ingredients as list_ingredients
+from .sources import read_registry as read_registry

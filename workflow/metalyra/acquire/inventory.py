@@ -84,7 +84,7 @@ def _describe_source(
     if (
         file is not None
         and file.is_relative_to(places.folder)
-        and (found is not None or is_verified(registry[name], file))
+        and (found is not None or registry[name].recipe or is_verified(registry[name], file))
     ):
         return name, True, "here", file.stat().st_size
     if places.mirror is not None and (places.mirror / name).is_file():
@@ -93,6 +93,9 @@ def _describe_source(
         query, _ = found
         return name, False, f"{query['archive']}: {query['product']}", None
     source = registry[name]
+    if source.recipe:
+        parts = [part for names in source.made_from.values() for part in names]
+        return name, False, f"made from {', '.join(parts)}", None
     url = places.services.locate(source.url, name)
     place = url or f"in no archive: {source.origin}"
     return name, False, place, source.size

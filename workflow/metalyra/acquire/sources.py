@@ -7,8 +7,8 @@ a folder laid out as the mirror; the archive. Nothing else of the library uses t
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import pooch
@@ -48,6 +48,9 @@ class Source:
         How it was made or can be obtained by hand.
     size, sha256
         Size (bytes) and digest; None where the archive may change the file.
+    recipe, made_from
+        How it is made where neither mirror nor archive has it, and the names of the sources
+        that takes, by their part in it: see `metalyra.acquire.reconstruction`.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Source:
     origin: str | None = None
     size: int | None = None
     sha256: str | None = None
+    recipe: str | None = None
+    made_from: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_registry(path: Path = REGISTRY) -> dict[str, Source]:
@@ -66,7 +71,8 @@ def read_registry(path: Path = REGISTRY) -> dict[str, Source]:
     ----------
     path
         YAML: ``collections``, each with `citation`, `licence`, perhaps `origin` and `url` (a
-        prefix), and `files`: names with perhaps `url` (the rest), `origin`, `size`, `sha256`.
+        prefix), and `files`: names with perhaps `url` (the rest), `origin`, `size`, `sha256`,
+        and `made`: `recipe`, and lists of sources by their part in it.
 
     Returns
     -------
@@ -83,11 +89,13 @@ def read_registry(path: Path = REGISTRY) -> dict[str, Source]:
         prefix = collection.get("url", "")
         for name, entry in collection["files"].items():
             where = f"{path}: collection {title!r}, file {name!r}"
-            strange = {*entry} - {"url", "origin", "size", "sha256"}
+            strange = {*entry} - {"url", "origin", "size", "sha256", "made"}
             if strange:
                 raise SourceError(
-                    f"{where}: unknown key {min(strange)!r}; a file has url, origin, size, sha256"
+                    f"{where}: unknown key {min(strange)!r}; a file has url, origin, size, sha256, "
+                    "made"
                 )
+            made = dict(entry.get("made", {}))
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise SourceError(f"{where}: the name must be a path inside the mirror")
             registry[name] = Source(
@@ -98,6 +106,8 @@ def read_registry(path: Path = REGISTRY) -> dict[str, Source]:
                 origin=entry.get("origin", collection.get("origin")),
                 size=entry.get("size"),
                 sha256=entry.get("sha256"),
+                recipe=made.pop("recipe", None),
+                made_from=made,
             )
     return registry
 
@@ -133,6 +143,16 @@ def find_mirror(configured: Path | str | None) -> Path | None:
     """Return the mirror: the configured folder, else that of ``METALYRA_MIRROR``, else none."""
     folder = configured or os.environ.get(MIRROR_VARIABLE)
     return Path(folder) if folder else None
+
+
+def list_ingredients(source: Source, mirror: Path | None) -> dict[str, list[str]]:
+    """Return the names of the sources that a source is made from, by their part in it.
+
+    Nothing where it has no recipe, or the mirror has it.
+    """
+    if mirror is not None and (mirror / source.name).is_file():
+        return {}
+    return {part: list(names) for part, names in source.made_from.items()}
 
 
 def is_verified(source: Source, path: Path) -> bool:

@@ -7,6 +7,12 @@ from .published import convert_published_model as convert_published_model
 from .published import convert_published_network as convert_published_network
 from .published import list_training_stars as list_training_stars
 from .published import make_published_card as make_published_card
+from .shipped import SHIPPED_MODELS as SHIPPED_MODELS
+from .shipped import ModelError as ModelError
+from .shipped import list_models as list_models
+from .shipped import locate_model as locate_model
+from .shipped import read_shipped_cards as read_shipped_cards
+from .shipped import ship_model as ship_model
 from .stack_cards import copy_published as copy_published
 from .stack_cards import evaluate_stack as evaluate_stack
 from .stack_cards import make_stack_card as make_stack_card

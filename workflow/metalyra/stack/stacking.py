@@ -23,6 +23,7 @@ from metalyra.core.randomness import derive_seed
 from metalyra.core.settings import complete_settings
 from metalyra.core.statuses import OK
 from metalyra.core.tables import replace_when_complete
+from metalyra.stack.packing import pack_arrays, unpack_arrays
 from metalyra.stack.population import (
     Curves,
     Population,
@@ -256,20 +257,24 @@ def combine_folds(out_of_fold: pd.DataFrame, names: Sequence[str]) -> dict[int, 
     }
 
 
-def write_stack_member(member: StackMember, path: Path | str) -> None:
-    """Write a member as one NumPy archive of plain arrays, complete or not at all."""
+def write_stack_member(member: StackMember, path: Path | str, *, packed: bool = False) -> None:
+    """Write a member as one NumPy archive of plain arrays, complete or not at all.
+
+    With `packed`, in few bytes: see `metalyra.stack.packing`.
+    """
     arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():
             arrays[f"regressors/{name}/{type(regressor).__name__}/{key}"] = array
+    arrays = {"slopes": member.slopes, **arrays}
     with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, slopes=member.slopes, **arrays, allow_pickle=False)
+        np.savez(file, **(pack_arrays(arrays) if packed else arrays), allow_pickle=False)
 
 
 def read_stack_member(path: Path | str) -> StackMember:
     """Read a member; arrays only, no objects."""
     with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        arrays = unpack_arrays({name: archive[name] for name in archive.files})
     parts: dict[tuple[str, str], dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
         if name.startswith("regressors/"):

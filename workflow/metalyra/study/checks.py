@@ -23,7 +23,7 @@ OWN_SAMPLE = "own_stars"
 RESERVED_TABLES = {"recovery": "the comparison of a simulated sky with its truth"}
 """Tables that studies write by themselves; no other may have their name."""
 
-_ORIGINS = ("sample", "published", "trained")
+_ORIGINS = ("sample", "published", "trained", "shipped")
 
 
 READING_KEYS = ("columns", "time_scale", "magnitude_zero_point")
@@ -83,6 +83,12 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
         yield from _check_calibration(f"calibrate.{name}", name, calibration, config, published)
     relations = {**published, **_relations_of_study(config)}
     yield from _check_labels(config, relations)
+    stacks = [name for name, model in models.items() if "stack" in model]
+    for name in config["ship"]:
+        if name not in stacks:
+            yield unknown("ship: the stack", name, stacks)
+        elif "description" not in models[name]:
+            yield f"models.{name}: the key description is missing; a model that is shipped needs it"
     for name in config["archive_comparisons"]:
         if name not in samples:
             yield unknown("archive_comparisons: the sample", name, samples)
@@ -268,13 +274,14 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     origins = [origin for origin in _ORIGINS if origin in model]
     if len(origins) != 1:
         yield (
-            f"{key}: needs one of the keys sample (trained here), published and trained "
-            "(by another study)"
+            f"{key}: needs one of the keys sample (trained here), published, trained (by another "
+            "study) and shipped (with MetaLyra)"
         )
         return
     needed = {
         "published": ("band", "members", "relation", "sequence"),
         "trained": ("band", "relation"),
+        "shipped": (),
         "sample": ("relation",) if "stack" in model else ("sequence",),
     }[origins[0]]
     for name in needed:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from metalyra.acquire.queries import expand_batches
+from metalyra.predict.shipped import OTHER_MODELS
 from metalyra.study.checks import (
     OWN_SAMPLE,
     READING_KEYS,
@@ -44,11 +45,13 @@ def resolve_config(
     config: Mapping[str, Any],
     relations: Mapping[str, Mapping[str, Any]],
     archives: Mapping[str, Any] | None = None,
+    shipped: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Config:
     """Check a study's configuration and complete it with the defaults.
 
     A user's own stars (the keys `stars`, `lightcurves`, `model`, `band`, `output`) become
-    the sample `own_stars`, to which the model is applied.
+    the sample `own_stars`, to which the model is applied. A shipped model gets band, relation
+    and pulsation type of its card.
 
     Parameters
     ----------
@@ -58,6 +61,8 @@ def resolve_config(
         The metallicity relations there are, as resources/relations.yaml has them.
     archives
         The archives that queries may ask; any will do if None.
+    shipped
+        The cards of the models that are shipped, by name; none if None.
 
     Returns
     -------
@@ -74,8 +79,9 @@ def resolve_config(
     resolved = copy.deepcopy(dict(config))
     _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
     _check_keys(resolved)
-    _raise_any(_apply_to_own_stars(resolved))
+    _raise_any(_apply_to_own_stars(resolved, shipped or {}))
     _resolve_bands(resolved)
+    _raise_any(_describe_shipped(resolved, shipped or {}))
     for sample in resolved.get("samples", {}).values():
         sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
@@ -153,22 +159,24 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
         config["models"] = merge_settings(expanded.get(effort, {}), config.get("models", {}))
 
 
-def _apply_to_own_stars(config: Config) -> Iterator[str]:
+def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Turn the keys of a user's own stars into a sample and a prediction."""
-    models = config.get("models", {})
+    models = config.setdefault("models", {})
+    known = list(dict.fromkeys([*models, *shipped]))
     if "stars" not in config:
         if not config.get("samples"):
-            how = _HOW_TO_APPLY.format(" or ".join(models) or "name")
+            how = _HOW_TO_APPLY.format(" or ".join(known) or "name")
             yield f"the study has no samples; for your own stars give --config {how}"
         return
-    if config["model"] not in models:
-        yield unknown("model:", config["model"], models)
+    if config["model"] not in known:
+        yield f"{unknown('model:', config['model'], known)}; {OTHER_MODELS}"
         return
     survey = config.get("survey", "own")
     if not SURVEYS[survey].of_user:
         known = ", ".join(name for name, other in SURVEYS.items() if other.of_user)
         yield f"survey: {survey} is an archive's; allowed for your own files: {known}"
         return
+    models.setdefault(config["model"], {"shipped": config["model"]})
     samples = config.setdefault("samples", {})
     samples[OWN_SAMPLE] = {
         "survey": survey,
@@ -198,6 +206,23 @@ def _resolve_bands(config: Config) -> None:
     for group in groups:
         if "band" in group:
             group["band"] = resolve_band(group["band"])
+
+
+def _describe_shipped(config: Config, shipped: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Add, in place, what the cards of shipped models say of band, relation and type."""
+    for name, model in config.get("models", {}).items():
+        if "shipped" not in model:
+            continue
+        if model["shipped"] not in shipped:
+            yield f"{unknown(f'models.{name}.shipped:', model['shipped'], shipped)}; {OTHER_MODELS}"
+            continue
+        card = shipped[model["shipped"]]
+        for key in ("band", "relation", "pulsation_type"):
+            if model.setdefault(key, card[key]) != card[key]:
+                yield (
+                    f"models.{name}.{key}: {model[key]!r} is not that of the shipped model "
+                    f"{model['shipped']}, {card[key]!r}; leave the key out"
+                )
 
 
 def _expand_batches(config: Config) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from metalyra.core.resources import MIRROR_VARIABLE
+from metalyra.predict.shipped import SHIPPED_MODELS, find_damage
 from metalyra.study.checks import is_own
 from metalyra.surveys.formats.given_tables import strip_table_suffix
 
@@ -41,7 +42,11 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
     list of str
         The key, what is the matter with its path, and what to do.
     """
-    problems = [*_check_mirror(config, environment), *_check_trained(config)]
+    problems = [
+        *_check_mirror(config, environment),
+        *_check_trained(config),
+        *_check_shipped(config),
+    ]
     for name, sample in config["samples"].items():
         if not is_own(sample):
             continue
@@ -166,6 +171,13 @@ def _check_trained(config: Config) -> Iterator[str]:
             case _:
                 how = "give the folder of a trained model, results/<study>/models/<name>"
         yield f"models.{name}.trained: there is no {folder}/card.json; {how}"
+
+
+def _check_shipped(config: Config) -> Iterator[str]:
+    """Say which files of the shipped models that are wanted are not as they were shipped."""
+    for name in dict.fromkeys(entry["model"] for entry in config["predict"]):
+        if shipped := config["models"][name].get("shipped"):
+            yield from find_damage(SHIPPED_MODELS / shipped)
 
 
 def _check_output(config: Config) -> Iterator[str]:

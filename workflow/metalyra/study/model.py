@@ -544,6 +544,13 @@ class Model(Part):
     trained: Text = absent(
         "Folder of a model that another study has trained, results/<study>/models/<name>."
     )
+    shipped: Name = absent(
+        "Name of a model that MetaLyra comes with, in resources/models; its card has band, "
+        "relation and pulsation type."
+    )
+    description: Text = absent(
+        "What users of the model need to know, in words, for its card if it is shipped."
+    )
     published: Source = absent("Folder of a published model, with model.json and weights_<k>.h5.")
     training_stars: Source = absent(
         "Star list, with their folds, of the stars that a published model was trained on."
@@ -702,6 +709,11 @@ class Configuration(Part):
     models: dict[Name, Model] = Field(
         {}, description="Ensembles trained here or published elsewhere, by name."
     )
+    ship: list[Name] = Field(
+        [],
+        description="Stacks that the target shipped_models trains and writes to resources/models "
+        "in the working directory.",
+    )
     experiments: dict[Name, Experiment] = Field(
         {},
         description="Models that differ in a few settings, by name; their metrics are written to "
@@ -747,7 +759,9 @@ class Configuration(Part):
     columns: Columns = absent("Of your own stars, as the key of a sample.")
     time_scale: Text = absent("Of the light curves of your own stars, as the key of a sample.")
     magnitude_zero_point: float = absent("Of the fluxes of your own stars, as the key of a sample.")
-    model: Name = absent("The model, one of `models`, that is applied to your own stars.")
+    model: Name = absent(
+        "The model that is applied to your own stars: one of `models`, or one that is shipped."
+    )
     band: Band = absent("Band of the light curves of your own stars.")
     other_band: Truth = absent(
         "Apply the model to your own stars although it is for another band than theirs. The "

@@ -166,9 +166,9 @@ class Study:
         return [name for name, model in self._models.items() if "published" in model]
 
     def members(self, model: str) -> range:
-        """Return the numbers of the members of an ensemble; none of another study's."""
+        """Return the numbers of the members of an ensemble; none of one from elsewhere."""
         settings = self._models[model]
-        if "trained" in settings:
+        if {"trained", "shipped"} & set(settings):
             return range(0)
         if "members" in settings:
             return range(settings["members"])
@@ -200,6 +200,8 @@ class Study:
         What a search or a publication chooses, or another study has trained, may be any.
         """
         settings = self._models[model]
+        if "shipped" in settings:
+            return list(dict.fromkeys(REGRESSORS.module_of(kind) for kind in REGRESSORS))
         if "network" in settings:
             return [NETWORKS.module_of(settings["network"]["kind"])]
         any_network = [NETWORKS.module_of(kind) for kind in NETWORKS]

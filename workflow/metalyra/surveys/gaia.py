@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,11 +149,29 @@ def locate_source(source_id: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         ICRS (deg).
     """
     from astropy import units
+
+    ra, dec = _cells().healpix_to_lonlat(cell_of_source(source_id))
+    return ra.to_value(units.deg), dec.to_value(units.deg)
+
+
+def cell_of_source(source_id: pd.Series) -> np.ndarray:
+    """Return the nested HEALPix cells (level 12) that sources are in."""
+    cell: np.ndarray = source_id.astype("int64").to_numpy() >> _CELL_BITS
+    return cell
+
+
+def cell_of_position(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return the nested HEALPix cells (level 12) of positions (deg, ICRS)."""
+    from astropy import units
+
+    cell: np.ndarray = _cells().lonlat_to_healpix(ra * units.deg, dec * units.deg)
+    return cell
+
+
+def _cells() -> Any:
     from astropy_healpix import HEALPix
 
-    cell = source_id.astype("int64").to_numpy() >> _CELL_BITS
-    ra, dec = HEALPix(nside=_CELLS_A_SIDE, order="nested").healpix_to_lonlat(cell)
-    return ra.to_value(units.deg), dec.to_value(units.deg)
+    return HEALPix(nside=_CELLS_A_SIDE, order="nested")
 
 
 def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:

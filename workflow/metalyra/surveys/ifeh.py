@@ -146,18 +146,48 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `star_id`, `ra`, `dec` (deg), `period` (d), `pulsation_type`, `name`, `photometry`;
-        only stars whose photometry is asas have light curves here. A star that only an
-        archive names has no period.
+        only stars whose photometry is asas have light curves here. Of the star's spectra in
+        all tables, `archive_feh` and its error (dex): see `average_spectra`; and their
+        number, `n_spectra`. A star that only an archive names has neither period nor [Fe/H].
     """
     columns = [*STAR_COLUMNS, "name", "photometry"]
     archives = [path for path in paths if is_collection(path)]
     paths = [path for path in paths if path not in archives]
     # Rows with photometry come first, for they have the period.
-    calibrators = read_calibrators(paths)[columns].sort_values(
-        "photometry", key=pd.Series.isna, kind="stable"
+    spectra = read_calibrators(paths)
+    calibrators = spectra[columns].sort_values("photometry", key=pd.Series.isna, kind="stable")
+    stars = calibrators.drop_duplicates("star_id").merge(
+        average_spectra(spectra), "left", "star_id", validate="one_to_one"
     )
-    tables = [calibrators.drop_duplicates("star_id"), *map(_list_stars, archives)]
-    return merge_star_tables(tables)
+    return merge_star_tables([stars, *map(_list_stars, archives)])
+
+
+def average_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean [Fe/H] of the spectra of each star.
+
+    Parameters
+    ----------
+    spectra
+        One row a spectrum: `star_id`, `feh` and `feh_err` (dex).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a star, in the order of their names: `star_id`; `archive_feh`, the mean weighted
+        by the inverse variances, and `archive_feh_err`, its error (dex); `n_spectra`.
+    """
+    weight = spectra["feh_err"] ** -2
+    weighted = spectra.assign(weight=weight, weighted=weight * spectra["feh"])
+    stars = weighted.groupby("star_id")
+    total = stars["weight"].sum()
+    mean = pd.DataFrame(
+        {
+            "archive_feh": stars["weighted"].sum() / total,
+            "archive_feh_err": total**-0.5,
+            "n_spectra": stars.size(),
+        }
+    )
+    return mean.reset_index()
 
 
 def read_light_curves(
@@ -191,6 +221,7 @@ IFEH = register(
         columns=MAGNITUDES,
         read_stars=read_stars,
         read_light_curves=read_light_curves,
+        archive_columns=("archive_feh", "archive_feh_err"),
     ),
     __name__,
 )
