@@ -41,10 +41,10 @@ def test_it_reads_other_formats(capsys, light_curves, period, tmp_path):
     path = tmp_path / "epochs.fits"
     table = light_curves.rename(columns={"mag": "brightness", "star_id": "source_id"})
     Table.from_pandas(table).write(path)
-    more = ["--star", "star 0", "--columns", "mag=brightness", "--band", "G"]
+    more = ["--star", "RRab 001", "--columns", "mag=brightness", "--band", "G"]
     status, out, _ = run(capsys, "star", path, "--period", period, *more)
     assert status == 0
-    assert "StarFit of star 0: RRab, band G" in out
+    assert "StarFit of RRab 001: RRab, band G" in out
     assert "in band RP" in out
     assert "[Fe/H]" in out
 

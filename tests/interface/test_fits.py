@@ -211,14 +211,14 @@ def test_fluxes_with_a_zero_point_make_magnitudes(curve, fitted, period):
 
 
 def test_one_band_of_several_is_fitted(light_curves, period):
-    table = light_curves[light_curves["star_id"] == "star 0"]
+    table = light_curves[light_curves["star_id"] == "RRab 001"]
     with pytest.raises(ValueError, match="in BP, G, RP; say with band which one"):
         metalyra.fit(table, period=period)
     with pytest.raises(ValueError, match="no measurement is in V; the light curves are in BP"):
         metalyra.fit(table, period=period, band="V")
     star = metalyra.fit(table, period=period, band="Gaia BP")
     assert star.band == "BP"
-    assert star.star_id == "star 0"
+    assert star.star_id == "RRab 001"
     assert star["n_epochs"] <= (table["band"] == "BP").sum()
     assert star.left_out == {
         "in band G": (table["band"] == "G").sum(),
@@ -230,13 +230,13 @@ def test_one_band_of_several_is_fitted(light_curves, period):
 
 def test_one_star_of_several_is_fitted(in_g, fitted, curve, period):
     with pytest.raises(
-        ValueError, match=r"4 stars .star 0, star 1, star 2, ....; say with star_id"
+        ValueError, match=r"4 stars .RRab 001, RRab 002, RRab 003, ....; say with star_id"
     ):
         metalyra.fit(in_g, period=period)
     with pytest.raises(ValueError, match="no row of the star star 9"):
         metalyra.fit(in_g, period=period, star_id="star 9")
-    star = metalyra.fit(in_g, period=period, star_id="star 0", band="G")
-    alone = metalyra.fit(curve, period=period, star_id="star 0", band="G")
+    star = metalyra.fit(in_g, period=period, star_id="RRab 001", band="G")
+    alone = metalyra.fit(curve, period=period, star_id="RRab 001", band="G")
     assert same(star, alone)
 
 
@@ -367,13 +367,13 @@ def test_html_is_escaped(curve, period):
     assert "<i>" not in star._repr_html_()
 
 
-def test_a_star_is_drawn_in_one_call(fitted, tmp_path):
+def test_a_star_is_drawn_in_one_call(fitted, period, tmp_path):
     axes = fitted.plot()
     low, high = axes.get_ylim()
     assert low > high  # magnitudes increase downwards
     assert axes.get_xlim() == (0, 2)
     assert axes.get_ylabel() == "$G$ (mag)"
-    assert "$P$ = 0.634331 d" in axes.get_title()
+    assert f"$P$ = {period:.6g} d" in axes.get_title()
     points = axes.lines[0].get_xydata()
     brightest = points[points[:, 1].argmin(), 0] % 1.0
     assert min(brightest, 1 - brightest) < 0.1
