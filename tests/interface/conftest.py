@@ -1,7 +1,16 @@
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from testbench.simulate import simulate_stars
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Of another Python that uses this library, whichever is installed."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
 
 
 @pytest.fixture(scope="session")

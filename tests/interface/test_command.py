@@ -122,10 +122,10 @@ def test_help_is_there(capsys, arguments):
     assert "usage: metalyra" in capsys.readouterr().out
 
 
-def test_it_is_a_module_too():
+def test_it_is_a_module_too(environment):
     command = [sys.executable, "-m", "metalyra", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"MetaLyra {metalyra.__version__}"
-    done = subprocess.run(command[:-1], capture_output=True, text=True, check=False)
+    done = subprocess.run(command[:-1], env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert "COMMAND" in done.stderr

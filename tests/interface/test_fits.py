@@ -137,6 +137,27 @@ def test_units_are_heeded(curve, fitted, period):
         assert star[name] == pytest.approx(fitted[name], rel=1e-9)
 
 
+def test_errors_may_have_another_unit(curve, fitted, period):
+    time, mag = curve["time"].to_numpy(), curve["mag"].to_numpy() * units.mag
+    error = curve["mag_err"].to_numpy() * 1000 * units.mmag
+    star = metalyra.fit(time, mag, period, error, band="G")
+    np.testing.assert_allclose(star.light_curve["mag_err"], fitted.light_curve["mag_err"])
+    one = metalyra.fit(time, mag, period, 20 * units.mmag)
+    np.testing.assert_allclose(one.light_curve["mag_err"], 0.02)
+    flux = 10 ** (-0.4 * (mag.value - 31.4)) * units.nJy
+    error = 0.01 * flux.to("uJy")
+    relative = metalyra.fit(time, flux, period, error).light_curve["mag_err"]
+    np.testing.assert_allclose(relative, 0.0108574, rtol=1e-4)
+
+
+def test_lists_of_quantities_and_times_will_do(curve, fitted, period):
+    mag = [value * units.mag for value in curve["mag"]]
+    star = metalyra.fit(curve["time"], mag, period, curve["mag_err"], band="G")
+    assert same(star, fitted)
+    times = [Time(value, format="mjd", scale="tdb") for value in curve["time"]]
+    assert metalyra.fit(times, curve["mag"], period).time_scale.startswith("MJD TDB")
+
+
 def test_times_of_astropy_have_a_scale(curve, period):
     time = Time(curve["time"].to_numpy() + 2455197.0, 0.5, format="jd", scale="tcb")
     star = metalyra.fit(time, curve["mag"].to_numpy(), period)
@@ -255,6 +276,7 @@ def test_a_period_can_be_found(curve, period):
         ({"period": -0.5}, "invalid_period"),
         ({"period": 3.0}, "implausible_period"),
         ({"mag": 15.0}, "constant_magnitude"),
+        ({"later": 1e9}, "no_light_curve"),
         ({"keep": 12}, "too_few_epochs"),
         ({"period": 0.4321}, "not_variable"),
     ],
@@ -262,9 +284,8 @@ def test_a_period_can_be_found(curve, period):
 def test_a_star_without_a_fit_has_a_status_and_a_reason(curve, period, change, status):
     mag = np.full(len(curve), change["mag"]) if "mag" in change else curve["mag"].to_numpy()
     keep = slice(change.get("keep"))
-    star = metalyra.fit(
-        curve["time"].to_numpy()[keep], mag[keep], change.get("period", period), band="G"
-    )
+    time = curve["time"].to_numpy() + change.get("later", 0.0)
+    star = metalyra.fit(time[keep], mag[keep], change.get("period", period), band="G")
     assert star.status == status
     assert star.reason
     assert star.reason in repr(star)
@@ -320,6 +341,52 @@ NOTHING_TO_FIT = {
     "fluxes about zero": (
         lambda c: metalyra.fit({"time": c["time"], "flux": c["mag"] - 17.0}, period=0.5),
         "fluxes are not positive, .*not centred on zero",
+    ),
+    "truths": (
+        lambda c: metalyra.fit(c["time"], c["mag"] > 15, 0.5),
+        "holds '(True|False)', which is not a number",
+    ),
+    "temperatures": (
+        lambda c: metalyra.fit(c["time"], c["mag"].to_numpy() * units.K, 0.5),
+        "the column 'flux' is in 'K', which is no unit of flux",
+    ),
+    "a ratio": (
+        lambda c: metalyra.fit(c["time"], c["mag"].to_numpy() * units.one, 0.5),
+        "mag is a quantity without dimension: give mag.value",
+    ),
+    "errors of something else": (
+        lambda c: metalyra.fit(c["time"], c["mag"].to_numpy() * units.mag, 0.5, 1 * units.Jy),
+        "'mag_err' is in 'Jy', and 'mag' in 'mag'",
+    ),
+    "dates of magnitudes": (
+        lambda c: metalyra.fit(c["time"], pd.date_range("2020", periods=len(c)), 0.5),
+        "holds timestamp",
+    ),
+    "no measurements": (lambda c: metalyra.fit([], [], 0.5), "it has no rows"),
+    "numbers": (lambda c: metalyra.fit(1.0, 15.0, 0.5), "time has 0 dimensions"),
+    "two columns of a name": (
+        lambda c: metalyra.fit(pd.concat([c, c], axis="columns"), period=0.5),
+        "two columns 'time'",
+    ),
+    "a period of another unit": (
+        lambda c: metalyra.fit(c["time"], c["mag"], 0.5 * units.m),
+        "period '0.5 m' is not a number of days",
+    ),
+    "a truth as a period": (
+        lambda c: metalyra.fit(c["time"], c["mag"], True),
+        "period 'True' is not a number of days",
+    ),
+    "a band without a name": (
+        lambda c: metalyra.fit(c["time"], c["mag"], 0.5, band=3),
+        "band 3 is not the name of a band",
+    ),
+    "a zero point in words": (
+        lambda c: metalyra.fit(c, period=0.5, magnitude_zero_point="AB"),
+        "magnitude_zero_point 'AB' is not a number",
+    ),
+    "columns in a list": (
+        lambda c: metalyra.fit(c, period=0.5, columns=["mag"]),
+        "columns are names by ours",
     ),
     "a length": (
         lambda c: metalyra.fit(c["time"].to_numpy() * units.m, c["mag"], 0.5),
@@ -402,7 +469,7 @@ def test_a_package_is_its_function_too():
     assert "metalyra.fit(time, mag, period)" in metalyra.fit.__doc__
 
 
-def test_importing_is_light():
+def test_importing_is_light(environment):
     code = """
 import sys, time
 before = set(sys.modules)
@@ -414,6 +481,8 @@ heavy = libraries & set(sys.modules)
 assert not heavy, heavy
 print(taken)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 0.3

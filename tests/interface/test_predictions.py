@@ -225,6 +225,13 @@ def test_every_star_comes_out(listed, in_g, predicted):
     assert "row 4 holds 'bright'" in again["reason"].iloc[-1]
 
 
+@pytest.mark.parametrize("nothing", [{}, {"star_id": [], "time": [], "mag": []}])
+def test_without_light_curves_no_star_is_lost(nothing, listed):
+    table = metalyra.predict(listed, nothing, MODEL, band="G")
+    assert table["star_id"].tolist() == listed["star_id"].tolist()
+    assert (table["status"] == "no_light_curve").all()
+
+
 def test_a_star_has_the_first_model_that_vouches_for_it(listed, in_g, predicted, tmp_path):
     folder = tmp_path / "other"
     shutil.copytree(locate_model(MODEL), folder)
@@ -290,6 +297,11 @@ WRONG = {
         "model 'metalyra_x': neither a shipped model",
     ),
     "no model": (lambda s, c: metalyra.predict(s, c, []), "no model is named"),
+    "a model of nothing": (lambda s, c: metalyra.predict(s, c, None), "no model is named"),
+    "cuts without bounds": (
+        lambda s, c: metalyra.predict(s, c, cuts={"snr": 3}),
+        "cuts are the lowest and highest value by column",
+    ),
     "an unknown cut": (
         lambda s, c: metalyra.predict(s, c, cuts={"colour": [0, 1]}),
         "the cut on 'colour' names no column",
@@ -339,7 +351,7 @@ def test_networks_need_what_runs_them(of_networks, listed, in_g, monkeypatch):
         metalyra.predict(listed, in_g, of_networks, band="G")
 
 
-def test_a_stack_needs_no_networks(listed, in_g, tmp_path):
+def test_a_stack_needs_no_networks(listed, in_g, environment, tmp_path):
     """With TensorFlow, Keras and Snakemake out of reach."""
     listed.to_csv(tmp_path / "stars.csv", index=False)
     in_g.to_csv(tmp_path / "curves.csv", index=False)
@@ -353,7 +365,12 @@ assert (table["status"] == "ok").all(), table
 assert not metalyra.models().empty
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -113,6 +113,8 @@ class StarFit:
         """The status in words; a caveat of a star that is ok."""
         if self.metallicity is not None:
             return str(self.metallicity["reason"])
+        if self.status == "no_light_curve":
+            return _explain_nothing(self.left_out)
         return "" if self.status == OK else describe_status(self.status)
 
     @property
@@ -303,11 +305,11 @@ def fit(
     ValueError
         If what is given is no light curve, period, type or setting: it says what and where.
     """
-    conventions = make_conventions(Conventions(), columns, None, magnitude_zero_point)
+    conventions = check_conventions(columns, None, magnitude_zero_point)
     table = take_curve(time, mag, mag_err)
-    name = star_id or name_star(table, conventions) or _label(time) or "star"
+    name = str(star_id or "") or name_star(table, conventions) or _label(time) or "star"
     given = given_curves(table, name, conventions)
-    taken = choose_band(resolve_band(band or ""), find_bands(given.tables, conventions))
+    taken = choose_band(check_band(band), find_bands(given.tables, conventions))
     stars = pd.DataFrame(
         {
             "star_id": [name],
@@ -337,6 +339,12 @@ def fit(
     )
 
 
+def _explain_nothing(left_out: Mapping[str, int]) -> str:
+    """Say why no measurement of a star counts."""
+    parts = ", ".join(f"{count} {why}" for why, count in left_out.items())
+    return f"none of its {sum(left_out.values())} measurements counts: {parts}"
+
+
 def _label(source: Any) -> str:
     """Return the name that a file or an object of lightkurve has."""
     if isinstance(source, str | Path):
@@ -353,12 +361,15 @@ def read_period(period: Any) -> float:
     ValueError
         If it is no number.
     """
-    if hasattr(period, "to_value"):
-        return float(period.to_value("d"))
     try:
-        return float(period)
+        if hasattr(period, "to_value"):
+            return float(period.to_value("d"))
+        if isinstance(period, str | int | float | np.number) and not isinstance(period, bool):
+            return float(period)
     except (TypeError, ValueError):
-        raise ValueError(f"period {period!r} is not a number of days") from None
+        pass
+    given = " ".join(str(period).split())
+    raise ValueError(f"period {given[:60]!r} is not a number of days")
 
 
 def check_type(pulsation_type: str) -> str:
@@ -408,6 +419,36 @@ def choose_band(wanted: str, found: Collection[str], of_model: str = "") -> str:
     if of_model not in found:
         raise ValueError(f"the light curves are in {names}; say with band which one counts")
     return of_model
+
+
+def check_band(band: str | None) -> str:
+    """Return the one name of a band; nothing if the user does not say which it is.
+
+    Raises
+    ------
+    ValueError
+        If it is no name.
+    """
+    if band is not None and not isinstance(band, str):
+        raise ValueError(f"band {band!r} is not the name of a band")
+    return resolve_band(band or "")
+
+
+def check_conventions(
+    columns: Mapping[str, str] | None, time_scale: str | None, magnitude_zero_point: float | None
+) -> Conventions:
+    """Return how tables are understood.
+
+    Raises
+    ------
+    ValueError
+        If what the user says of them is of another kind.
+    """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise ValueError("columns are names by ours, such as {'mag': 'Imag'}")
+    if not isinstance(magnitude_zero_point, int | float | np.number | None):
+        raise ValueError(f"magnitude_zero_point {magnitude_zero_point!r} is not a number")
+    return make_conventions(Conventions(), columns, time_scale, magnitude_zero_point)
 
 
 def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

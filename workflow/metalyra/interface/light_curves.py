@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from metalyra.interface.tables import find_columns, join_columns, take_table
+from metalyra.interface.tables import find_columns, gather, join_columns, take_table, unit_of
 from metalyra.surveys.formats.column_names import name_columns
 from metalyra.surveys.formats.given_curves import Conventions, CurveReader, zero_point_of_unit
 from metalyra.surveys.formats.given_tables import GivenTable
@@ -74,14 +75,20 @@ def take_curve(time: Any, mag: Any = None, mag_err: Any = None) -> GivenTable:
         return take_table(time, "the light curve", [*MAGNITUDES])
     if mag is None:
         raise ValueError(f"there are no magnitudes; {_HOW}")
-    given = {"time": time, "mag": mag}
+    given = {"time": gather(time), "mag": gather(mag)}
     if mag_err is not None:
-        given["mag_err"] = np.full(len(mag), mag_err) if np.ndim(mag_err) == 0 else mag_err
+        errors = gather(mag_err)
+        given["mag_err"] = errors if np.ndim(errors) else np.repeat(errors, np.size(given["mag"]))
     for name, values in given.items():
         if np.ndim(values) != 1:
             raise ValueError(f"{name} has {np.ndim(values)} dimensions, not one; {_HOW}")
-    unit = getattr(mag, "unit", None)
-    if unit is not None and "mag" not in str(unit).lower():
+    unit = unit_of(given["mag"])
+    if unit == "":
+        raise ValueError(
+            "mag is a quantity without dimension: give mag.value if it holds magnitudes, or a "
+            "table with a column flux"
+        )
+    if unit is not None and "mag" not in unit.lower():
         given = {name.replace("mag", "flux"): values for name, values in given.items()}
     return join_columns(given, "the light curve")
 
@@ -203,14 +210,16 @@ def read_curves(
         If a long table lacks a column.
     """
     if given.long is not None:
-        relative = _is_relative(given.long, conventions)
+        table = _with_units_of_values(given.long, conventions)
+        relative = _is_relative(table, conventions)
         reader = CurveReader(_conventions_of(conventions, relative), stars, band)
-        for curve in reader.read_many("light_curves", iter([given.long])):
+        for curve in reader.read_many("light_curves", iter([table])):
             yield _centre(curve) if relative else (curve, "")
-    for star_id, table in given.of_stars.items():
+    for star_id, found in given.of_stars.items():
         try:
-            if isinstance(table, ValueError):
-                raise table
+            if isinstance(found, ValueError):
+                raise found
+            table = _with_units_of_values(found, conventions)
             relative = _is_relative(table, conventions)
             reader = CurveReader(_conventions_of(conventions, relative), stars, band)
             for curve in reader.read_single(f"light curve of {star_id}", star_id, table):
@@ -229,11 +238,70 @@ def _is_relative(table: GivenTable, conventions: Conventions) -> bool:
     flux = named.get("flux")
     if flux is None or "mag" in named or conventions.zero_point is not None:
         return False
+    unit = table.units.get(flux)
     try:
-        zero_point_of_unit("the light curves", flux, table.units.get(flux))
+        zero_point_of_unit("the light curves", flux, unit)
     except SurveyError:
+        if unit and not _is_of_flux(unit):
+            raise SurveyError(
+                f"the column {flux!r} is in {unit!r}, which is no unit of flux"
+            ) from None
         return True
     return False
+
+
+_OF_COUNTS = frozenset(("electron", "ct", "adu", "DN", "ph", "pix", "s"))
+
+
+def _is_of_flux(unit: str) -> bool:
+    """Say whether a unit can be that of a flux; also one that astropy does not know."""
+    from astropy import units
+
+    try:
+        known = units.Unit(unit)
+    except ValueError:
+        return True
+    bases = {base.to_string() for base in known.decompose().bases}
+    of_counts = bases <= _OF_COUNTS and bases != {"s"}
+    return of_counts or bool(known.is_equivalent("W / m2"))
+
+
+def _with_units_of_values(table: GivenTable, conventions: Conventions) -> GivenTable:
+    """Return a table whose errors are in the units of what they are errors of.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be had in these.
+    """
+    named = _name(table, conventions)
+    for name in ("mag", "flux"):
+        values, errors = named.get(name, ""), named.get(f"{name}_err", "")
+        wanted, own = table.units.get(values), table.units.get(errors)
+        if not wanted or not own or wanted == own:
+            continue
+
+        try:
+            factor = float(_plain_unit(own).to(_plain_unit(wanted)))
+        except ValueError:
+            raise ValueError(f"{errors!r} is in {own!r}, and {values!r} in {wanted!r}") from None
+        numbers, bad = table.numbers(errors)
+        if not bad.any():
+            scaled = pa.array(numbers * factor, from_pandas=True)
+            table = replace(
+                table,
+                columns={**table.columns, errors: scaled},
+                units={**table.units, errors: wanted},
+            )
+    return table
+
+
+def _plain_unit(text: str) -> Any:
+    """Return a unit; of magnitudes of a known flux, such as mag(AB), magnitudes."""
+    from astropy import units
+
+    unit = units.Unit(text)
+    return getattr(unit, "function_unit", unit)
 
 
 def _conventions_of(conventions: Conventions, relative: bool) -> Conventions:

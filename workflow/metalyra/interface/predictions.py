@@ -10,15 +10,13 @@ import pandas as pd
 from metalyra.core.resources import RESOURCES
 from metalyra.core.statuses import OK
 from metalyra.fit.settings import FitSettings
-from metalyra.interface.fits import SEED, StarFit, check_settings
+from metalyra.interface.fits import SEED, StarFit, check_band, check_conventions, check_settings
 from metalyra.interface.samples import Sample, fit_sample, read_sample, read_stars, sample_of
 from metalyra.label.relations import read_relations, scatter_of
 from metalyra.predict.cards import read_card
 from metalyra.predict.prediction import SEQUENCE_SETTINGS, find_other_setting, predict_stars
 from metalyra.predict.shipped import list_models, locate_model
 from metalyra.products.catalogue import Estimate, append_given, make_sample_rows
-from metalyra.surveys.bands import resolve_band
-from metalyra.surveys.formats.given_curves import Conventions, make_conventions
 from metalyra.train.selection import Cuts, join_archive, select_stars
 
 DEFAULT_MODEL = "metalyra_g"
@@ -123,7 +121,8 @@ def predict(
     """
     chosen = _read_models(model)
     of_model = str(next(iter(chosen.values()))["band"])
-    wanted = resolve_band(band or "")
+    wanted = check_band(band)
+    _check_cuts(cuts)
     if isinstance(stars, StarFit):
         if light_curves is not None or settings:
             raise ValueError("the star is fitted: give it alone, or stars with light_curves")
@@ -131,7 +130,7 @@ def predict(
         return stars.with_metallicity(rows.iloc[0])
     if light_curves is None:
         raise ValueError("the light curves are missing; give stars and light_curves")
-    conventions = make_conventions(Conventions(), columns, time_scale, magnitude_zero_point)
+    conventions = check_conventions(columns, time_scale, magnitude_zero_point)
     listed = read_stars(stars, conventions, periods)
     curves = read_sample(light_curves, listed, wanted, of_model, conventions)
     sample = fit_sample(curves, periods, check_settings(settings), seed)
@@ -157,7 +156,7 @@ def _read_models(model: Models) -> dict[Path, dict[str, Any]]:
     ModuleNotFoundError
         If one has networks, and there is nothing to run them.
     """
-    names = [model] if isinstance(model, str | Path) else list(model)
+    names = [model] if isinstance(model, str | Path) else list(model or [])
     if not names:
         raise ValueError("no model is named; metalyra.models() lists those that are shipped")
     cards = {folder: read_card(folder) for folder in map(locate_model, names)}
@@ -195,11 +194,23 @@ def _estimate(
         )
         estimates.append(Estimate(predicted, card["relation"], card["name"]))
     rows = make_sample_rows("", sample.band, sample.stars, sample.fits, estimates)
-    caveats = rows["star_id"].map(sample.caveats).fillna("").where(rows["status"] == OK, "")
+    caveats = [sample.caveats.get(name, "") for name in rows["star_id"]]
     rows["reason"] = [
-        "; ".join(filter(None, texts)) for texts in zip(rows["reason"], caveats, strict=True)
+        "; ".join(filter(None, (reason, caveat if status == OK else "")))
+        for status, reason, caveat in zip(rows["status"], rows["reason"], caveats, strict=True)
     ]
     return append_given(rows.drop(columns="sample"), sample.stars)
+
+
+def _check_cuts(cuts: Cuts | None) -> None:
+    """Raise ValueError unless cuts are pairs of bounds by column."""
+    if cuts is None:
+        return
+    pairs = cuts.values() if isinstance(cuts, Mapping) else [None]
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError(
+            "cuts are the lowest and highest value by column, such as {'snr': [10, None]}"
+        )
 
 
 def _check_use(card: Mapping[str, Any], sample: Sample, other_band: bool) -> None:

@@ -73,10 +73,19 @@ def join_columns(columns: Mapping[str, Any], place: str) -> GivenTable:
 
 
 def find_columns(source: Any) -> dict[str, Any] | None:
-    """Return the columns of a table by name; None of what is no table."""
+    """Return the columns of a table by name; None of what is no table.
+
+    Raises
+    ------
+    ValueError
+        If two columns have one name.
+    """
     if isinstance(source, pd.DataFrame):
         named = [name for name in source.index.names if name is not None]
         table = source.reset_index(named) if named else source
+        if table.columns.has_duplicates:
+            doubled = table.columns[table.columns.duplicated()][0]
+            raise ValueError(f"the table has two columns {str(doubled)!r}")
         return {str(name): table[name] for name in table}
     if isinstance(source, Mapping):
         return {str(name): values for name, values in source.items()}
@@ -91,6 +100,28 @@ def find_columns(source: Any) -> dict[str, Any] | None:
     return None
 
 
+def gather(values: Any) -> Any:
+    """Return a list of quantities or times of astropy as one of its arrays."""
+    first = values[0] if isinstance(values, list | tuple) and values else None
+    if hasattr(first, "unit") and hasattr(first, "to_value"):
+        from astropy.units import Quantity
+
+        return Quantity(values)
+    if hasattr(first, "mjd"):
+        from astropy.time import Time
+
+        return Time(values)
+    return values
+
+
+def unit_of(values: Any) -> str | None:
+    """Return the unit of a quantity or column of astropy; None of what has none."""
+    if isinstance(values, pd.Series | pd.Index):  # whose unit is that of time stamps
+        return None
+    unit = getattr(values, "unit", None)
+    return None if unit is None else str(unit)
+
+
 def take_column(values: Any) -> tuple[Cells, str] | None:
     """Return the cells of a column and its unit; None of one whose cells are no single values.
 
@@ -100,6 +131,7 @@ def take_column(values: Any) -> tuple[Cells, str] | None:
         An array, list, Series, Column, Quantity, or a Time of astropy, which becomes its MJD.
         What is masked is missing. A single value is a column of one row.
     """
+    values = gather(values)
     if isinstance(values, pa.ChunkedArray | pa.Array):
         return values, ""
     if hasattr(values, "mjd") and hasattr(values, "scale"):
@@ -107,7 +139,6 @@ def take_column(values: Any) -> tuple[Cells, str] | None:
         return None if days is None else (days[0], f"d MJD {str(values.scale).upper()}")
     if isinstance(values, pd.Series | pd.Index):
         return _series_to_arrow(values.to_series() if isinstance(values, pd.Index) else values), ""
-    unit = getattr(values, "unit", None)
     masked = getattr(values, "mask", None)
     # Of astropy's masked arrays, of its quantities, and of NumPy's masked arrays.
     plain = getattr(values, "unmasked", values)
@@ -117,11 +148,13 @@ def take_column(values: Any) -> tuple[Cells, str] | None:
     missing = np.asarray(pd.isna(plain), dtype=bool)
     if masked is not None:
         missing = missing | np.broadcast_to(masked, plain.shape)
-    return _to_arrow(plain, missing), "" if unit is None else str(unit)
+    return _to_arrow(plain, missing), unit_of(values) or ""
 
 
 def _series_to_arrow(values: pd.Series) -> pa.Array | list[str]:
     """Return a column of pandas as an Arrow array, or as text if it is of several kinds."""
+    if pd.api.types.is_bool_dtype(values):
+        return _to_text(values, values.isna())
     try:
         return pa.Array.from_pandas(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -132,6 +165,8 @@ def _to_arrow(values: NDArray[Any], missing: NDArray[Any]) -> pa.Array | list[st
     """Return an array as an Arrow array, or as text if it is of several kinds."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, errors="replace")
+    if values.dtype.kind == "b":  # truth values are no numbers
+        return _to_text(values, missing)
     native = values.astype(values.dtype.newbyteorder("="))
     try:
         return pa.array(native, mask=missing, from_pandas=True)
