@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -426,6 +427,15 @@ def test_a_star_says_what_it_is(fitted):
     assert parameters.loc["phi31", "unit"] == "rad"
     assert len(fitted.curve) == 100
     assert np.ptp(fitted.curve["mag"]) == pytest.approx(fitted["amplitude"])
+
+
+def test_a_star_says_how_it_varies(fitted):
+    changes = {"variation": "period_change modulation", "modulation_period": 41.2}
+    row = pd.Series({**fitted.row, **changes, "period_change": -0.31})
+    text = repr(replace(fitted, row=row))
+    assert "its period changes by -0.31 d/Myr" in text
+    assert "it is modulated (Blazhko), every 41.2 d" in text
+    assert "variation" not in repr(fitted)
 
 
 def test_html_is_escaped(curve, period):

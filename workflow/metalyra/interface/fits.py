@@ -218,6 +218,8 @@ class StarFit:
             for name in _SHOWN:
                 value, error = self.row[name], self.row[f"{name}_err"]
                 lines.append((name, f"{value:.4f} ± {error:.4f}", describe(name).unit))
+        if variation := _describe_variation(self.row):
+            lines.append(("variation", variation, ""))
         if self.time_scale:
             lines.append(("times", self.time_scale, ""))
         if self.caveat and self.caveat not in self.reason:
@@ -337,6 +339,15 @@ def fit(
         caveat=caveat,
         left_out=curve.left_out,
     )
+
+
+def _describe_variation(row: pd.Series) -> str:
+    """Say how the light curve of a star changes with time; nothing if it does not."""
+    texts = {
+        "period_change": f"its period changes by {row['period_change']:.2g} d/Myr",
+        "modulation": f"it is modulated (Blazhko), every {row['modulation_period']:.3g} d",
+    }
+    return "; ".join(texts[name] for name in str(row["variation"] or "").split())
 
 
 def _explain_nothing(left_out: Mapping[str, int]) -> str:
