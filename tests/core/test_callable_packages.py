@@ -23,8 +23,13 @@ def test_a_call_is_that_of_the_function(package):
     assert inspect.signature(package) == inspect.signature(chunk_of)
 
 
+def test_help_is_that_of_both(package):
+    assert package.__doc__.startswith("A package.")
+    assert "Return the chunk" in package.__doc__
+    assert "chunk_of" not in dir(package)
+
+
 def test_it_is_still_a_package(package):
     assert inspect.ismodule(package)
     assert package.inside == 3
-    assert package.__doc__ == "A package."
     assert not hasattr(package, "outside")

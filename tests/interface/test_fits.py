@@ -477,6 +477,7 @@ def test_a_package_is_its_function_too():
     assert "period" in inspect.signature(metalyra.fit).parameters
     assert "model" in inspect.signature(metalyra.predict).parameters
     assert "metalyra.fit(time, mag, period)" in metalyra.fit.__doc__
+    assert "Pulsation period (d)" in metalyra.fit.__doc__
 
 
 def test_importing_is_light(environment):

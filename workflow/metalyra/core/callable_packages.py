@@ -23,6 +23,12 @@ class CallablePackage(ModuleType):
         """Call the function."""
         return self._function(*args, **kwargs)
 
+    # What help(metalyra.fit) and metalyra.fit? in a notebook show.
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        own = self.__dict__.get("__doc__") or ""
+        return f"{own}\n\n{inspect.getdoc(self._function) or ''}".strip()
+
     @property
     def __signature__(self) -> inspect.Signature:
         return inspect.signature(self._function)
