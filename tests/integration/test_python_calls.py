@@ -33,7 +33,8 @@ def read(text) -> pd.DataFrame:
 @pytest.mark.parametrize("periods", ["given", "check"])
 def test_the_calls_agree_with_the_workflow(new_project, survey, periods):
     project = new_project()
-    stars, curves, output = (survey / name for name in ("stars.csv", "light_curves.csv", "out.csv"))
+    stars, curves = survey / "stars.csv", survey / "light_curves.csv"
+    output = survey / f"{periods}.csv"
     given = [f"stars={stars}", f"lightcurves={curves}", f"output={output}"]
     given += [] if periods == "given" else [f"periods={periods}"]
     project.run(*APPLY, *given, "model=metalyra_g", "band=G")

@@ -14,10 +14,14 @@ from metalyra.fit.periods import find_periods
 from metalyra.interface.fits import StarFit, choose_band
 from metalyra.interface.light_curves import find_bands, gather_curves, read_curves
 from metalyra.interface.tables import take_table
-from metalyra.surveys.formats.column_names import STAR_ALIASES, name_columns, require_columns
 from metalyra.surveys.formats.given_curves import Conventions
 from metalyra.surveys.formats.given_stars import read_star_table
-from metalyra.surveys.formats.star_tables import check_stars, explain_statuses, merge_star_tables
+from metalyra.surveys.formats.star_tables import (
+    check_stars,
+    explain_statuses,
+    merge_star_tables,
+    require_periods,
+)
 from metalyra.surveys.ingestion import Arrivals
 from metalyra.surveys.interface import MAGNITUDES, LightCurve
 from metalyra.surveys.own import read_light_curves
@@ -79,7 +83,7 @@ def read_stars(stars: Any, conventions: Conventions, periods: str = "given") -> 
     Raises
     ------
     ValueError
-        If it is no such table, or has no rows.
+        If it is no such table, or has no rows, or no star has a period that has to.
     """
     if periods not in PERIODS:
         raise ValueError(f"periods {periods!r} is none of {', '.join(PERIODS)}")
@@ -87,10 +91,9 @@ def read_stars(stars: Any, conventions: Conventions, periods: str = "given") -> 
     if not len(table):
         raise ValueError("stars has no rows")
     given = periods == "given"
-    if given:
-        named = name_columns("stars", table.names, STAR_ALIASES, conventions.columns)
-        require_columns("stars", table.names, named, ("star_id", "period"))
     raw = merge_star_tables([read_star_table("stars", table, conventions.columns)])
+    if given:
+        require_periods([Path("stars")], raw)
     raw = raw.assign(pulsation_type=raw["pulsation_type"].fillna("RRab" if given else ""))
     checked = check_stars(raw, periods_required=given)
     return checked.assign(reason=explain_statuses(raw, checked))
