@@ -379,4 +379,4 @@ def test_models_are_listed():
     table = metalyra.models().set_index("name")
     assert MODEL in table.index
     assert table.loc[MODEL, "band"] == "G"
-    assert (table["rmse"] < 0.3).all()
+    assert (table["rmse"] < 0.5).all()

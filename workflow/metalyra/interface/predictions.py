@@ -140,12 +140,12 @@ def predict(
 def choose_model(band: str, pulsation_type: str) -> str | None:
     """Return the shipped model for a band and type, the first of several; None if none is.
 
-    Of an unknown band, the default model if it is for the type.
+    An unknown band is taken for that of the default model.
     """
     table = models()
-    suitable = table[table["pulsation_type"] == pulsation_type]
-    suitable = suitable[suitable["band"] == (band or "G")]
-    return None if suitable.empty else str(suitable["name"].iloc[0])
+    taken = band or next(iter(table.loc[table["name"] == DEFAULT_MODEL, "band"]), "")
+    suitable = (table["band"] == taken) & (table["pulsation_type"] == pulsation_type)
+    return next(iter(table.loc[suitable, "name"]), None)
 
 
 def _read_models(model: Models) -> dict[Path, dict[str, Any]]:
