@@ -1,13 +1,19 @@
 """Every command of the README does what it says."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
+from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
+import metalyra
+from testbench.simulate import simulate_stars
 from tests.integration.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -15,6 +21,11 @@ COMMANDS = [
     command
     for block in re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
     for command in block.replace("\\\n", " ").strip().splitlines()
+]
+CALLS = [
+    block
+    for block in re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    if "import metalyra" in block
 ]
 EXECUTED = {"make", "source"}
 """Commands that are run by other tests, or by the reader's shell."""
@@ -27,7 +38,7 @@ def run(project, command: str, *more: str, mirror) -> str:
 
 
 def test_there_are_commands():
-    assert {shlex.split(command)[0] for command in COMMANDS} == {"snakemake", *EXECUTED}
+    assert {shlex.split(command)[0] for command in COMMANDS} == {"snakemake", "metalyra", *EXECUTED}
     assert len(COMMANDS) >= 9
 
 
@@ -50,6 +61,44 @@ def test_own_stars_get_metallicities(demo, mirror):
     table = pd.read_csv(demo.path("metallicities.csv"), dtype={"star_id": str})
     assert table["star_id"].to_list() == stars["star_id"].to_list()
     assert (table["status"] == "ok").all()
+    model = re.search(r"model=(\w+)", command)[1]
+    if model in metalyra.models()["name"].tolist():
+        called = metalyra.predict(demo.path("stars.csv"), curves, model=model, band="G")
+        assert called["feh"].tolist() == table["feh"].tolist()
+        assert called["feh_err"].tolist() == table["feh_err"].tolist()
+
+
+@pytest.fixture
+def curve(tmp_path) -> pd.DataFrame:
+    """The light curve of the star with the period of the README, also in rr_lyrae.csv."""
+    curve = simulate_stars(1, seed=8, n_epochs=50)[1].query("band == 'G'")
+    curve[["time", "mag", "mag_err"]].to_csv(tmp_path / "rr_lyrae.csv", index=False)
+    return curve
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("metalyra ")])
+def test_the_command_does_what_it_says(command, curve, tmp_path):
+    """As a module, for the script is that of another installation."""
+    program = [sys.executable, "-m", "metalyra", *shlex.split(command)[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "metalyra_g" in done.stdout
+    if "--figure" in command:
+        assert "status     ok" in done.stdout
+        assert (tmp_path / "rr_lyrae.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_calls_do_what_they_say(curve):
+    [block] = CALLS
+    stars, light_curves = simulate_stars(3, seed=5, n_epochs=60)
+    given = {name: curve[name].to_numpy() for name in ("time", "mag", "mag_err")}
+    names: dict[str, Any] = {**given, "stars": stars, "light_curves": light_curves}
+    exec(block, names)
+    assert names["star"].status == "ok"
+    assert names["table"]["star_id"].tolist() == stars["star_id"].tolist()
+    assert (names["table"]["status"] == "ok").all()
+    pyplot.close("all")
 
 
 @pytest.mark.parametrize(

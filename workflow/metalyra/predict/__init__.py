@@ -1,8 +1,14 @@
 """Metallicities of any star with any model, and what they are worth.
 
+``metalyra.predict(stars, light_curves, model)`` gives the metallicities of stars: see
+`metalyra.interface.predictions.predict`.
 The public names are in __init__.pyi; a module is loaded when one of its names is used.
 """
 
 import lazy_loader
 
+from metalyra.core.callable_packages import make_callable
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+make_callable(__name__, "metalyra.interface.predictions.predict")

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from metalyra.core.arrays import Floats
 from metalyra.core.statuses import CUT, OK, describe_status
 from metalyra.predict.stacks import predict_with_stack
 from metalyra.predict.training_range import QUALITY, Judgement, judge_stars
@@ -97,8 +99,7 @@ def predict_stars(
     columns = [f"member_{member}" for member in card["members"]]
     members = predictions[columns].to_numpy()
     unseen = find_unseen(stars["star_id"], card["members"], training)
-    # The mean over all members rounds as that of `predict_metallicities`.
-    feh = members.mean(axis=1)
+    feh, deviation = _average(members)
     trained_on = ~unseen.all(axis=1)
     for row in np.flatnonzero(trained_on):
         feh[row] = members[row, unseen[row]].mean() if unseen[row].any() else np.nan
@@ -108,7 +109,7 @@ def predict_stars(
         [
             pd.DataFrame({"star_id": stars["star_id"].astype(str), "feh": feh}),
             total_errors(feh, error_model, spread, relation_scatter),
-            pd.DataFrame({"feh_std": members.std(axis=1), "in_training": trained_on}),
+            pd.DataFrame({"feh_std": deviation, "in_training": trained_on}),
             judge_predictions(stars, feh, card, cuts),
             predictions[columns],
         ],
@@ -130,6 +131,18 @@ def predict_stars(
         in_training=table["in_training"].fillna(False).astype(bool),
         out_of_domain=table["out_of_domain"].fillna(""),
     )
+
+
+def _average(members: Floats) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation (ddof 0), each (n,), of values (n, m) of members.
+
+    They are added up one member after the other: NumPy adds those of a single star in
+    another order, and so its last bit would differ from that of the same star among others.
+    """
+    number = members.shape[1]
+    mean = reduce(np.add, members.T) / number
+    squares = ((column - mean) ** 2 for column in members.T)
+    return mean, np.sqrt(reduce(np.add, squares) / number)
 
 
 def judge_predictions(
@@ -257,21 +270,31 @@ def check_fit(card: Mapping[str, Any], fit: Mapping[str, Any], sample: str) -> N
         If the sequences of the model depend on a setting that differs. How the curves are
         aligned does not matter: they are turned.
     """
-    recipe = card.get("sequence", {}).get("recipe")
+    if setting := find_other_setting(card, fit):
+        known = json.dumps(card["fit"][setting])
+        raise ValueError(
+            f"the model {card['name']} has learnt from curves fitted with {setting}: {known}, "
+            f"those of {sample} have {json.dumps(fit[setting])}; set "
+            f"samples.{sample}.fit.{setting} to {known}, or train the model on such curves"
+        )
+
+
+def find_other_setting(card: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
+    """Return a setting of a fit that a model does not know so; nothing if there is none.
+
+    Parameters are those of `check_fit`.
+    """
     known = card.get("fit") or {}
-    for setting in _READ_FROM_FIT.get(recipe, ()):
+    for setting in _READ_FROM_FIT.get(card.get("sequence", {}).get("recipe"), ()):
         if setting in known and known[setting] != fit.get(setting, known[setting]):
-            raise ValueError(
-                f"the model {card['name']} has learnt from curves fitted with {setting}: "
-                f"{json.dumps(known[setting])}, those of {sample} have "
-                f"{json.dumps(fit[setting])}; set samples.{sample}.fit.{setting} to "
-                f"{json.dumps(known[setting])}, or train the model on such curves"
-            )
+            return setting
+    return ""
 
 
-_READ_FROM_FIT: Mapping[str, tuple[str, ...]] = {
-    "gp_curve": ("kernel", "harmonics", "use_errors", "published")
-}
+SEQUENCE_SETTINGS = ("kernel", "harmonics", "use_errors", "published")
+"""Settings of the fit that the curve of the Gaussian process depends on."""
+
+_READ_FROM_FIT: Mapping[str, tuple[str, ...]] = {"gp_curve": SEQUENCE_SETTINGS}
 """Settings of the fit that the sequences of a recipe depend on.
 
 The other recipes and the stacks read the points themselves; which of them is said on the

@@ -85,8 +85,8 @@ def resolve_config(
     _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
     _check_keys(resolved)
     _raise_any(_apply_to_own_stars(resolved, shipped or {}))
-    _raise_any(_describe_shipped(resolved, shipped or {}))
     _resolve_bands(resolved)
+    _raise_any(_describe_shipped(resolved, shipped or {}))
     for sample in resolved.get("samples", {}).values():
         sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}

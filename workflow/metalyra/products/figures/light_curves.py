@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
@@ -17,6 +18,7 @@ from metalyra.products.figures.style import (
     DATA_COLOUR,
     MODEL_COLOUR,
     REJECTED_COLOUR,
+    STYLE,
     new_figure,
     say,
     styled,
@@ -181,21 +183,72 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
     return figure
 
 
-def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
-    """Draw one and a half cycles of one star, brighter upwards."""
-    axes.set_xlim(0, 1.5)
+def new_star_axes() -> Axes:
+    """Return axes for one star in a new figure of pyplot, so that notebooks show it."""
+    from matplotlib import pyplot
+
+    with matplotlib_style.context(["default", dict(STYLE)]):
+        return pyplot.subplots(figsize=(5.4, 3.4), dpi=120, layout="constrained")[1]
+
+
+@styled
+def draw_star_alone(fit: pd.Series, points: pd.DataFrame, band: str, title: str) -> Figure:
+    """Return a figure of one star, for a file; parameters are those of `draw_star`."""
+    figure = new_figure(5.4, 3.4)
+    draw_star(figure.subplots(), fit, points, band, title)
+    return figure
+
+
+def draw_star(
+    axes: Axes, fit: pd.Series, points: pd.DataFrame, band: str = "", title: str = ""
+) -> None:
+    """Draw two cycles of one star from maximum light, in the style of the project.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    fit
+        The row of the star in the table of fits.
+    points
+        Its folded light curve: phase, mag, mag_err, kept.
+    band
+        Its band; nothing if unknown.
+    title
+        Of the figure.
+    """
+    with matplotlib_style.context(["default", dict(STYLE)]):
+        maximum = fit["phase_of_maximum"]
+        origin = float(maximum) if np.isfinite(maximum) else 0.0
+        _draw_light_curve(axes, fit, points, cycles=2.0, origin=origin)
+        axes.set_xlabel("Pulsation phase from maximum light")
+        axes.set_ylabel(f"{BAND_LABELS.get(band, band) or 'Magnitude'} (mag)")
+        axes.set_title(title)
+
+
+def _draw_light_curve(
+    axes: Axes,
+    fit: pd.Series,
+    points: pd.DataFrame,
+    cycles: float = 1.5,
+    origin: float = 0.0,
+) -> None:
+    """Draw cycles of one star from a phase in [0, 1) on, brighter upwards."""
+    axes.set_xlim(0, cycles)
     axes.xaxis.set_major_locator(MultipleLocator(0.5))
     if points.empty:
         say(axes, fit["status"], fontsize=9)
         return
-    cycles = pd.concat([points, points.assign(phase=points["phase"] + 1)])
-    cycles = cycles[cycles["phase"] < 1.5]
-    kept = cycles["kept"].to_numpy(dtype=bool)
-    errors = cycles["mag_err"] if "mag_err" in cycles else pd.Series(np.nan, cycles.index)
+    points = points.assign(phase=(points["phase"] - origin) % 1.0)
+    repeated = [points.assign(phase=points["phase"] + k) for k in range(math.ceil(cycles))]
+    shown = pd.concat(repeated)
+    shown = shown[shown["phase"] < cycles]
+    kept = shown["kept"].to_numpy(dtype=bool)
+    errors = shown["mag_err"] if "mag_err" in shown else pd.Series(np.nan, shown.index)
     size = float(np.clip(60 / np.sqrt(len(points)), 1.6, 3.5))
     axes.errorbar(
-        cycles["phase"][kept],
-        cycles["mag"][kept],
+        shown["phase"][kept],
+        shown["mag"][kept],
         errors[kept].fillna(0.0),
         fmt="o",
         markersize=size,
@@ -206,8 +259,8 @@ def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
         alpha=0.8,
     )
     axes.plot(
-        cycles["phase"][~kept],
-        cycles["mag"][~kept],
+        shown["phase"][~kept],
+        shown["mag"][~kept],
         "x",
         markersize=1.2 * size,
         markeredgewidth=0.9,
@@ -215,7 +268,7 @@ def _draw_light_curve(axes: Axes, fit: pd.Series, points: pd.DataFrame) -> None:
     )
     curve = fit["curve"]
     if isinstance(curve, (np.ndarray, list)) and len(curve):
-        phase = np.arange(math.ceil(1.5 * len(curve)) + 1) / len(curve)
+        phase = np.arange(math.ceil((cycles + origin) * len(curve)) + 1) / len(curve) - origin
         model = np.resize(np.asarray(curve, dtype=float), len(phase)) + fit["mean_mag"]
         axes.plot(phase, model, color=MODEL_COLOUR, zorder=3)
         if isinstance(fit.get("curve_err"), (np.ndarray, list)):

@@ -376,7 +376,7 @@ class CurveReader:
         """Return magnitudes of fluxes, and their errors; NaN of those that are not positive."""
         zero_point = self.conventions.zero_point
         if zero_point is None:
-            zero_point = _zero_point_of_unit(place, named["flux"], table.units.get(named["flux"]))
+            zero_point = zero_point_of_unit(place, named["flux"], table.units.get(named["flux"]))
         flux = np.where(positive, values["flux"], np.nan)
         errors = values.get("flux_err", np.full(len(table), np.nan))
         with np.errstate(all="ignore"):
@@ -447,7 +447,7 @@ def _list_identifiers(stars: pd.DataFrame, column: str) -> dict[str, str]:
     return star_of
 
 
-def _zero_point_of_unit(place: object, name: str, unit: str | None) -> float:
+def zero_point_of_unit(place: object, name: str, unit: str | None) -> float:
     """Return the AB magnitude of a flux of 1 in a unit, or in that which a name ends with."""
     text = unit or {"njy": "nJy", "ujy": "uJy", "mjy": "mJy", "jy": "Jy"}.get(
         simplify(name).rpartition("_")[2], ""

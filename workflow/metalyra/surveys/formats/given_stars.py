@@ -82,7 +82,7 @@ def read_star_tables(
     SurveyError
         If a file is no table, misses a column, has two of one meaning, or a row has no name.
     """
-    tables = [_read_star_table(path, columns, aliases) for path in paths]
+    tables = [read_star_table(path, read_given_file(path), columns, aliases) for path in paths]
     stars = merge_star_tables(tables)
     unknown = stars["pulsation_type"].isna()
     return stars.assign(
@@ -140,8 +140,23 @@ def _mean_of_spectra(feh: pd.Series, errors: pd.Series) -> tuple[float, float]:
     return float(feh.mean()), np.nan
 
 
-def _read_star_table(path: Path, given: Mapping[str, str], aliases: Aliases) -> pd.DataFrame:
-    table = read_given_file(path)
+def read_star_table(
+    path: Path | str,
+    table: GivenTable,
+    given: Mapping[str, str],
+    aliases: Aliases = STAR_ALIASES,
+) -> pd.DataFrame:
+    """Return the star list that a table has; see `read_star_tables`.
+
+    Parameters
+    ----------
+    path
+        Where the table comes from, for messages.
+    table
+        With the columns as they were found.
+    given, aliases
+        The user's names of columns, and those that are understood, by ours.
+    """
     named = name_columns(path, table.names, aliases, given)
     require_columns(path, table.names, named, ("star_id",))
     for row, problem in table.odd_rows.items():
@@ -172,7 +187,7 @@ def _read_star_table(path: Path, given: Mapping[str, str], aliases: Aliases) -> 
     return merge_spectra(stars) if "feh" in named else stars
 
 
-def _periods(path: Path, table: GivenTable, name: str | None) -> pd.Series:
+def _periods(path: Path | str, table: GivenTable, name: str | None) -> pd.Series:
     """Return the periods as text, in days, None where there is none."""
     if name is None:
         return pd.Series([None] * len(table), dtype=object)
@@ -203,7 +218,7 @@ def _types(table: GivenTable, name: str | None) -> pd.Series:
 
 
 def _angles(
-    path: Path, table: GivenTable, name: str | None, star_ids: pd.Series, *, hours: bool
+    path: Path | str, table: GivenTable, name: str | None, star_ids: pd.Series, *, hours: bool
 ) -> pd.Series:
     """Return angles in degrees, NaN where there is none; sexagesimal ones of `ra` are hours."""
     if name is None:
@@ -228,7 +243,7 @@ def _angles(
     return degrees
 
 
-def _metallicities(path: Path, table: GivenTable, name: str, star_ids: pd.Series) -> Floats:
+def _metallicities(path: Path | str, table: GivenTable, name: str, star_ids: pd.Series) -> Floats:
     """Return numbers that a training uses, so that none may be lost."""
     numbers, bad = table.numbers(name)
     if bad.any():
