@@ -269,7 +269,9 @@ def test_own_tables_may_be_those_of_other_surveys(project, mirror, own_stars):
     status, text = apply(project, mirror, folder, output, **keys)
     assert status == 0, text
     assert f"MetaLyra: {len(sound)} stars in {output}" in text
-    found, before = pd.read_csv(output), pd.read_csv(folder / "feh.csv").head(len(sound))
+    names = {"star_id": str}
+    found = pd.read_csv(output, dtype=names)
+    before = pd.read_csv(folder / "feh.csv", dtype=names).head(len(sound))
     assert found["star_id"].to_list() == before["star_id"].to_list()
     np.testing.assert_allclose(found["feh"], before["feh"], atol=1e-6)
     assert (found["band"] == "g").all()
