@@ -18,6 +18,7 @@ from metalyra.core.resources import RESOURCES
 from metalyra.fit import fit_stars
 from metalyra.label import read_relations, scatter_of
 from metalyra.predict import locate_model, predict_stars
+from metalyra.predict.cards import UNTRAINED
 from metalyra.products.catalogue import Estimate, make_sample_rows
 from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.train import select_stars
@@ -246,6 +247,16 @@ def test_a_star_has_the_first_model_that_vouches_for_it(listed, in_g, predicted,
     alone = metalyra.predict(listed, in_g, folder, band="G")
     expected = np.where(short, "ok", "outside_training_range")
     assert alone["status"].tolist() == expected.tolist()
+
+
+def test_a_model_that_was_not_trained_says_so(listed, in_g, tmp_path):
+    card = json.loads((locate_model(MODEL) / "card.json").read_text())
+    card |= {"kind": UNTRAINED, "members": [], "provenance": {"note": "too few labelled stars"}}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    table = metalyra.predict(listed, in_g, tmp_path, band="G")
+    assert (table["status"] == "no_model").all()
+    assert (table["reason"] == "too few labelled stars").all()
+    assert table["feh"].isna().all()
 
 
 def test_cuts_replace_those_of_the_model(listed, in_g):

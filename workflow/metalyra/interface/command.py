@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -151,13 +152,9 @@ def list_all(given: argparse.Namespace) -> str:
     if table.empty:
         raise ValueError("no models are shipped with this installation; install MetaLyra again")
     shown = table[["name", "band", "pulsation_type", "n_stars", "rmse", "relation"]]
-    return "\n".join(
-        [
-            shown.to_string(index=False, float_format="%.3f"),
-            "",
-            *(f"{row['name']}: {row['description']}" for _, row in table.iterrows()),
-        ]
-    )
+    said = [f"{row['name']}: {row['description']}" for _, row in table.iterrows()]
+    wrapped = [textwrap.fill(text, 92, subsequent_indent="  ") for text in said]
+    return "\n\n".join([shown.to_string(index=False, float_format="%.3f"), *wrapped])
 
 
 def _read_pairs(texts: Sequence[str]) -> dict[str, str]:

@@ -116,6 +116,25 @@ def predict_stars(
         axis="columns",
     )
     table = fits[["star_id"]].astype(str).merge(values, "left", "star_id", validate="one_to_one")
+    table = _explain(table, fits, caveat, card["provenance"]["note"] if untrained else "")
+    return table.astype({"status": object, "reason": object}).assign(
+        in_training=table["in_training"].fillna(False).astype(bool),
+        out_of_domain=table["out_of_domain"].fillna(""),
+    )
+
+
+def _explain(table: pd.DataFrame, fits: pd.DataFrame, caveat: str, untrained: str) -> pd.DataFrame:
+    """Return predictions with the statuses and reasons of the stars that have none.
+
+    Parameters
+    ----------
+    table, fits
+        Predictions and fits, row by row of the same stars.
+    caveat
+        Reason of the stars of status ok.
+    untrained
+        Why the model was not trained; empty if it was.
+    """
     unpredicted = (fits["status"] != OK).to_numpy()
     table.loc[unpredicted, "status"] = fits["status"].to_numpy()[unpredicted]
     said = fits["reason"] if "reason" in fits else pd.Series("", index=fits.index)
@@ -125,12 +144,8 @@ def predict_stars(
     ]
     table["reason"] = table["reason"].where(table["status"] != OK, caveat)
     if untrained:
-        why = card["provenance"]["note"]
-        table["reason"] = table["reason"].mask(table["status"] == "no_model", why)
-    return table.astype({"status": object, "reason": object}).assign(
-        in_training=table["in_training"].fillna(False).astype(bool),
-        out_of_domain=table["out_of_domain"].fillna(""),
-    )
+        table["reason"] = table["reason"].mask(table["status"] == "no_model", untrained)
+    return table
 
 
 def _average(members: Floats) -> tuple[Floats, Floats]:
@@ -140,6 +155,8 @@ def _average(members: Floats) -> tuple[Floats, Floats]:
     another order, and so its last bit would differ from that of the same star among others.
     """
     number = members.shape[1]
+    if not number:  # of a model that was not trained
+        return np.full(len(members), np.nan), np.full(len(members), np.nan)
     mean = reduce(np.add, members.T) / number
     squares = ((column - mean) ** 2 for column in members.T)
     return mean, np.sqrt(reduce(np.add, squares) / number)

@@ -161,13 +161,16 @@ def make_stack_card(
         },
         "metrics": measure_folds(evaluated)
         | {"coverage": measure_coverage(residuals, half_widths)}
-        | {
-            "regressors": {
-                column: measure_folds(evaluated.assign(feh_predicted=evaluated[column]))["union"]
-                for column in names
-            }
-        },
+        | {"regressors": _measure_regressors(evaluated, names)},
         "versions": library_versions("scikit-learn", "scipy", "numpy"),
+    }
+
+
+def _measure_regressors(evaluated: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """Return the metrics of each regressor of a stack, all folds together."""
+    return {
+        column: measure_folds(evaluated.assign(feh_predicted=evaluated[column]))["union"]
+        for column in names
     }
 
 
