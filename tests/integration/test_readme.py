@@ -13,7 +13,7 @@ import pytest
 from matplotlib import pyplot
 
 import metalyra
-from testbench.simulate import simulate_stars
+from testbench.simulate import simulate_stars, simulate_survey
 from tests.integration.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -66,6 +66,20 @@ def test_own_stars_get_metallicities(demo, mirror):
         called = metalyra.predict(demo.path("stars.csv"), curves, model=model, band="G")
         assert called["feh"].tolist() == table["feh"].tolist()
         assert called["feh_err"].tolist() == table["feh_err"].tolist()
+
+
+def test_own_labels_are_learnt_from(new_project, mirror):
+    """Planned with two tables; tests/integration/test_own_survey.py runs it."""
+    command = next(command for command in COMMANDS if "config/own_survey.yaml" in command)
+    project = new_project()
+    survey = simulate_survey({"n_rrab": 4, "n_rrc": 1, "labelled": 0.75}, seed=1)
+    survey.stars.to_csv(project.path("stars.csv"), index=False)
+    project.path("curves").mkdir()
+    for star_id, points in survey.light_curves.groupby("star_id"):
+        points.drop(columns="star_id").to_csv(project.path(f"curves/{star_id}.csv"), index=False)
+    output = run(project, command, "--dry-run", mirror=mirror)
+    assert "Calibrating the relation own_relation" in output
+    assert "metallicities.csv" in output
 
 
 @pytest.fixture
