@@ -38,6 +38,7 @@ _PARAMETERS = (
     *(f"phi{k}1" for k in range(2, AMPLITUDES + 1)),
 )
 
+_LONG_NAME = 12
 _SHOWN = ("mean_mag", "amplitude", "a1", "a2", "phi21", "phi31")
 """Parameters that a summary has."""
 
@@ -186,7 +187,9 @@ class StarFit:
             facts.append(f"[Fe/H] = ${self.feh:.2f} \\pm {self.feh_err:.2f}$ dex")
         if self.status != OK:
             facts.append(self.status)
-        return f"{self.star_id}: {', '.join(facts)}"
+        # The source_id of Gaia has a line of its own.
+        separator = ": " if len(self.star_id) < _LONG_NAME else "\n"
+        return f"{self.star_id}{separator}{', '.join(facts)}"
 
     def save_figure(self, path: Path | str) -> None:
         """Draw the star into a PNG file."""
