@@ -129,3 +129,10 @@ def test_it_is_a_module_too(environment):
     done = subprocess.run(command[:-1], env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert "COMMAND" in done.stderr
+
+
+def test_a_reader_may_leave_before_the_end():
+    command = f"{sys.executable} -m metalyra models | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""

@@ -1,6 +1,7 @@
 """The command ``metalyra``: one star printed and drawn, and the models there are."""
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -39,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status: 1 if something cannot be done."""
     given = declare().parse_args(arguments)
     try:
-        print(given.run(given))
+        print(given.run(given), flush=True)
+    except BrokenPipeError:
+        # Who reads the lines has seen enough of them, such as head.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"metalyra: {error}", file=sys.stderr)
         return 1
