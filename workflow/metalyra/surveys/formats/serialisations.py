@@ -142,6 +142,19 @@ def to_numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return np.asarray(values.cast(pa.float64()), dtype=float)
 
 
+def to_integers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return values or text as whole numbers of 64 bits, -1 where there is none.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If a text is not a whole number.
+    """
+    if pa.types.is_string(values.type):
+        values = _clean(values)
+    return np.asarray(compute.fill_null(values.cast(pa.int64()), -1), dtype=np.int64)
+
+
 def to_flags(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Return values or text (``true``, ``T``, ``1``) as booleans, False where there is none."""
     if pa.types.is_string(values.type):
