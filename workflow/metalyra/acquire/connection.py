@@ -63,6 +63,8 @@ class RetryPolicy:
         Folder of the locks that count connections; None for no count.
     progress
         Seconds between two lines of the log about one download.
+    transient
+        HTTP statuses that say: later.
     sleep
         Waits.
     """
@@ -73,6 +75,7 @@ class RetryPolicy:
     connections_per_host: int = 2
     slots: Path | None = None
     progress: float = 30.0
+    transient: frozenset[int] = TRANSIENT_STATUSES
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -86,6 +89,10 @@ class DownloadError(Exception):
 
 class AbsentError(DownloadError):
     """A file that the archive does not have."""
+
+
+class RefusedError(DownloadError):
+    """What the archive will not do, however often it is asked."""
 
 
 class TransientError(DownloadError):
@@ -132,7 +139,7 @@ def persist(action: Callable[[], Result], what: str, policy: RetryPolicy) -> Res
     while True:
         try:
             return action()
-        except AbsentError:
+        except (AbsentError, RefusedError):
             raise
         except TransientError as error:
             try:
@@ -200,15 +207,17 @@ def transient_errors() -> Iterator[None]:
         raise TransientError(str(error) or type(error).__name__) from error
 
 
-def raise_for_transient_status(reply: requests.Response) -> None:
-    """Raise if a reply says: later.
+def raise_for_transient_status(
+    reply: requests.Response, statuses: frozenset[int] = TRANSIENT_STATUSES
+) -> None:
+    """Raise if a reply says: later, which these statuses do.
 
     Raises
     ------
     TransientError
         With the pause that the archive asks for.
     """
-    if reply.status_code in TRANSIENT_STATUSES:
+    if reply.status_code in statuses:
         wait = parse_retry_after(reply.headers.get("Retry-After"))
         raise TransientError(describe_status(reply), wait)
 
@@ -255,7 +264,7 @@ class WholeReplyAdapter(HTTPAdapter):
             while block := reply.raw.read(_BLOCK, decode_content=False):
                 body.write(block)
             reply.raw.release_conn()
-            raise_for_transient_status(reply)
+            raise_for_transient_status(reply, self._policy.transient)
             if reply.status_code == 200 and "text/html" in reply.headers.get("Content-Type", ""):
                 raise TransientError("a web page came instead of an answer")
             stack.pop_all()  # from here on the reply closes it

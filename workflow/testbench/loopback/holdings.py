@@ -8,7 +8,7 @@ from testbench.loopback.tables import Database
 from testbench.loopback.vvv_tables import eso_tables, vsa_tables
 
 
-def open_holdings(folder: Path) -> dict[str, Database]:
+def open_holdings(folder: Path, dr4: str = "as_dr3") -> dict[str, Database]:
     """Return the tables of each archive, by service.
 
     Parameters
@@ -16,9 +16,11 @@ def open_holdings(folder: Path) -> dict[str, Database]:
     folder
         Laid out as the mirror. A table is read when a query first asks for it; what the
         folder has not is an empty table.
+    dr4
+        One of `testbench.loopback.datalink.DR4_MODES`.
     """
     return {
-        "gaia": Database(gaia_tables(folder, "gaia", epochs=False), METADATA),
+        "gaia": Database(gaia_tables(folder, "gaia", epochs=False, dr4=dr4), METADATA),
         "gaia_aip": Database(gaia_tables(folder, "g", epochs=True), METADATA),
         "eso": Database(eso_tables(folder)),
         "vsa": Database(vsa_tables(folder)),

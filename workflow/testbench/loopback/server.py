@@ -108,6 +108,12 @@ class LoopbackArchive:
         How many times a client must ask for the state of a query until it is done.
     layout
         That of the epoch photometry; one of `testbench.loopback.datalink.LAYOUTS`.
+    vocabulary
+        Words of Gaia's DataLink service; one of `testbench.loopback.datalink.VOCABULARIES`.
+    dr4
+        Names of Gaia DR4; one of `testbench.loopback.datalink.DR4_MODES`.
+    sync_limit
+        Rows at which Gaia's TAP service cuts, without a word, what it answers at once.
     """
 
     def __init__(
@@ -121,6 +127,9 @@ class LoopbackArchive:
         id_limit: int = 5000,
         looks: int = 0,
         layout: str = "bands",
+        vocabulary: str = "old",
+        dr4: str = "as_dr3",
+        sync_limit: int = 2000,
     ) -> None:
         self.faults = faults or Faults()
         self.log: list[Entry] = []
@@ -131,10 +140,18 @@ class LoopbackArchive:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         sources = read_registry(registry)
-        photometry = EpochPhotometry(folder, id_limit=id_limit, layout=layout)
-        self._databases = databases = open_holdings(folder)
+        photometry = EpochPhotometry(
+            folder, id_limit=id_limit, layout=layout, vocabulary=vocabulary, dr4=dr4
+        )
+        self._databases = databases = open_holdings(folder, dr4)
         taps = {
-            name: TapService(database, row_limit=row_limit, looks=looks, esa=name == "gaia")
+            name: TapService(
+                database,
+                row_limit=row_limit,
+                sync_limit=sync_limit if name == "gaia" else row_limit,
+                looks=looks,
+                esa=name == "gaia",
+            )
             for name, database in databases.items()
         }
         self._services: dict[str, Service] = {
