@@ -189,7 +189,7 @@ def test_a_release_without_flags_needs_the_word_of_the_study(ask, folder, listed
 
 
 @pytest.mark.parametrize(
-    "kind", ["server_error", "too_many_requests", "html", "truncated", "wrong_bytes", "reset"]
+    "kind", ["server_error", "too_many_requests", "html", "truncated", "reset"]
 )
 def test_every_request_of_a_release_day_may_fail_once(ask, draft, listed, kind):
     right = {

@@ -169,9 +169,7 @@ def _settle_light_curves(
     for word in product["structures"]:
         settled = {**product, "data_structure": word}
         try:
-            reply = ask(
-                _ask_for_product(settled, query, identifiers[:1], product["retrieval_type"])
-            )
+            reply = ask(ask_for_product(settled, query, identifiers[:1], product["retrieval_type"]))
         except RefusedError as error:
             refused[word] = str(error)
             continue
@@ -192,15 +190,15 @@ def _find_flag_product(
     if not flags:
         return ""
     for identifier in identifiers[1 : 1 + _STARS_TRIED]:
-        if header := _read_product_header(reply):
+        if header := read_product_header(reply):
             break
-        reply = ask(_ask_for_product(product, query, [identifier], product["retrieval_type"]))
+        reply = ask(ask_for_product(product, query, [identifier], product["retrieval_type"]))
     else:
-        header = _read_product_header(reply)
-    if header & {*product["flag_columns"]}:
+        header = read_product_header(reply)
+    if {*header} & {*product["flag_columns"]}:
         return ""
     try:
-        ask(_ask_for_product(product, query, identifiers[:1], flags))
+        ask(ask_for_product(product, query, identifiers[:1], flags))
     except RefusedError as error:
         if _ARCHIVES_TROUBLE in str(error):
             # The archive's trouble, or it does not know the product; after some attempts, that.
@@ -217,16 +215,16 @@ def _without_flags(flags: str, error: Exception) -> str:
     )
 
 
-def _read_product_header(reply: Path) -> set[str]:
+def read_product_header(reply: Path) -> list[str]:
     """Return the columns of the first light curve of a reply; none if it has no light curve."""
     for member in stream_members(reply):
         if member.data is None:
             raise TransientError(f"{member.path}: {member.problem}")
-        return {name for table in read_any_tables(member.data) for name in table.column_names}
-    return set()
+        return [name for table in read_any_tables(member.data) for name in table.column_names]
+    return []
 
 
-def _ask_for_product(
+def ask_for_product(
     product: Settings, query: Settings, identifiers: Sequence[int | str], retrieval_type: str
 ) -> Request:
     """Return the request for one product of sources."""
@@ -252,7 +250,7 @@ def _plan_light_curves(
 ) -> list[Request]:
     wanted = [product["retrieval_type"], *filter(None, [product["flag_product"]])]
     return [
-        _ask_for_product(product, query, ids, retrieval_type)
+        ask_for_product(product, query, ids, retrieval_type)
         for ids in _split(stars, parts)
         for retrieval_type in wanted
     ]

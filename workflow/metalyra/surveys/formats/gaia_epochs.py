@@ -8,7 +8,7 @@ answers of TAP services). The data models are those of the archive's documentati
 names of each release are in ``resources/gaia_releases.yaml``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -211,6 +211,34 @@ def read_flags(
             once = rows.drop_duplicates("transit")
             verdict = once["transit"].to_numpy(np.int64), once["raised"].to_numpy(bool)
             yield str(source), verdict
+
+
+def check_header(names: Sequence[str], release: Release, band: str) -> Flags | None:
+    """Return where the flags of the transits are, if the columns of a file can be read.
+
+    Parameters
+    ----------
+    names
+        The columns, in lower case.
+    release
+        Names of the columns that are needed.
+    band
+        One of Gaia's.
+
+    Returns
+    -------
+    Flags or None
+        None of a release whose transits are all taken.
+
+    Raises
+    ------
+    SurveyError
+        If a column is missing, naming its role, its names and the columns.
+    """
+    _find_layout(list(names), release, band)
+    judgement = _find_judgement(list(names), release, band)
+    in_column = (flags for flags in release.flags if flags.where == "column")
+    return judgement.product or (next(in_column) if judgement.column else None)
 
 
 def list_sources(data: bytes, release: Release) -> list[str]:

@@ -206,6 +206,12 @@ def describe_missing(
     return f"{place}: no column for {roles}; its columns: {shown or 'none'}"
 
 
+def read_blocks(path: Path = RELEASES_FILE) -> dict[str, dict[str, Any]]:
+    """Read the blocks of the releases, as they stand there."""
+    blocks: dict[str, dict[str, Any]] = yaml.load(path.read_text(), yaml.CSafeLoader)
+    return blocks
+
+
 def read_releases(path: Path = RELEASES_FILE) -> dict[str, Release]:
     """Read the releases, by their name in the configuration.
 
@@ -214,9 +220,8 @@ def read_releases(path: Path = RELEASES_FILE) -> dict[str, Release]:
     SurveyError
         If a block lacks a key or a role is misspelt, naming the release.
     """
-    blocks: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())
     releases = {}
-    for survey, block in blocks.items():
+    for survey, block in read_blocks(path).items():
         try:
             releases[survey] = _read_release(survey, block)
         except (KeyError, TypeError, ValueError) as error:
