@@ -3,8 +3,10 @@
 import json
 import logging
 import shutil
+import tempfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from metalyra.acquire.clients.gaia_neighbours import carry_over
 from metalyra.acquire.connection import DownloadError, RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
 from metalyra.surveys import survey
+from metalyra.surveys.formats.gaia_releases import RELEASES_FILE, read_releases
 from testbench.loopback import Faults, LoopbackArchive
 from testbench.loopback.gaia_tables import old_identifier
 from testbench.simulate import simulate_sky, write_archives
@@ -174,6 +177,22 @@ def test_what_no_word_gets_is_one_error_with_the_words(ask, folder, listed, tmp_
         with pytest.raises(QueryError, match=r"refuses the query.*gaiadr4.vari_rrlyrae"):
             ask(archive, LIST)
     assert not list((tmp_path / "curves.zip.replies").glob("*"))
+
+
+def test_a_renamed_column_that_is_needed_is_one_error_with_those_there_are(ask, draft, monkeypatch):
+    text = RELEASES_FILE.read_text().replace("[best_classification, best_class_name]", "[kind]")
+    monkeypatch.setattr("metalyra.acquire.clients.gaia.read_releases", lambda: _read_releases(text))
+    with pytest.raises(
+        QueryError, match=r"gaiadr4\.vari_rrlyrae: no column for pulsation_type \(kind\); its.*pf,"
+    ):
+        ask(draft, LIST)
+
+
+def _read_releases(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "releases.yaml"
+        path.write_text(text)
+        return read_releases(path)
 
 
 def test_a_release_without_flags_needs_the_word_of_the_study(ask, folder, listed, monkeypatch):

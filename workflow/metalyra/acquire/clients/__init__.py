@@ -34,7 +34,7 @@ from metalyra.acquire.sources import (
 )
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import replace_when_complete
-from metalyra.surveys import survey
+from metalyra.surveys import SurveyError, survey
 
 __all__ = [
     "CLIENTS",
@@ -241,7 +241,10 @@ def _settle(
         return path
 
     def attempt() -> dict[str, Any]:
-        return product.client.preflight(product.names, query, stars, ask)
+        try:
+            return product.client.preflight(product.names, query, stars, ask)
+        except SurveyError as error:
+            raise QueryError(f"{error}; correct resources/gaia_releases.yaml") from error
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
