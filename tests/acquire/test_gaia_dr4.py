@@ -225,6 +225,23 @@ def test_every_request_of_a_release_day_may_fail_once(ask, draft, listed, kind):
         draft.faults = Faults()
 
 
+# Copies
+
+
+@pytest.mark.parametrize("copy", ["gaia_dr3_vizier", "gaia_dr3_aip"])
+def test_a_copy_has_the_same_light_curves(ask, draft, folder, listed, copy):
+    path = ask(draft, {**CURVES, "archive": copy}, listed, "curves.csv", ids_per_request=15)
+    expected = read_curves(folder / "gaia_dr3/epoch_photometry.zip", listed, "gaia_dr3", "BP")
+    found = read_curves(path, listed, "gaia_dr3", "BP")
+    assert len(found) > 10
+    for star_id, table in found.items():
+        by_time = [
+            one.drop_duplicates("time").sort_values("time") for one in (table, expected[star_id])
+        ]
+        np.testing.assert_allclose(*by_time, rtol=1e-3)
+        np.testing.assert_allclose(*(one[["time", "mag"]] for one in by_time), rtol=1e-12)
+
+
 # Identifiers
 
 

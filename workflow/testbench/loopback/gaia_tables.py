@@ -138,6 +138,24 @@ def _column(stars: pd.DataFrame, name: str) -> pd.Series:
     return pd.to_numeric(stars[name], errors="coerce").astype("float64")
 
 
+def vizier_light_curves(folder: Path) -> dict[str, Builder]:
+    """Return the light curves of DR3 under VizieR's names, a row a transit."""
+    return {"I/355/epphot": partial(_epphot, folder)}
+
+
+def _epphot(folder: Path) -> pd.DataFrame:
+    points = read_epochs(folder, "Gaia DR3")
+    key = ["source_id", "transit_id"]
+    table = points[key].drop_duplicates().set_index(key)
+    for band in ("G", "BP", "RP"):
+        rows = points[points["band"] == band].drop_duplicates(key).set_index(key)
+        names = {"time": f"Time{band}", "flux": f"F{band}", "flux_error": f"e_F{band}"}
+        flags = rows["rejected_by_variability"].astype("boolean").astype("Int64")
+        chosen = rows[[*names, "mag"]].rename(columns={**names, "mag": f"{band}mag"})
+        table = table.join(chosen.assign(**{f"{band}rVFlag": flags}))
+    return table.reset_index().rename(columns={"source_id": "Source", "transit_id": "TransitID"})
+
+
 def _rename_types(stars: Builder) -> pd.DataFrame:
     return stars().rename(columns={"best_classification": "best_class_name"})
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from testbench.loopback.catalogues import catalogues
-from testbench.loopback.gaia_tables import METADATA, gaia_tables
+from testbench.loopback.gaia_tables import METADATA, gaia_tables, vizier_light_curves
 from testbench.loopback.tables import Database
 from testbench.loopback.vvv_tables import eso_tables, vsa_tables
 
@@ -21,8 +21,16 @@ def open_holdings(folder: Path, dr4: str = "as_dr3") -> dict[str, Database]:
     """
     return {
         "gaia": Database(gaia_tables(folder, "gaia", epochs=False, dr4=dr4), METADATA),
-        "gaia_aip": Database(gaia_tables(folder, "g", epochs=True), METADATA),
+        "gaia_aip": Database(
+            {
+                **gaia_tables(folder, "g", epochs=True),
+                # Of DR3 it has the archive's own schema.
+                **gaia_tables(folder, "gaia", epochs=True),
+            },
+            METADATA,
+        ),
         "eso": Database(eso_tables(folder)),
         "vsa": Database(vsa_tables(folder)),
         "vizier": Database(catalogues(folder)),
+        "vizier_tap": Database(vizier_light_curves(folder)),
     }
