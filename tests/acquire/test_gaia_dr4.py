@@ -14,7 +14,13 @@ import pytest
 
 from metalyra.acquire.clients import QueryError, find_product, make_source
 from metalyra.acquire.clients.gaia_neighbours import carry_over
-from metalyra.acquire.connection import DownloadError, RetryPolicy
+from metalyra.acquire.connection import (
+    ACCOUNT_VARIABLES,
+    DownloadError,
+    RetryPolicy,
+    log_in,
+    open_session,
+)
 from metalyra.acquire.services import find_services, read_archives
 from metalyra.surveys import survey
 from metalyra.surveys.formats.gaia_releases import RELEASES_FILE, read_releases
@@ -223,6 +229,40 @@ def test_every_request_of_a_release_day_may_fail_once(ask, draft, listed, kind):
             assert draft.faults_done[kind] > 0
     finally:
         draft.faults = Faults()
+
+
+# An account
+
+
+def test_an_account_of_the_environment_logs_in_and_is_in_no_log(
+    ask, folder, listed, monkeypatch, caplog, tmp_path
+):
+    caplog.set_level(logging.DEBUG)
+    for variable, value in zip(ACCOUNT_VARIABLES, ("ann", "very-secret"), strict=True):
+        monkeypatch.setenv(variable, value)
+    with LoopbackArchive(folder, dr4="draft", account=("ann", "very-secret")) as archive:
+        ask(archive, LIST, name="stars.csv")
+        ask(archive, CURVES, listed, "curves.zip")
+        monkeypatch.setenv(ACCOUNT_VARIABLES[1], "very-wrong")
+        with pytest.raises(
+            DownloadError, match=r"401.*correct or unset METALYRA_GAIA_USER"
+        ) as told:
+            ask(archive, LIST, name="again.csv")
+        log = json.dumps(archive.describe_log())
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert "very-" not in caplog.text + log + str(told.value)
+    assert b"very-" not in written
+    monkeypatch.delenv(ACCOUNT_VARIABLES[0])
+    with LoopbackArchive(folder, dr4="draft") as archive:
+        ask(archive, LIST, name="third.csv")
+        assert "login" not in json.dumps(archive.describe_log())
+
+
+def test_no_password_goes_over_the_network_unencrypted(monkeypatch):
+    for variable in ACCOUNT_VARIABLES:
+        monkeypatch.setenv(variable, "x")
+    with pytest.raises(DownloadError, match="not https"):
+        log_in(open_session(), "http://gea.example/tap-server/tap")
 
 
 # Copies

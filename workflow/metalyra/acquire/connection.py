@@ -10,6 +10,8 @@ waiting.
 import fcntl
 import logging
 import math
+import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +40,11 @@ TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 LONGEST_PAUSE = 120
 """Longest pause (s) that an archive may ask for."""
+
+ACCOUNT_VARIABLES = ("METALYRA_GAIA_USER", "METALYRA_GAIA_PASSWORD")
+"""An account of the Gaia archive, which lifts its limits; none is needed."""
+
+_SERVER = re.compile(r"https?://[^?#]*/(tap|data)-server/")
 
 _BLOCK = 2**18
 _IN_MEMORY = 2**24
@@ -275,8 +282,42 @@ class WholeReplyAdapter(HTTPAdapter):
             status=reply.status_code,
             reason=reply.reason,
             preload_content=False,
+            # requests takes the cookies from it.
+            original_response=getattr(reply.raw, "_original_response", None),
         )
         return self.build_response(request, whole)
+
+
+def log_in(session: requests.Session, url: str) -> None:
+    """Log in to an archive that asks for it, if the environment has an account.
+
+    ``METALYRA_GAIA_USER`` and ``METALYRA_GAIA_PASSWORD`` are an account of the Gaia archive, whose
+    two servers log in apart. What is sent is in no message, log or reply.
+
+    Parameters
+    ----------
+    session
+        Gets the cookie.
+    url
+        Of one of the archive's servers.
+
+    Raises
+    ------
+    RefusedError
+        If the account is not taken, or would go over the network unencrypted.
+    """
+    user, password = (os.environ.get(variable, "") for variable in ACCOUNT_VARIABLES)
+    server = _SERVER.match(url)
+    if not (user and password and server):
+        return
+    login = f"{server[0]}login"
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise RefusedError(f"{login} is not https; no password is sent there")
+    with session.post(login, data={"username": user, "password": password}) as reply:
+        if not reply.ok:
+            names = " and ".join(ACCOUNT_VARIABLES)
+            raise RefusedError(f"{login}: {describe_status(reply)}; correct or unset {names}")
 
 
 def open_session(policy: RetryPolicy | None = None) -> requests.Session:

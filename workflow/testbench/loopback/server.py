@@ -114,6 +114,8 @@ class LoopbackArchive:
         Names of Gaia DR4; one of `testbench.loopback.datalink.DR4_MODES`.
     sync_limit
         Rows at which Gaia's TAP service cuts, without a word, what it answers at once.
+    account
+        Name and password without which Gaia's servers answer nothing.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class LoopbackArchive:
         vocabulary: str = "old",
         dr4: str = "as_dr3",
         sync_limit: int = 2000,
+        account: tuple[str, str] | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.log: list[Entry] = []
@@ -157,7 +160,7 @@ class LoopbackArchive:
         self._services: dict[str, Service] = {
             **{name: FileTree(folder, sources, name) for name in (*SITES, "files")},
             **taps,
-            "gaia": _Gaia(taps["gaia"], photometry),
+            "gaia": _Gaia(taps["gaia"], photometry, account),
             "vizier": CatalogueService(databases["vizier"], taps["vizier"]),
         }
         self._taps = taps
@@ -254,13 +257,25 @@ class LoopbackArchive:
 
 
 class _Gaia:
-    """The Gaia archive: its queries and its data server."""
+    """The Gaia archive: its queries and its data server, which log in apart."""
 
-    def __init__(self, tap: TapService, photometry: EpochPhotometry) -> None:
+    def __init__(
+        self, tap: TapService, photometry: EpochPhotometry, account: tuple[str, str] | None
+    ) -> None:
         self._tap = tap
         self._photometry = photometry
+        self._account = account
 
     def reply(self, request: Request) -> Reply:
+        server = request.parts[1] if len(request.parts) > 1 else ""
+        cookie = f"SESSION_{server}=open"
+        if request.parts[-1:] == ("login",):
+            given = (request.parameters.get("USERNAME"), request.parameters.get("PASSWORD"))
+            if given != self._account:
+                return html_page("Unauthorized", "Wrong name or password.", 401)
+            return Reply(200, b"", {"Set-Cookie": f"{cookie}; Path=/gaia/{server}"})
+        if self._account is not None and cookie not in request.headers.get("cookie", ""):
+            return html_page("Unauthorized", "Log in first.", 401)
         if "data-server" in request.parts:
             return self._photometry.reply(request)
         return self._tap.reply(request)

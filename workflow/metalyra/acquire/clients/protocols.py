@@ -18,6 +18,7 @@ from metalyra.acquire.connection import (
     RetryPolicy,
     TransientError,
     describe_status,
+    log_in,
     open_session,
     persist,
 )
@@ -168,6 +169,7 @@ def _send_tap(request: Request, url: str, path: Path, policy: RetryPolicy) -> No
     from pyvo.dal import DALQueryError, DALServiceError, TAPService
 
     with open_session(policy) as session:
+        log_in(session, url)
         try:
             job = TAPService(url, session=session).submit_job(
                 request.parameters["QUERY"],
@@ -207,12 +209,14 @@ def _send_tap_sync(request: Request, url: str, path: Path, policy: RetryPolicy) 
         "MAXREC": str(request.row_limit),
         **request.parameters,
     }
-    with open_session(policy) as session, session.post(url, data=question, stream=True) as reply:
-        if 400 <= reply.status_code < 500:
-            raise QueryError(f"the archive refuses the query: {_read_words(reply)}")
-        if not reply.ok:
-            raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
-        _store(reply, path)
+    with open_session(policy) as session:
+        log_in(session, url)
+        with session.post(url, data=question, stream=True) as reply:
+            if 400 <= reply.status_code < 500:
+                raise QueryError(f"the archive refuses the query: {_read_words(reply)}")
+            if not reply.ok:
+                raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
+            _store(reply, path)
 
 
 def _send_data(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
@@ -222,13 +226,12 @@ def _send_data(request: Request, url: str, path: Path, policy: RetryPolicy) -> N
     waits for a silent server forever, drops ``Retry-After``, counts no connections, and unpacks
     the files in the current folder. Its module asks ESA for news as soon as it is imported.
     """
-    with (
-        open_session(policy) as session,
-        session.post(url, data=dict(request.parameters), stream=True) as reply,
-    ):
-        if not reply.ok:
-            raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
-        _store(reply, path)
+    with open_session(policy) as session:
+        log_in(session, url)
+        with session.post(url, data=dict(request.parameters), stream=True) as reply:
+            if not reply.ok:
+                raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
+            _store(reply, path)
 
 
 def _send_vizier(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
