@@ -268,9 +268,10 @@ def test_no_password_goes_over_the_network_unencrypted(monkeypatch):
 # Copies
 
 
-@pytest.mark.parametrize("copy", ["gaia_dr3_vizier", "gaia_dr3_aip"])
+@pytest.mark.parametrize("copy", ["gaia_dr3_vizier", "gaia_dr3_aip", "gaia_dr3_hats"])
 def test_a_copy_has_the_same_light_curves(ask, draft, folder, listed, copy):
-    path = ask(draft, {**CURVES, "archive": copy}, listed, "curves.csv", ids_per_request=15)
+    name = "curves.zip" if copy.endswith("hats") else "curves.csv"
+    path = ask(draft, {**CURVES, "archive": copy}, listed, name, ids_per_request=15)
     expected = read_curves(folder / "gaia_dr3/epoch_photometry.zip", listed, "gaia_dr3", "BP")
     found = read_curves(path, listed, "gaia_dr3", "BP")
     assert len(found) > 10

@@ -29,6 +29,7 @@ from testbench.loopback.faults import (
     spoil,
 )
 from testbench.loopback.files import SITES, FileTree
+from testbench.loopback.hats import LightCurveCopy
 from testbench.loopback.holdings import open_holdings
 from testbench.loopback.messages import (
     Reply,
@@ -160,6 +161,7 @@ class LoopbackArchive:
         self._services: dict[str, Service] = {
             **{name: FileTree(folder, sources, name) for name in (*SITES, "files")},
             **taps,
+            "lsdb": LightCurveCopy(folder),
             "gaia": _Gaia(taps["gaia"], photometry, account),
             "vizier": CatalogueService(databases["vizier"], taps["vizier"]),
         }

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from metalyra.acquire.clients import gaia, gaia_neighbours, ogle, vizier, vvv
+from metalyra.acquire.clients import gaia, gaia_hats, gaia_neighbours, ogle, vizier, vvv
 from metalyra.acquire.clients.interface import Client, OverflowingReplyError, QueryError
 from metalyra.acquire.clients.protocols import send
 from metalyra.acquire.connection import DownloadError, RetryPolicy, persist
@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 CLIENTS: Mapping[str, Client] = {
     "gaia_table": gaia.TABLE,
+    "gaia_hats": gaia_hats.LIGHT_CURVES,
     "gaia_light_curves": gaia.LIGHT_CURVES,
     "gaia_neighbours": gaia_neighbours.NEIGHBOURS,
     "gaia_new_identifiers": gaia_neighbours.NEW_IDENTIFIERS,
