@@ -73,7 +73,7 @@ def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", r"no column for time (g_transit_time or g_obs_time); mag"),
+        (b"", r"no column for time (g_transit_time or g_obs_time or timeg); mag"),
         (HEADER.encode() + b"x\n", ""),
         (b"\xff\xfe\x00", ""),
         (

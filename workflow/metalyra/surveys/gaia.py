@@ -27,7 +27,7 @@ from metalyra.surveys.formats.gaia_epochs import (
     read_epochs,
     read_flags,
 )
-from metalyra.surveys.formats.gaia_releases import BANDS, Columns, Release, read_releases
+from metalyra.surveys.formats.gaia_releases import BANDS, UNFLAGGED, Columns, Release, read_releases
 from metalyra.surveys.formats.serialisations import FILE_NAME, read_text_columns
 from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
 from metalyra.surveys.formats.text_tables import check_columns
@@ -37,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 PRODUCT_LIMIT = 2**28
 """Largest file of light curves (bytes); one of 5,000 sources has a tenth of it."""
-
-UNFLAGGED = "_without_flags"
-"""Ends the names of releases whose flags a study chooses to go without."""
 
 _CELLS_A_SIDE = 2**12
 _CELL_BITS = 35

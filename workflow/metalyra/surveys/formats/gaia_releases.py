@@ -7,7 +7,7 @@ among those that a table has.
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ RELEASES_FILE = RESOURCES / "gaia_releases.yaml"
 
 BANDS = ("G", "BP", "RP")
 """Gaia's bands."""
+
+UNFLAGGED = "_without_flags"
+"""Ends the names of releases whose flags a study chooses to go without."""
 
 _BAND = "{band}"
 _SHOWN = 40
@@ -215,6 +218,9 @@ def read_blocks(path: Path = RELEASES_FILE) -> dict[str, dict[str, Any]]:
 def read_releases(path: Path = RELEASES_FILE) -> dict[str, Release]:
     """Read the releases, by their name in the configuration.
 
+    A release whose flags may be a product of their own is there a second time without them,
+    for studies that choose to go on if that product is not to be had.
+
     Raises
     ------
     SurveyError
@@ -223,9 +229,12 @@ def read_releases(path: Path = RELEASES_FILE) -> dict[str, Release]:
     releases = {}
     for survey, block in read_blocks(path).items():
         try:
-            releases[survey] = _read_release(survey, block)
+            releases[survey] = release = _read_release(survey, block)
         except (KeyError, TypeError, ValueError) as error:
             raise SurveyError(f"{path}: the release {survey}: {error!r}") from error
+        if release.flag_product is not None:
+            name = survey + UNFLAGGED
+            releases[name] = replace(release, survey=name, flags=())
     return releases
 
 
