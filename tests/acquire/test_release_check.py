@@ -110,7 +110,7 @@ def test_a_release_that_is_called_otherwise_gets_a_block_that_fits(check, folder
         assert proposed["schema"] == "gaiadr4"
         assert proposed["stars"]["columns"]["pulsation_type"][0] == "best_class_name"
         # The rest is what a person must decide.
-        proposed["flags"][1]["names"] = ["{band}_used"]
+        proposed["flags"][-1]["names"] = ["{band}_used"]
         proposed["fallbacks"].pop()
         releases.write_text(yaml.safe_dump({"gaia_dr4": proposed}))
         assert read_releases(releases)

@@ -472,6 +472,14 @@ def test_dr4_with_the_flags_of_dr3_needs_no_product(tmp_path):
     assert len(read_curves([path], [ID], release=DR4)[ID].table) == 2
 
 
+def test_dr4_with_its_flags_beside_its_light_curves_needs_no_product(tmp_path):
+    table = pd.read_csv(io.StringIO(rename(epochs())), dtype=str, keep_default_na=False)
+    table["g_used"] = table["transit_id"].isin(["1", "4"])
+    path = write_zip(tmp_path / "x.zip", {product(): table.to_csv(index=False).encode()})
+    found = read_curves([path], [ID], release=DR4)[ID].table
+    assert found["time"].tolist() == [1700.5, 1703.5]
+
+
 def test_without_the_product_there_is_one_error_and_a_survey_that_goes_on(tmp_path):
     path = write_zip(tmp_path / "x.zip", {product(): rename(epochs()).encode()})
     with pytest.raises(SurveyError, match=r"EPOCH_FLAGS_VARI.*gaia_dr4_without_flags"):

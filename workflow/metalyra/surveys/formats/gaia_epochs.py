@@ -150,7 +150,7 @@ def read_epochs(
     MissingFlagsError
         If the flags are in a product that there is no file of.
     """
-    for table in read_tables(data, release.points.all_names() | _names_by_transit(release)):
+    for table in read_tables(data, release.epoch_names):
         sources = _name_sources(table, release, source_id)
         try:
             layout = _find_layout(table.column_names, release, band)
@@ -255,12 +255,6 @@ def list_sources(data: bytes, release: Release) -> list[str]:
     ]
 
 
-def _names_by_transit(release: Release) -> set[str]:
-    """Return the columns that are read where a row is a transit or a source, and the flags."""
-    flags = Columns({str(number): of.names for number, of in enumerate(release.flags)}, frozenset())
-    return release.transits.all_names() | flags.all_names()
-
-
 def _read_header(data: bytes) -> list[str]:
     """Return all columns of a file; of an empty one, none."""
     try:
@@ -295,7 +289,7 @@ def _find_layout(names: list[str], release: Release, band: str) -> _Layout:
     SurveyError
         If it has no layout, naming what is missing for the one that it is nearest to.
     """
-    points, transits = release.points, release.transits.of_band(band)
+    points, transits = release.points, release.transits_by_band[band]
     of_points = "time" not in transits.find(names) or "band" in points.find(names)
     if of_points and len(points.missing(names)) >= len(transits.missing(names)) > 0:
         of_points = False

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,18 @@ class Release:
     flags: tuple[Flags, ...]
     structures: tuple[str, ...]
     digest: str
+
+    @cached_property
+    def transits_by_band(self) -> Mapping[str, Columns]:
+        """Columns of each band where a row is a transit or a source."""
+        return {band: self.transits.of_band(band) for band in BANDS}
+
+    @cached_property
+    def epoch_names(self) -> frozenset[str]:
+        """Every column of the epoch photometry that may be read, the flags included."""
+        flags = {str(number): flags.names for number, flags in enumerate(self.flags)}
+        parts = (self.points, self.transits, Columns(flags, frozenset()))
+        return frozenset().union(*(part.all_names() for part in parts))
 
     @property
     def flag_product(self) -> Flags | None:
