@@ -2,9 +2,9 @@
 
 A run brings one source of every kind to a study from a loopback archive: files with and
 without a known hash, lists of stars by TAP from two archives, light curves by DataLink, by position
-and one by one, a catalogue. It must end with the bytes of an undisturbed run, or with one
-clear error, after which a second run without faults completes it; whatever happens, no
-other bytes are under a final name.
+and one by one, a catalogue; DR4 in the names of its draft. It must end with the bytes of an
+undisturbed run, or with one clear error, after which a second run without faults completes it;
+whatever happens, no other bytes are under a final name.
 """
 
 import argparse
@@ -66,6 +66,12 @@ QUERIES = {
         "product": "epoch_photometry",
         "stars": ["gaia_dr3/rrlyrae.csv.gz"],
     },
+    "gaia_dr4/rrlyrae.csv.gz": {"archive": "gaia_dr4", "product": "rrlyrae", "types": ["RRd"]},
+    "gaia_dr4/epochs.zip": {
+        "archive": "gaia_dr4",
+        "product": "epoch_photometry",
+        "stars": ["gaia_dr4/rrlyrae.csv.gz"],
+    },
     f"{OGLE}/phot_i.zip": {
         "archive": "ogle4",
         "product": "light_curves",
@@ -89,9 +95,9 @@ STARS = 4
 SHORT = (
     f"{OGLE}/RRab.dat",
     "vvv/stars.csv",
-    "gaia_dr3/rrlyrae.csv.gz",
+    "gaia_dr4/rrlyrae.csv.gz",
     "gaia_dr2/aip.csv.gz",
-    "gaia_dr3/epochs.zip",
+    "gaia_dr4/epochs.zip",
     "layden_1994.vot",
 )
 """A source for each way in which archives are asked."""
@@ -100,6 +106,7 @@ SHORT = (
 def make_holdings(folder: Path) -> Path:
     """Write what the archives hold, and return the registry of their files."""
     write_archives(simulate_sky(SKY, seed=11), folder)
+    shutil.copytree(folder / "gaia_dr3", folder / "gaia_dr4")
     catalogue = folder / "hds_metallicities/layden_1994_abundances.dat"
     catalogue.parent.mkdir()
     catalogue.write_text("name_match,feh,err_feh\nSW_And,-0.38,0.17\nXX_And,-2.01,0.07\n")
@@ -286,7 +293,7 @@ def campaign(folder: Path) -> Iterator[Campaign]:
     holdings, studies = folder / "holdings", folder / "studies"
     registry = make_holdings(holdings)
     before = {name: os.environ.get(name) for name in (VARIABLE, "no_proxy")}
-    with LoopbackArchive(holdings, registry=registry) as archive:
+    with LoopbackArchive(holdings, registry=registry, dr4="draft") as archive:
         os.environ |= {VARIABLE: archive.address, "no_proxy": "127.0.0.1"}
         try:
             yield Campaign(archive, registry, studies)

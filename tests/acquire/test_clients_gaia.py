@@ -209,8 +209,9 @@ def test_a_reply_is_never_fetched_twice(ask, archive, folder, tmp_path):
     stars = listed(folder / "gaia_dr3/vari_rrlyrae.csv.gz").drop_duplicates("star_id")
     first = ask(CURVES, stars, "a.zip", ids_per_request=5).read_bytes()
     asked = len(archive.log)
-    replies = sorted((tmp_path / "replies").iterdir())
-    assert asked == len(replies) == -(-len(stars) // 5)
+    replies = sorted((tmp_path / "replies").glob("*.zip"))
+    # The preflight has no reply that is kept, but its word is.
+    assert asked - 1 == len(replies) == -(-len(stars) // 5)
     (tmp_path / "a.zip").unlink()
     assert ask(CURVES, stars, "a.zip", ids_per_request=5).read_bytes() == first
     assert len(archive.log) == asked
@@ -224,7 +225,7 @@ def test_a_run_that_fails_keeps_the_replies_that_came(ask, archive, folder, tmp_
     whole = ask(CURVES, stars, "whole.zip", ids_per_request=5).read_bytes()
     for reply in (tmp_path / "replies").iterdir():
         reply.unlink()
-    archive.reset(Faults(at={3: "server_error"}))
+    archive.reset(Faults(at={4: "server_error"}))
     impatient = RetryPolicy(attempts=1, timeout=5.0, connections_per_host=1)
     with pytest.raises(DownloadError, match="500"):
         ask(CURVES, stars, "a.zip", impatient, ids_per_request=5)
@@ -232,7 +233,8 @@ def test_a_run_that_fails_keeps_the_replies_that_came(ask, archive, folder, tmp_
     assert len(list((tmp_path / "replies").iterdir())) == 2
     archive.reset()
     assert ask(CURVES, stars, "a.zip", impatient, ids_per_request=5).read_bytes() == whole
-    assert len(archive.log) == -(-len(stars) // 5) - 2
+    # Those that were missing, and another preflight: the archive may have changed its words.
+    assert len(archive.log) == -(-len(stars) // 5) - 2 + 1
 
 
 @pytest.fixture
@@ -340,11 +342,17 @@ def test_light_curves_are_asked_for_in_the_words_of_astroquery(monkeypatch, tmp_
     stars = pd.DataFrame({"star_id": ["4111834567779557376", "5978423987417346304"]})
     for archive_name in ("gaia_dr2", "gaia_dr3", "gaia_dr4"):
         product = find_product({**CURVES, "archive": archive_name}, ARCHIVES["archives"])
-        [request] = plan_requests(product, CURVES, stars)
+        # Of DR4 the flags are a product of their own.
+        request, *flags = plan_requests(product, CURVES, stars)
+        assert [one.parameters["RETRIEVAL_TYPE"] for one in flags] == (
+            ["EPOCH_FLAGS_VARI"] if archive_name == "gaia_dr4" else []
+        )
         gaia.load_data(
             [*stars["star_id"]],
             data_release=product.names["release"],
             retrieval_type="EPOCH_PHOTOMETRY",
             format="csv",
         )
-        assert request.parameters == listener.heard
+        # The version that is installed has the words of before 2026.
+        word = {"DATA_STRUCTURE": product.names["structures"][0]}
+        assert request.parameters == {**listener.heard, **word}

@@ -95,14 +95,14 @@ def test_the_wishes_are_conditions():
         product_of("gaia_dr3", "rrlyrae"),
         {**SELECTIONS["types"], **SELECTIONS["magnitudes"], **SELECTIONS["galactic box"]},
         part=2,
-        parts=4,
+        parts=3,
     )
     for condition in (
         "rr.best_classification IN ('RRab', 'RRc')",
         "gs.phot_g_mean_mag <= 19.5",
         "(gs.l >= 350 OR gs.l <= 10)",
         "gs.b >= -5.5",
-        "MOD(gs.random_index, 4) = 2",
+        "MOD(rr.source_id, 3) = 2",
     ):
         assert f" {condition}" in adql
 
@@ -112,7 +112,21 @@ def test_a_limit_draws_by_the_random_index_unless_the_query_is_split():
     whole = select_rr_lyrae(product, {"limit": 40})
     assert whole.startswith("SELECT TOP 40\n")
     assert whole.endswith("ORDER BY gs.random_index")
-    assert "TOP" not in select_rr_lyrae(product, {"limit": 40}, 0, 2)
+    assert "TOP" not in select_rr_lyrae(product, {"limit": 40}, 0, 3)
+    without = select_rr_lyrae({**product, "random_index": None}, {"limit": 40})
+    assert "MOD(rr.source_id, 1000003) AS draw" in without
+    assert without.endswith("ORDER BY draw")
+    parse(without)
+
+
+def test_stars_without_a_source_are_kept_and_looked_up_elsewhere():
+    product = shortened(product_of("gaia_dr4", "rrlyrae"))
+    other = {"table": "gaiadr4.all_source_astrometry", "identifier": "source_id"}
+    adql = select_rr_lyrae({**product, "fallbacks": [{**other, "columns": {"ra": "ra_1"}}]}, {})
+    assert "LEFT JOIN gaiadr4.gaia_source AS gs ON gs.source_id = rr.source_id" in adql
+    assert "fb0.ra_1 AS fb0_ra" in adql
+    assert "LEFT JOIN gaiadr4.all_source_astrometry AS fb0" in adql
+    parse(adql)
 
 
 def test_light_curves_are_asked_for_by_identifier_in_adql():

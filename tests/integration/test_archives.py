@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+import shutil
 from collections import Counter
 
 import pandas as pd
@@ -15,6 +16,7 @@ from metalyra.acquire.services import find_services, read_archives
 from metalyra.core.tables import read_table
 from metalyra.surveys import ingest, survey
 from testbench.loopback import KINDS, VARIABLE, LoopbackArchive
+from testbench.simulate import simulate_sky, write_archives
 
 # pyvo leaves it to the garbage collector to close their connections.
 pytestmark = [
@@ -221,3 +223,51 @@ def test_a_new_release_needs_only_its_names(sky, tmp_path, monkeypatch):
         )
     stars = pd.read_csv(sky / "gaia_dr3/vari_rrlyrae.csv.gz")
     assert pd.read_csv(destination)["source_id"].tolist() == stars["source_id"].tolist()
+
+
+@pytest.fixture(scope="module")
+def release_day(tmp_path_factory):
+    """A simulated sky whose DR4 is its DR3, and some of whose stars are RRab."""
+    folder = tmp_path_factory.mktemp("release_day")
+    write_archives(simulate_sky({"n_rrab": 1, "n_rrab_field": 1, "n_rrc": 24}, seed=7), folder)
+    path = folder / "gaia_dr3/vari_rrlyrae.csv.gz"
+    stars = pd.read_csv(path, dtype=str, keep_default_na=False)
+    stars.loc[::3, "best_classification"] = "RRab"
+    stars.loc[::3, "pf"] = stars.loc[::3, "p1_o"]
+    stars.drop_duplicates("source_id").to_csv(path, index=False)
+    shutil.copytree(folder / "gaia_dr3", folder / "gaia_dr4")
+    return folder
+
+
+SMALL_RELEASE = """
+chunks: 1
+fit: {harmonics: 12, draws: 20, folds: 3}
+queries:
+  "gaia_{release}/epoch_photometry/{batch}.zip": {batches: 2}
+"""
+
+
+def test_release_day(new_project, release_day, tmp_path):
+    """From nothing to the catalogue, as docs/release_day.md has it."""
+    project = new_project()
+    project.path("small.yaml").write_text(SMALL_RELEASE)
+    study = ["--configfile", "config/gaia.yaml", "small.yaml", "--config", "release=dr4"]
+    check = ["--cores", "1", "check_release", *study]
+    environment = {"no_proxy": "127.0.0.1", "METALYRA_MIRROR": ""}
+    (tmp_path / "gaia_dr3").mkdir()
+    with LoopbackArchive(tmp_path) as before:
+        status, said = project.attempt(*check, **environment, **{VARIABLE: before.address})
+    assert status == 1
+    assert "gaia_dr4 is not there yet" in said
+    assert project.path("results/gaia_dr4/release_check/report.txt").is_file()
+    with LoopbackArchive(release_day, dr4="draft", vocabulary="new", looks=1) as archive:
+        environment[VARIABLE] = archive.address
+        assert "there, and as expected" in project.run(*check, **environment)
+        project.run("--cores", "1", *study, **environment)
+    catalogue = pd.read_csv(project.path("results/gaia_dr4/catalogue/metallicities.csv"))
+    stars = pd.read_csv(release_day / "gaia_dr4/vari_rrlyrae.csv.gz")
+    wanted = stars[stars["best_classification"].isin(["RRab", "RRc"])]
+    assert sorted(catalogue["star_id"]) == sorted(wanted["source_id"])
+    assert (catalogue["status"] == "ok").sum() > 5
+    ledger = pd.read_csv(project.path("results/gaia_dr4/ledger.csv"))
+    assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()

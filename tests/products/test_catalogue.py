@@ -13,6 +13,7 @@ from metalyra.products.catalogue import (
     Estimate,
     append_given,
     compare_with_truth,
+    describe_flags,
     list_sample_estimates,
     make_catalogue,
     make_estimates,
@@ -449,3 +450,10 @@ def test_a_run_is_summed_up(tmp_path):
         *("ok", "duplicate_id", "invalid_period", "too_few_epochs", "wrong_pulsation_type"),
         "cut:snr",
     ]
+
+
+def test_a_catalogue_says_of_which_samples_the_flags_are_not_used():
+    samples = {"with": {"survey": "gaia_dr4"}, "without": {"survey": "gaia_dr4_without_flags"}}
+    assert describe_flags({"samples": {"with": samples["with"]}}) == {}
+    said = describe_flags({"samples": samples})["epoch_flags"]
+    assert said.startswith("not used for without: every transit counts")

@@ -91,6 +91,17 @@ def test_the_given_configuration_is_left_as_it_is():
     assert config == before
 
 
+def test_a_data_release_is_one_word():
+    for release in ("dr3", "dr4"):
+        resolved = resolve(load("gaia", release=release))
+        assert resolved["study"] == f"gaia_{release}"
+        assert resolved["samples"]["gaia_g"]["survey"] == f"gaia_{release}"
+        assert f"gaia_{release}/epoch_photometry/49.zip" in str(resolved["samples"])
+        assert {query["archive"] for query in resolved["queries"].values()} == {f"gaia_{release}"}
+    with pytest.raises(ConfigurationError, match=r"release.*dr5"):
+        resolve(load("gaia", release="dr5"))
+
+
 def test_resolving_twice_changes_nothing():
     resolved = resolve(load("config"))
     assert resolve(resolved) == resolved

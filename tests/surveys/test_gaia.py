@@ -1,7 +1,6 @@
 import gzip
 import io
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ from numpy.testing import assert_allclose
 
 from metalyra.core.containers import stream_members
 from metalyra.surveys import SurveyError, check_stars, survey
-from metalyra.surveys.formats.gaia_epochs import read_epochs
-from metalyra.surveys.gaia import RELEASES, locate_source
+from metalyra.surveys.formats.gaia_releases import RELEASES_FILE, read_releases
+from metalyra.surveys.gaia import RELEASES, locate_source, read_stars
 from tests.core.test_containers import write_folder, write_zip
 from tests.surveys.test_serialisations import serialise
 
@@ -74,10 +73,13 @@ def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no column 'band'; it needs band, time, mag"),
+        (b"", r"no column for time (g_transit_time or g_obs_time or timeg); mag"),
         (HEADER.encode() + b"x\n", ""),
         (b"\xff\xfe\x00", ""),
-        (epochs().replace("band,", "colour,").encode(), "band"),
+        (
+            epochs().replace("band,", "colour,").encode(),
+            "no column for band (band); its columns: s",
+        ),
         (epochs().replace("1700.5", "text").encode(), "text"),
     ],
 )
@@ -138,7 +140,10 @@ def test_catalogued_periods_are_another_star_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("source_id,pf,best_classification\n1,0.6,RRab\n", "no column 'p1_o'; it needs source_id"),
+        (
+            "source_id,pf,best_classification\n1,0.6,RRab\n",
+            r"no column for first_overtone_period \(p1_o\); its columns: source_id, pf, best_class",
+        ),
         ("source_id,ogle_period\n1,0.6\n", "no column 'ogle_id'"),
         ("source_id,pf,p1_o,best_classification\n4.07e18,0.6,,RRab\n", "row 1 .*4.07e18"),
         ("", "empty"),
@@ -417,12 +422,141 @@ def test_real_answers_for_gaia_source_say_where_stars_are(tmp_path, mirror):
     assert joined["pmra"].notna().tolist() == [True, False]
 
 
-def test_a_new_release_is_a_matter_of_names(tmp_path):
-    fourth = survey("gaia_dr4")
+# Releases as data
+
+
+def rename(text: str) -> str:
+    """Give the flat file of a light curve the columns of DR4's draft, one row a transit."""
+    points = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    tables = []
+    for band in ("G", "BP", "RP"):
+        names = ["time", "mag", "flux", "flux_error", "flux_over_error"]
+        rows = points[points["band"] == band].set_index("transit_id")[names]
+        new = {name: f"{band.lower()}_{name}" for name in names} | {
+            "time": f"{band.lower()}_obs_time"
+        }
+        tables.append(rows.rename(columns=new))
+    table = pd.concat(tables, axis="columns").fillna("").reset_index()
+    table.insert(0, "source_id", points["source_id"][0])
+    return table.to_csv(index=False)
+
+
+def used(transits, star_id=ID, names=("g_used", "bp_used", "rp_used")) -> str:
+    """Return the product of flags of one star, in which these transits were used in G."""
+    rows = [f"{star_id},{n},{str(n in transits).lower()},true," for n in range(1, 6)]
+    return "\n".join([",".join(["source_id", "transit_id", *names]), *rows, ""])
+
+
+def flags_file(star_id: str = ID) -> str:
+    return f"EPOCH_FLAGS_VARI-Gaia DR4 {star_id}.csv"
+
+
+DR4 = survey("gaia_dr4")
+
+
+def test_dr4_uses_what_its_product_of_flags_has_used(tmp_path):
+    members = {product(): rename(epochs()).encode(), flags_file(): used({1, 4, 5}).encode()}
+    together = [write_zip(tmp_path / "x.zip", members)]
+    apart = [write_zip(tmp_path / f"{n}.zip", dict([m])) for n, m in enumerate(members.items())]
+    for paths in (together, apart, apart[::-1], [write_folder(tmp_path / "folder", members)]):
+        table = read_curves(paths, [ID], release=DR4)[ID].table
+        assert table["time"].tolist() == [1700.5, 1703.5]
+        assert_allclose(table["mag_err"], [2.5 / np.log(10) / 100, np.nan])
+    assert len(read_curves(together, [ID], "BP", DR4)[ID].table) == 1
+    # A flag without a value is not raised: of RP nothing was used.
+    assert read_curves(together, [ID], "RP", DR4)[ID].table.empty
+
+
+def test_dr4_with_the_flags_of_dr3_needs_no_product(tmp_path):
     path = write_zip(tmp_path / "x.zip", {product(): epochs().encode()})
-    assert len(read_curves([path], [ID], release=fourth)[ID].table) == 2
-    points = replace(RELEASES[-1].epochs.points, time="obs_time", mag="magnitude")
-    names = replace(RELEASES[-1].epochs, source_id="id", points=points)
-    data = epochs().replace("source_id", "id").replace("time,mag", "obs_time,magnitude").encode()
-    (curve,) = read_epochs(data, names, "G", use_flags=True)
-    assert (curve.star_id, curve.table["mag"].tolist()) == (ID, [15.5, 15.7])
+    assert len(read_curves([path], [ID], release=DR4)[ID].table) == 2
+
+
+def test_dr4_with_its_flags_beside_its_light_curves_needs_no_product(tmp_path):
+    table = pd.read_csv(io.StringIO(rename(epochs())), dtype=str, keep_default_na=False)
+    table["g_used"] = table["transit_id"].isin(["1", "4"])
+    path = write_zip(tmp_path / "x.zip", {product(): table.to_csv(index=False).encode()})
+    found = read_curves([path], [ID], release=DR4)[ID].table
+    assert found["time"].tolist() == [1700.5, 1703.5]
+
+
+def test_without_the_product_there_is_one_error_and_a_survey_that_goes_on(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {product(): rename(epochs()).encode()})
+    with pytest.raises(SurveyError, match=r"EPOCH_FLAGS_VARI.*gaia_dr4_without_flags"):
+        read_curves([path], [ID], release=DR4)
+    unflagged = survey("gaia_dr4_without_flags")
+    assert len(read_curves([path], [ID], release=unflagged)[ID].table) == 3
+    text = f"source_id,pf,p1_o,best_classification\n{ID},0.5,,RRab\n"
+    assert unflagged.read_stars([write_stars(tmp_path, text)])["epoch_flags"].tolist() == [
+        "not_used"
+    ]
+    assert "epoch_flags" not in DR4.read_stars([write_stars(tmp_path, text)])
+
+
+def test_a_product_of_flags_with_gaps_loses_no_star(tmp_path, caplog):
+    other = "5937083312263887616"
+    members = {
+        product(): rename(epochs()).encode(),
+        product(other): rename(epochs(other)).encode(),
+        flags_file(): used({1, 4}).replace(f"{ID},4,true,true,\n", "").encode(),
+    }
+    curves = read_curves([write_zip(tmp_path / "x.zip", members)], [ID, other], release=DR4)
+    # Transit 4 is not in the product.
+    assert curves[ID].table["time"].tolist() == [1700.5]
+    assert curves[other].table is None
+    assert "EPOCH_FLAGS_VARI has no flags of it" in curves[other].problem
+    members[flags_file(other)] = b"\x00"
+    curves = read_curves([write_zip(tmp_path / "y.zip", members)], [ID, other], release=DR4)
+    assert curves[other].problem
+    assert flags_file(other) in caplog.text
+
+
+def test_a_transit_that_comes_twice_has_the_stricter_verdict(tmp_path):
+    flags = used({1, 4}) + f"{ID},4,false,true,\n"
+    members = {product(): rename(epochs()).encode(), flags_file(): flags.encode()}
+    table = read_curves([write_zip(tmp_path / "x.zip", members)], [ID], release=DR4)[ID].table
+    assert table["time"].tolist() == [1700.5]
+
+
+def test_one_file_has_the_flags_of_many_sources_in_arrays(tmp_path):
+    row = f'{ID},"[1,2,4]","[true,false,true]"\n'
+    flags = f"source_id,transit_id,g_used\n{row}"
+    members = {
+        "EPOCH_PHOTOMETRY_RAW.csv": rename(epochs()).encode(),
+        "EPOCH_FLAGS_VARI_RAW.csv": flags.encode(),
+    }
+    table = read_curves([write_zip(tmp_path / "x.zip", members)], [ID], release=DR4)[ID].table
+    assert table["time"].tolist() == [1700.5, 1703.5]
+
+
+def test_a_magnitude_error_comes_of_flux_and_its_error(tmp_path):
+    text = rename(epochs()).replace("g_flux_over_error", "g_unknown")
+    members = {product(): text.encode(), flags_file(): used({1, 2, 4}).encode()}
+    table = read_curves([write_zip(tmp_path / "x.zip", members)], [ID], release=DR4)[ID].table
+    assert_allclose(table["mag_err"], 2.5 / np.log(10) / 100)
+    members[product()] = text.replace("g_flux_error", "g_unknown_error").encode()
+    (curve,) = read_curves([write_zip(tmp_path / "y.zip", members)], [ID], release=DR4).values()
+    assert "no column for flux_over_error (g_flux_over_error or" in curve.problem
+    assert "g_unknown_error, g_unknown, bp_obs_time" in curve.problem
+
+
+def test_a_renamed_column_is_named_with_the_columns_there_are(tmp_path):
+    text = rename(epochs()).replace("g_obs_time", "g_time")
+    path = write_zip(tmp_path / "x.zip", {product(): text.encode(), flags_file(): b"x"})
+    problem = read_curves([path], [ID], release=DR4)[ID].problem
+    assert "no column for time (g_obs_time or g_transit_time); its columns: source_id" in problem
+
+
+def test_a_release_is_a_block_of_names(tmp_path):
+    text = RELEASES_FILE.read_text().replace("[pf]", "[period_f, pf]")
+    path = tmp_path / "releases.yaml"
+    path.write_text(text)
+    release = read_releases(path)["gaia_dr4"]
+    assert release.digest != RELEASES["gaia_dr4"].digest
+    stars = write_stars(
+        tmp_path, f"source_id,period_f,pf,p1_o,best_classification\n{ID},0.5,9,,RRab\n"
+    )
+    assert read_stars([stars], release)["period"].tolist() == ["0.5"]
+    path.write_text(text.replace("marks: used", "marks: good"))
+    with pytest.raises(SurveyError, match=r"gaia_dr4.*marks is 'good'; it is used or rejected"):
+        read_releases(path)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import metalyra
+from metalyra.core.resources import RESOURCES
 
 NEW_SURVEY = '''
 """A survey of one star."""
@@ -51,6 +52,7 @@ def run(code: str, folder: Path) -> str:
 
 def test_a_survey_is_a_module_of_the_package_and_nothing_else(tmp_path):
     shutil.copytree(Path(metalyra.__file__).parent, tmp_path / "metalyra")
+    shutil.copytree(RESOURCES, tmp_path / "metalyra/resources")
     (tmp_path / "metalyra/surveys/sdss.py").write_text(NEW_SURVEY)
     assert run(ASK, tmp_path) == "only 15.0\n"
 

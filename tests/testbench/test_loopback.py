@@ -344,6 +344,48 @@ def test_a_job_of_the_gaia_archive(gaia, stars):
     assert again.parameters["query"].startswith("SELECT COUNT")
 
 
+def test_what_the_archive_answers_at_once_is_cut_without_a_word(new_archive, stars):
+    running = new_archive(sync_limit=5)
+    query = {"QUERY": "SELECT source_id FROM gaiadr3.vari_rrlyrae", "LANG": "ADQL", "FORMAT": "csv"}
+    address = f"{running.address}/gaia/tap-server/tap"
+    at_once = requests.post(f"{address}/sync", data=query, timeout=10)
+    assert (at_once.status_code, at_once.text.count("\n")) == (200, 1 + 5)
+    job = requests.post(f"{address}/async", data={**query, "PHASE": "RUN"}, timeout=10)
+    requests.get(job.url, timeout=10)
+    result = requests.get(f"{job.url}/results/result", timeout=10)
+    assert result.text.count("\n") == 1 + len(stars)
+
+
+def test_the_schema_lists_the_tables_of_a_release_and_their_columns(new_archive, folder, tmp_path):
+    query = "SELECT table_name FROM tap_schema.tables WHERE schema_name LIKE '%dr3%'"
+    address = f"{new_archive().address}/gaia/tap-server/tap/sync"
+    asked = {"QUERY": query, "LANG": "ADQL", "FORMAT": "csv"}
+    tables = requests.post(address, data=asked, timeout=10).text.split()
+    assert tables == ["table_name", "gaiadr3.vari_rrlyrae", "gaiadr3.gaia_source"]
+    asked["QUERY"] = (
+        "SELECT column_name FROM tap_schema.columns WHERE table_name = 'gaiadr3.gaia_source'"
+    )
+    assert "random_index" in requests.post(address, data=asked, timeout=10).text.split()
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "words"),
+    [("old", {"INDIVIDUAL", "COMBINED", "RAW"}), ("new", {"DATAMODEL_STANDARD", "DATAMODEL_GAIA"})],
+)
+def test_a_word_that_the_data_server_does_not_know_is_an_error_of_the_server(
+    new_archive, curves, vocabulary, words
+):
+    running = new_archive(vocabulary=vocabulary)
+    asked = {"ID": next(iter(curves)), "RELEASE": "Gaia DR3", "RETRIEVAL_TYPE": "EPOCH_PHOTOMETRY"}
+    address = f"{running.address}/gaia/data-server/data"
+    for word in ("INDIVIDUAL", "COMBINED", "RAW", "DATAMODEL_STANDARD", "DATAMODEL_GAIA"):
+        reply = requests.post(address, data={**asked, "DATA_STRUCTURE": word}, timeout=10)
+        assert reply.status_code == (200 if word in words else 500)
+    # A release that is not there yet.
+    asked |= {"RELEASE": "Gaia DR4", "DATA_STRUCTURE": min(words)}
+    assert requests.post(address, data=asked, timeout=10).status_code == 500
+
+
 def test_a_wrong_query_is_refused_in_the_archives_words(gaia):
     wrong = "SELECT colour FROM gaiadr3.gaia_source"
     with pytest.raises(requests.HTTPError, match="Unknown column colour"):

@@ -36,7 +36,7 @@ of own stars, of own labels."""
 COMPUTING_NOTHING = {"take_from_batch"}
 """Rules that copy files: they have a command and no script."""
 
-LOOKING_OUTSIDE = {"acquire", "sources", "queries"}
+LOOKING_OUTSIDE = {"acquire", "sources", "queries", "check_release"}
 """Rules that do not run again when their code changes: what is outside is as it was."""
 
 PACKAGES = {

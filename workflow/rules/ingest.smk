@@ -43,7 +43,8 @@ for sample, settings in config["samples"].items():
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required=study.needs_periods(sample),
             assume_types=not study.finds_periods(sample),
-            # The releases of one archive are read by one module.
+            # The releases of one archive are read by one module, with names of their own.
+            names=SURVEYS[settings["survey"]].names,
             library=fingerprint(
                 "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"
             ),

@@ -7,6 +7,7 @@ Output  <results>/sources/<path>, in the archives' own formats; what neither mir
         <results>/sources/simulated/truth.csv, the true metallicities of a simulated sky
         <results>/sources.csv, where each source comes from
         <results>/queries.txt, what the archives would be asked
+        <results>/release_check/, whether a release of Gaia is there and as expected
 """
 
 from time import time_ns
@@ -148,3 +149,31 @@ else:
             "Writing what the archives would be asked"
         script:
             "../scripts/list_queries.py"
+
+    # There and as expected, or an error; the report, the proposed names and the archive's replies
+    # stay beside the output in any case.
+    rule check_release:
+        input:
+            archives=ancient(ARCHIVES),
+            releases=ancient(GAIA_RELEASES),
+        output:
+            "<results>/release_check/as_expected.txt",
+        log:
+            "<logs>/check_release.log",
+        benchmark:
+            "<benchmarks>/check_release.tsv"
+        localrule: True
+        conda:
+            "../../envs/archives.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=60,
+        params:
+            release=study.gaia_release(),
+            slots=f"results/{config['study']}/.slots",
+            asked_at=lambda wildcards: time_ns(),
+        message:
+            "Looking whether the release of Gaia is there and as expected"
+        script:
+            "../scripts/check_release.py"

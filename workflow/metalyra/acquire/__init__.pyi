@@ -8,6 +8,8 @@ from .queries import find_query as find_query
 from .reconstruction import find_catalogued_periods as find_catalogued_periods
 from .reconstruction import find_development_periods as find_development_periods
 from .reconstruction import make_source as make_source
+from .release_check import AS_EXPECTED as AS_EXPECTED
+from .release_check import check_release as check_release
 from .services import find_services as find_services
 from .services import read_archives as read_archives
 from .sources import SourceError as SourceError

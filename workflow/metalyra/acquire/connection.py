@@ -10,6 +10,8 @@ waiting.
 import fcntl
 import logging
 import math
+import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +41,11 @@ TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 LONGEST_PAUSE = 120
 """Longest pause (s) that an archive may ask for."""
 
+ACCOUNT_VARIABLES = ("METALYRA_GAIA_USER", "METALYRA_GAIA_PASSWORD")
+"""An account of the Gaia archive, which lifts its limits; none is needed."""
+
+_SERVER = re.compile(r"https?://[^?#]*/(tap|data)-server/")
+
 _BLOCK = 2**18
 _IN_MEMORY = 2**24
 _SLOT_INTERVAL = 0.05
@@ -63,6 +70,8 @@ class RetryPolicy:
         Folder of the locks that count connections; None for no count.
     progress
         Seconds between two lines of the log about one download.
+    transient
+        HTTP statuses that say: later.
     sleep
         Waits.
     """
@@ -73,6 +82,7 @@ class RetryPolicy:
     connections_per_host: int = 2
     slots: Path | None = None
     progress: float = 30.0
+    transient: frozenset[int] = TRANSIENT_STATUSES
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -86,6 +96,10 @@ class DownloadError(Exception):
 
 class AbsentError(DownloadError):
     """A file that the archive does not have."""
+
+
+class RefusedError(DownloadError):
+    """What the archive will not do, however often it is asked."""
 
 
 class TransientError(DownloadError):
@@ -132,7 +146,7 @@ def persist(action: Callable[[], Result], what: str, policy: RetryPolicy) -> Res
     while True:
         try:
             return action()
-        except AbsentError:
+        except (AbsentError, RefusedError):
             raise
         except TransientError as error:
             try:
@@ -200,15 +214,17 @@ def transient_errors() -> Iterator[None]:
         raise TransientError(str(error) or type(error).__name__) from error
 
 
-def raise_for_transient_status(reply: requests.Response) -> None:
-    """Raise if a reply says: later.
+def raise_for_transient_status(
+    reply: requests.Response, statuses: frozenset[int] = TRANSIENT_STATUSES
+) -> None:
+    """Raise if a reply says: later, which these statuses do.
 
     Raises
     ------
     TransientError
         With the pause that the archive asks for.
     """
-    if reply.status_code in TRANSIENT_STATUSES:
+    if reply.status_code in statuses:
         wait = parse_retry_after(reply.headers.get("Retry-After"))
         raise TransientError(describe_status(reply), wait)
 
@@ -255,7 +271,7 @@ class WholeReplyAdapter(HTTPAdapter):
             while block := reply.raw.read(_BLOCK, decode_content=False):
                 body.write(block)
             reply.raw.release_conn()
-            raise_for_transient_status(reply)
+            raise_for_transient_status(reply, self._policy.transient)
             if reply.status_code == 200 and "text/html" in reply.headers.get("Content-Type", ""):
                 raise TransientError("a web page came instead of an answer")
             stack.pop_all()  # from here on the reply closes it
@@ -266,8 +282,42 @@ class WholeReplyAdapter(HTTPAdapter):
             status=reply.status_code,
             reason=reply.reason,
             preload_content=False,
+            # requests takes the cookies from it.
+            original_response=getattr(reply.raw, "_original_response", None),
         )
         return self.build_response(request, whole)
+
+
+def log_in(session: requests.Session, url: str) -> None:
+    """Log in to an archive that asks for it, if the environment has an account.
+
+    ``METALYRA_GAIA_USER`` and ``METALYRA_GAIA_PASSWORD`` are an account of the Gaia archive, whose
+    two servers log in apart. What is sent is in no message, log or reply.
+
+    Parameters
+    ----------
+    session
+        Gets the cookie.
+    url
+        Of one of the archive's servers.
+
+    Raises
+    ------
+    RefusedError
+        If the account is not taken, or would go over the network unencrypted.
+    """
+    user, password = (os.environ.get(variable, "") for variable in ACCOUNT_VARIABLES)
+    server = _SERVER.match(url)
+    if not (user and password and server):
+        return
+    login = f"{server[0]}login"
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise RefusedError(f"{login} is not https; no password is sent there")
+    with session.post(login, data={"username": user, "password": password}) as reply:
+        if not reply.ok:
+            names = " and ".join(ACCOUNT_VARIABLES)
+            raise RefusedError(f"{login}: {describe_status(reply)}; correct or unset {names}")
 
 
 def open_session(policy: RetryPolicy | None = None) -> requests.Session:

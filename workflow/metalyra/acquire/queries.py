@@ -13,6 +13,9 @@ from typing import Any
 BATCH = "{batch}"
 """Stands in the name of a query for the number of the batch of stars."""
 
+DRAW, DRAW_MODULUS = "draw", 1_000_003
+"""Column and divisor of the remainder by which stars are drawn that have no random index."""
+
 Settings = Mapping[str, Any]
 
 
@@ -150,20 +153,63 @@ def in_region(region: Settings, alias: str) -> list[str]:
 def select_rr_lyrae(product: Settings, query: Settings, part: int = 0, parts: int = 1) -> str:
     """Return the ADQL that selects RR Lyrae stars of a Gaia release with their positions.
 
+    Stars that the table of sources does not have are kept, without a position or with that of
+    another table; a bound on what only the table of sources knows leaves them out.
+
     Parameters
     ----------
     product
-        The archive's names: `table`, `source_table`, `identifier`, `type`, `magnitude`,
-        `columns`, `source_columns`.
+        The archive's names: `table`, `source_table`, `identifier`, `source_identifier`,
+        `type`, `magnitude`, `columns`, `source_columns`, `random_index` (or None) and
+        `fallbacks`, see `metalyra.acquire.gaia_names.name_fallback`.
     query
         The study's wishes, all optional: `types`, `region` (see `in_region`), `magnitudes`
         (bounds), `where` (more ADQL; the tables are ``rr`` and ``gs``) and `limit`, the
-        number of stars, which are drawn by the archive's random index.
+        number of stars, which are drawn by the archive's random index or, where it has none, by
+        a remainder of their identifiers.
     part, parts
-        Ask only for one of so many parts, of about equal size.
+        Ask only for one of so many parts (an odd number), of about equal size.
     """
+    identifier = f"rr.{product['identifier']}"
     columns = [f"rr.{column}" for column in product["columns"]]
     columns += [f"gs.{column}" for column in product["source_columns"]]
+    joins = [
+        f"LEFT JOIN {product['source_table']} AS gs "
+        f"ON gs.{product['source_identifier']} = {identifier}"
+    ]
+    for number, other in enumerate(product["fallbacks"]):
+        alias = fallback_alias(number)
+        columns += [
+            f"{alias}.{column} AS {alias}_{name}" for name, column in other["columns"].items()
+        ]
+        joins.append(
+            f"LEFT JOIN {other['table']} AS {alias} ON {alias}.{other['identifier']} = {identifier}"
+        )
+    conditions = _wishes(product, query)
+    if parts > 1:
+        # Odd, for all identifiers of one kind are multiples of 128.
+        conditions.append(f"MOD({identifier}, {parts}) = {part}")
+    drawn = "limit" in query and parts == 1
+    order = f"gs.{product['random_index']}" if product["random_index"] else DRAW
+    if drawn and order == DRAW:
+        columns.append(f"MOD({identifier}, {DRAW_MODULUS}) AS {DRAW}")
+    elif drawn:
+        conditions.append(f"{order} IS NOT NULL")
+    lines = [
+        f"SELECT TOP {query['limit']}" if drawn else "SELECT",
+        "    " + ",\n    ".join(columns),
+        f"FROM {product['table']} AS rr",
+        *joins,
+    ]
+    if conditions:
+        lines.append("WHERE " + "\n    AND ".join(conditions))
+    if drawn:
+        lines.append(f"ORDER BY {order}")
+    return "\n".join(lines)
+
+
+def _wishes(product: Settings, query: Settings) -> list[str]:
+    """Return the conditions that a study has for its stars."""
     conditions = []
     if "types" in query:
         types = ", ".join(map(quote, query["types"]))
@@ -174,21 +220,17 @@ def select_rr_lyrae(product: Settings, query: Settings, part: int = 0, parts: in
         conditions.append(between(f"gs.{product['magnitude']}", query["magnitudes"]))
     if "where" in query:
         conditions.append(f"({query['where']})")
-    if parts > 1:
-        conditions.append(f"MOD(gs.random_index, {parts}) = {part}")
-    top = f" TOP {query['limit']}" if "limit" in query and parts == 1 else ""
-    identifier = product["identifier"]
-    lines = [
-        f"SELECT{top}",
-        "    " + ",\n    ".join(columns),
-        f"FROM {product['table']} AS rr",
-        f"JOIN {product['source_table']} AS gs ON gs.{identifier} = rr.{identifier}",
-    ]
-    if conditions:
-        lines.append("WHERE " + "\n    AND ".join(conditions))
-    if top:
-        lines.append("ORDER BY gs.random_index")
-    return "\n".join(lines)
+    return conditions
+
+
+def fallback_alias(number: int) -> str:
+    """Return what a query calls a table that has what the table of sources has not."""
+    return f"fb{number}"
+
+
+def select_header(table: str) -> str:
+    """Return the ADQL whose answer has all columns of a table, and hardly a row."""
+    return f"SELECT TOP 1 *\nFROM {table}"
 
 
 def select_light_curves(product: Settings, identifiers: Sequence[str]) -> str:

@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 import yaml
 
+from metalyra.acquire.gaia_names import name_product
 from metalyra.core.resources import RESOURCES
+from metalyra.surveys.formats.gaia_releases import read_releases
 
 ARCHIVES = RESOURCES / "archives.yaml"
 """The project's archives."""
@@ -59,8 +61,14 @@ class Services:
 
 
 def read_archives(path: Path = ARCHIVES) -> dict[str, Any]:
-    """Read the services and archives."""
+    """Read the services and archives, with the names that a release of Gaia has for a product."""
     described: dict[str, Any] = yaml.safe_load(path.read_text())
+    releases = read_releases()
+    for archive in described["archives"].values():
+        for product in archive["products"].values():
+            if "names_of" in product:
+                release = releases[product["names_of"]]
+                product |= {**name_product(release, product.get("schema")), **product}
     return described
 
 

@@ -8,7 +8,7 @@ import gzip
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
@@ -69,7 +69,9 @@ def is_collection(path: Path) -> bool:
     return path.is_dir() or path.name.lower().endswith(".zip") or _is_tar(path)
 
 
-def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
+def stream_members(
+    path: Path, limit: int = MEMBER_LIMIT, chosen: Callable[[str], bool] = bool
+) -> Iterator[Member]:
     """Give the regular files of a folder, tar, tar.gz or zip, or a single file, one by one.
 
     Parameters
@@ -79,6 +81,8 @@ def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
         which may be compressed with gzip.
     limit
         Size (bytes) above which a member is reported and not read.
+    chosen
+        Says of a member's name whether it is given; by default every one is.
 
     Yields
     ------
@@ -96,13 +100,13 @@ def stream_members(path: Path, limit: int = MEMBER_LIMIT) -> Iterator[Member]:
     name = path.name.lower()
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.is_file() and not file.name.startswith("."):
+            if file.is_file() and not file.name.startswith(".") and chosen(file.name):
                 yield _single_member(file, file.relative_to(path).as_posix(), limit)
     elif _is_tar(path):
-        yield from _tar_members(path, limit)
+        yield from (member for member in _tar_members(path, limit) if chosen(member.name))
     elif name.endswith(".zip"):
-        yield from _zip_members(path, limit)
-    else:
+        yield from _zip_members(path, limit, chosen)
+    elif chosen(path.name):
         yield _single_member(path, path.name, limit)
 
 
@@ -205,11 +209,11 @@ def _check_end(stream: BufferedIOBase, offset: int) -> None:
         pass
 
 
-def _zip_members(path: Path, limit: int) -> Iterator[Member]:
+def _zip_members(path: Path, limit: int, chosen: Callable[[str], bool] = bool) -> Iterator[Member]:
     """Give the members of a zip file."""
     with path.open("rb") as stream, _open_zip(path, stream) as archive:
         for entry in archive.infolist():
-            if entry.is_dir():
+            if entry.is_dir() or not chosen(PurePosixPath(entry.filename).name):
                 continue
             try:
                 with archive.open(entry) as content:

@@ -41,6 +41,11 @@ COLUMNS: Mapping[str, Column] = {
     "position_from_cell": Column(
         "", "True if the position is the centre of a HEALPix cell", "meta.code"
     ),
+    "epoch_flags": Column(
+        "",
+        "not_used where a study takes every transit, without the flags of the archive",
+        "meta.code.qual",
+    ),
     "period": Column("d", "Pulsation period", "time.period"),
     "period_err": Column("d", "Error of the period", "stat.error;time.period"),
     "pulsation_type": Column("", "RRab (fundamental mode) or RRc (first overtone)", "src.class"),

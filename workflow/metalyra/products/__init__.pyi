@@ -1,5 +1,6 @@
 from .catalogue import append_given as append_given
 from .catalogue import compare_with_truth as compare_with_truth
+from .catalogue import describe_flags as describe_flags
 from .catalogue import make_catalogue as make_catalogue
 from .catalogue import make_estimates as make_estimates
 from .catalogue import pair_with_truth as pair_with_truth

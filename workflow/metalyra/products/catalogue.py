@@ -290,6 +290,32 @@ def _list_samples(
         yield sample, settings, list_estimates(config, sample, labels.get(sample), own)
 
 
+def describe_flags(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a catalogue says of the samples whose study goes without the archive's flags.
+
+    Parameters
+    ----------
+    config
+        The study's configuration.
+
+    Returns
+    -------
+    dict
+        For the metadata of `write_catalogue`; empty if there is no such sample.
+    """
+    samples = [
+        name
+        for name, settings in config["samples"].items()
+        if settings["survey"].endswith("_without_flags")
+    ]
+    if not samples:
+        return {}
+    return {
+        "epoch_flags": f"not used for {', '.join(samples)}: every transit counts, also those that "
+        "the archive's variability analysis has rejected"
+    }
+
+
 def write_catalogue(
     catalogue: pd.DataFrame, directory: Path | str, metadata: Mapping[str, str] | None = None
 ) -> None:

@@ -36,6 +36,9 @@ _HOW_TO_APPLY = "stars=<csv> lightcurves=<folder or table> model=<{}> band=<band
 _STUDIED_KEYS = ("stars", "lightcurves", "band")
 _HOW_TO_STUDY = "stars=<csv> lightcurves=<folder or table> band=<band>"
 
+RELEASE_MARK = "{release}"
+"""Stands in a configuration for the value of its key `release`."""
+
 Config = dict[str, Any]
 
 
@@ -80,6 +83,7 @@ def resolve_config(
     ConfigurationError
         With every problem found.
     """
+    config = _fill_in_release(config)
     _check_keys(config)
     resolved = copy.deepcopy(dict(config))
     _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
@@ -94,6 +98,23 @@ def resolve_config(
     _raise_any(check_together(resolved, relations, archives))
     _expand_batches(resolved)
     return resolved
+
+
+def _fill_in_release(config: Mapping[str, Any]) -> Config:
+    """Return the configuration with the data release in the place of its mark."""
+    release = config.get("release")
+
+    def fill_in(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(RELEASE_MARK, str(release))
+        if isinstance(value, Mapping):
+            return {fill_in(key): fill_in(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [fill_in(entry) for entry in value]
+        return value
+
+    filled: Config = fill_in(config) if release is not None else dict(config)
+    return filled
 
 
 def _raise_any(problems: Iterator[str]) -> None:

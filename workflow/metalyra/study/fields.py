@@ -159,7 +159,10 @@ def _plain(value: Any) -> Any:
     return [_plain(entry) for entry in value] if isinstance(value, tuple | list) else value
 
 
-Name = Annotated[str, StringConstraints(pattern="^[a-z0-9][a-z0-9_]*$")]
+NAME_PATTERN = "^[a-z0-9][a-z0-9_]*$"
+"""What a name may be."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Name of something in a study: lower-case letters, digits and underscores."""
 
 Source = Annotated[

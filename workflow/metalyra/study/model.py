@@ -710,6 +710,9 @@ class Configuration(Part):
         "environment variable METALYRA_ARCHIVES, the address of a server that stands for all of "
         "them, goes before these.",
     )
+    release: Literal["dr2", "dr3", "dr4"] = absent(
+        "Data release of Gaia, which stands for {release} wherever the configuration has it."
+    )
     downloads: Downloads = group("How archives are asked.")
     queries: dict[str, Query] = Field(
         {},

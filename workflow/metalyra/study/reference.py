@@ -5,6 +5,7 @@ python -m metalyra.study.reference --check    fails if one of them is not curren
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from metalyra.study.configuration import RELEASE_MARK
+from metalyra.study.fields import NAME_PATTERN
 from metalyra.study.model import Configuration
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +39,7 @@ def make_schema() -> dict[str, Any]:
     """Return the JSON schema of a study, for editors."""
     schema = Configuration.model_json_schema()
     _forget_absent(schema)
+    _allow_release(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -50,6 +54,21 @@ def _forget_absent(schema: Any) -> None:
     elif isinstance(schema, list):
         for inner in schema:
             _forget_absent(inner)
+
+
+def _allow_release(schema: Any) -> None:
+    """Let names have the mark of the data release, which editors see before it is replaced."""
+    if isinstance(schema, dict):
+        if schema.get("pattern") == NAME_PATTERN:
+            schema["pattern"] = rf"{NAME_PATTERN}|^([a-z0-9_]|{re.escape(RELEASE_MARK)})+$"
+        if "gaia_dr4" in schema.get("enum", ()):
+            marked = (name.replace("dr4", RELEASE_MARK) for name in schema["enum"])
+            schema["enum"] += [name for name in marked if RELEASE_MARK in name]
+        for inner in schema.values():
+            _allow_release(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            _allow_release(inner)
 
 
 def write_schema() -> str:

@@ -4,6 +4,7 @@ A `Study` answers questions about a resolved configuration; it reads and writes 
 Where the files are is the workflow's business.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,6 +85,18 @@ class Study:
                 *self.published_training_stars(model),
             ]
         return list(dict.fromkeys(names))
+
+    def gaia_release(self) -> str | None:
+        """Return the release of Gaia that it asks for, by the name of its survey; None if none.
+
+        That of the key `release`, else of the first query or sample that is of one.
+        """
+        if "release" in self.config:
+            return f"gaia_{self.config['release']}"
+        names = [query["archive"] for query in self.config["queries"].values()]
+        names += [sample["survey"] for sample in self._samples.values()]
+        found = (re.match(r"gaia_dr\d", name) for name in names)
+        return next((match[0] for match in found if match), None)
 
     # Samples
 

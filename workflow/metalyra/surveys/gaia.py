@@ -9,7 +9,7 @@ in zip files, folders or alone. CSV, ECSV, VOTable and FITS are the same.
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
 from metalyra.surveys.formats.gaia_epochs import (
-    EpochColumns,
-    PointColumns,
+    MissingFlagsError,
+    Verdicts,
     list_sources,
     read_epochs,
+    read_flags,
 )
+from metalyra.surveys.formats.gaia_releases import BANDS, UNFLAGGED, Columns, Release, read_releases
 from metalyra.surveys.formats.serialisations import FILE_NAME, read_text_columns
 from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
 from metalyra.surveys.formats.text_tables import check_columns
@@ -39,100 +42,23 @@ _CELLS_A_SIDE = 2**12
 _CELL_BITS = 35
 
 
-@dataclass(frozen=True)
-class Release:
-    """What tells one data release from another: names of columns, and how it is used.
-
-    Attributes
-    ----------
-    survey
-        Name in the configuration.
-    ref_epoch
-        Epoch (Julian year) of its positions.
-    use_flags
-        Drop the transits that the archive's variability analysis rejected.
-    source_columns
-        Our names of the columns of `gaia_source`, by the archive's.
-    fundamental_period, first_overtone_period, pulsation_type
-        Columns of `vari_rrlyrae`.
-    parameter_columns
-        Our names of its other columns, by the archive's.
-    epochs
-        Columns of the epoch photometry.
-    """
-
-    survey: str
-    ref_epoch: float
-    use_flags: bool
-    source_columns: Mapping[str, str]
-    fundamental_period: str
-    first_overtone_period: str
-    pulsation_type: str
-    parameter_columns: Mapping[str, str]
-    epochs: EpochColumns
-
-
-DR3 = Release(
-    survey="gaia_dr3",
-    ref_epoch=2016.0,
-    use_flags=True,
-    source_columns={
-        "ra": "ra",
-        "dec": "dec",
-        "pmra": "pmra",
-        "pmdec": "pmdec",
-        "ref_epoch": "ref_epoch",
-        "phot_g_mean_mag": "phot_g_mean_mag",
-        "phot_bp_mean_mag": "phot_bp_mean_mag",
-        "phot_rp_mean_mag": "phot_rp_mean_mag",
-    },
-    fundamental_period="pf",
-    first_overtone_period="p1_o",
-    pulsation_type="best_classification",
-    parameter_columns={
-        "pf_error": "archive_period_err",
-        "p1_o_error": "archive_first_overtone_period_err",
-        "epoch_g": "archive_time_of_maximum",
-        "int_average_g": "archive_mean_mag",
-        "peak_to_peak_g": "archive_amplitude",
-        "r21_g": "archive_r21",
-        "r31_g": "archive_r31",
-        "phi21_g": "archive_phi21",
-        "phi21_g_error": "archive_phi21_err",
-        "phi31_g": "archive_phi31",
-        "phi31_g_error": "archive_phi31_err",
-        "num_clean_epochs_g": "archive_n_epochs",
-        "metallicity": "archive_feh",
-        "metallicity_error": "archive_feh_err",
-    },
-    epochs=EpochColumns(
-        source_id="source_id",
-        band="band",
-        points=PointColumns("time", "mag", "flux_over_error", "rejected_by_variability"),
-        by_band={
-            "G": PointColumns(
-                "g_transit_time",
-                "g_transit_mag",
-                "g_transit_flux_over_error",
-                "variability_flag_g_reject",
-            ),
-            "BP": PointColumns(
-                "bp_obs_time", "bp_mag", "bp_flux_over_error", "variability_flag_bp_reject"
-            ),
-            "RP": PointColumns(
-                "rp_obs_time", "rp_mag", "rp_flux_over_error", "variability_flag_rp_reject"
-            ),
-        },
-    ),
+_SOURCE_NUMBERS = (
+    *("ra", "dec", "pmra", "pmdec", "ref_epoch"),
+    *("phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag"),
 )
+"""Roles of the columns of `gaia_source` that are read, in the order of the star table."""
 
-# Dekany & Grebel (2022) took the DR2 light curves without their flags.
-DR2 = replace(DR3, survey="gaia_dr2", ref_epoch=2015.5, use_flags=False)
+_PARAMETERS = (
+    *("archive_period_err", "archive_first_overtone_period_err"),
+    *("archive_time_of_maximum", "archive_mean_mag", "archive_amplitude"),
+    *("archive_r21", "archive_r31"),
+    *("archive_phi21", "archive_phi21_err", "archive_phi31", "archive_phi31_err"),
+    *("archive_n_epochs", "archive_feh", "archive_feh_err"),
+)
+"""Roles of the other columns of `vari_rrlyrae` that are read."""
 
-DR4 = replace(DR3, survey="gaia_dr4", ref_epoch=2017.5)
-"""With the names of DR3, until the archive has published those of DR4."""
-
-RELEASES = (DR2, DR3, DR4)
+RELEASES: Mapping[str, Release] = read_releases()
+"""The releases, by the name of their survey."""
 
 _PERIOD_COLUMNS = ("source_id", "ogle_id", "ogle_period", "ogle_type")
 _SOURCE_ID = re.compile(r"(\d{5,19})")
@@ -211,7 +137,7 @@ def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
             chosen.append(_list_stars(path, release))
             continue
         table = _read_table(path)
-        if release.pulsation_type not in table and set(table) & {"ra", "dec"}:
+        if _is_of_sources(table, release):
             described.append(_read_sources(path, table, release))
         else:
             chosen.append(_read_star_file(path, table, release))
@@ -227,6 +153,8 @@ def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
     if "ref_epoch" not in stars:
         stars["ref_epoch"] = np.nan
     stars["ref_epoch"] = stars["ref_epoch"].fillna(release.ref_epoch)
+    if release.survey.endswith(UNFLAGGED):
+        stars["epoch_flags"] = "not_used"
     return to_sine_series(stars)
 
 
@@ -247,28 +175,38 @@ def read_light_curves(
         ``G``, ``BP`` or ``RP``.
     release
         Names of the columns, and whether transits that the archive's variability analysis
-        rejected are dropped, as it did for the parameters of `vari_rrlyrae`.
+        rejected are dropped, as it did for the parameters of `vari_rrlyrae`. The files of a
+        product of flags, known by its name in theirs, may be anywhere among `paths`.
+
+    Raises
+    ------
+    MissingFlagsError
+        If the flags of the release are in a product, and there is no file of it.
     """
     wanted = set(stars["star_id"])
+    verdicts = _read_verdicts(paths, wanted, band, release)
     for path in paths:
         for member in stream_members(path, PRODUCT_LIMIT):
-            if FILE_NAME.fullmatch(member.name):
-                yield from _light_curves(member, wanted, band, release)
+            if FILE_NAME.fullmatch(member.name) and not _holds_flags(member.name, release):
+                yield from _light_curves(member, wanted, band, release, verdicts)
 
 
 def _survey(release: Release) -> Survey:
     return Survey(
         name=release.survey,
-        bands=tuple(release.epochs.by_band),
+        bands=BANDS,
         time_scale="BJD-2455197.5 (TCB)",
         columns=MAGNITUDES,
         read_stars=partial(read_stars, release=release),
         read_light_curves=partial(read_light_curves, release=release),
-        archive_columns=tuple(release.parameter_columns.values()),
+        archive_columns=_PARAMETERS,
+        names=release.digest,
     )
 
 
-GAIA: tuple[Survey, ...] = tuple(register(_survey(release), __name__) for release in RELEASES)
+GAIA: tuple[Survey, ...] = tuple(
+    register(_survey(release), __name__) for release in RELEASES.values()
+)
 """One survey for each data release."""
 
 
@@ -293,31 +231,41 @@ def _read_star_file(path: Path, table: pd.DataFrame, release: Release) -> pd.Dat
             }
         )
     else:
-        fundamental, overtone = release.fundamental_period, release.first_overtone_period
-        needed = (release.epochs.source_id, fundamental, overtone, release.pulsation_type)
-        check_columns(path, table.columns, needed)
-        kind = table[release.pulsation_type]
+        columns = release.stars.columns.resolve(path, table.columns)
+        kind = table[columns["pulsation_type"]]
+        fundamental = table[columns["fundamental_period"]]
         stars = pd.DataFrame(
             {
-                "period": table[fundamental].where(kind == "RRab", table[overtone]),
+                "period": fundamental.where(
+                    kind == "RRab", table[columns["first_overtone_period"]]
+                ),
                 "pulsation_type": kind,
             }
         )
     sources = _read_sources(path, table, release)
-    return pd.concat([sources, stars, _numbers(table, release.parameter_columns)], axis="columns")
+    parameters = _numbers(table, release.stars.columns, _PARAMETERS)
+    return pd.concat([sources, stars, parameters], axis="columns")
+
+
+def _is_of_sources(table: pd.DataFrame, release: Release) -> bool:
+    """Say whether a table is of `gaia_source`: with positions, and without pulsation types."""
+    return "pulsation_type" not in release.stars.columns.find(table.columns) and bool(
+        {"ra", "dec"} & {*release.sources.columns.find(table.columns)}
+    )
 
 
 def _read_sources(path: Path, table: pd.DataFrame, release: Release) -> pd.DataFrame:
     """Read which sources a table has and where they are."""
-    check_columns(path, table.columns, [release.epochs.source_id])
-    ids = table[release.epochs.source_id].str.strip()
+    names = {"source_id": release.sources.columns.names["source_id"]}
+    columns = Columns(names, frozenset(names)).resolve(path, table.columns)
+    ids = table[columns["source_id"]].str.strip()
     strange = ids[~ids.str.fullmatch(r"\d{1,19}", na=False)]
     if strange.size:
         raise SurveyError(
             f"{path}: row {strange.index[0] + 1} has the source_id {strange.iloc[0]!r}; a "
             "source_id is a whole number"
         )
-    numbers = _numbers(table, release.source_columns)
+    numbers = _numbers(table, release.sources.columns, _SOURCE_NUMBERS)
     stars = pd.concat([ids.rename("star_id"), numbers], axis="columns")
     for angle in ("ra", "dec"):
         if angle not in stars:
@@ -325,9 +273,11 @@ def _read_sources(path: Path, table: pd.DataFrame, release: Release) -> pd.DataF
     return stars
 
 
-def _numbers(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+def _numbers(table: pd.DataFrame, columns: Columns, roles: Sequence[str]) -> pd.DataFrame:
     """Return those of the columns that a table has, in our names."""
-    found = table[[name for name in columns if name in table]].rename(columns=columns)
+    here = columns.find(table.columns)
+    names = {here[role]: role for role in roles if role in here}
+    found = table[[*names]].rename(columns=names)
     numbers: pd.DataFrame = found.apply(pd.to_numeric, errors="coerce").astype(float)
     return numbers
 
@@ -355,7 +305,7 @@ def _find_sources(path: Path, release: Release) -> Iterator[str]:
         if (source_id := _named_source(member.name)) is not None:
             yield source_id
         elif member.data is not None:
-            yield from list_sources(member.data, release.epochs)
+            yield from list_sources(member.data, release)
 
 
 def _named_source(name: str) -> str | None:
@@ -364,21 +314,51 @@ def _named_source(name: str) -> str | None:
     return found[-1] if found else None
 
 
+def _holds_flags(name: str, release: Release) -> bool:
+    """Say whether a file is of the release's product of flags, by its name."""
+    return release.flag_product is not None and release.flag_product.retrieval_type in name
+
+
+def _read_verdicts(
+    paths: Sequence[Path], wanted: set[str], band: str, release: Release
+) -> Verdicts | None:
+    """Return the flags that the files of their product have; None if there is no such file."""
+    flags = release.flag_product
+    if flags is None:
+        return None
+    verdicts: dict[str, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
+    there_are = False
+    of_product = partial(_holds_flags, release=release)
+    for path in paths:
+        for member in stream_members(path, PRODUCT_LIMIT, of_product):
+            there_are = True
+            named = _named_source(member.name)
+            try:
+                if member.data is None:
+                    raise ValueError(member.problem)
+                for source, verdict in read_flags(member.data, flags, band, named):
+                    if source in wanted:
+                        verdicts[source] = verdict
+            except (ValueError, pa.ArrowException) as error:
+                # The stars that are left without flags say so themselves.
+                logger.warning("%s: %s: %s", path, member.path, error)
+    return verdicts if there_are else None
+
+
 def _light_curves(
-    member: Member, wanted: set[str], band: str, release: Release
+    member: Member, wanted: set[str], band: str, release: Release, verdicts: Verdicts | None
 ) -> Iterator[LightCurve]:
     """Read the light curves of one file; usually there is one."""
     named = _named_source(member.name)
     try:
         if member.data is None:
             raise ValueError(member.problem)
-        curves = read_epochs(
-            member.data, release.epochs, band, use_flags=release.use_flags, source_id=named
-        )
-        for curve in curves:
+        for curve in read_epochs(member.data, release, band, verdicts=verdicts, source_id=named):
             if curve.star_id in wanted:
                 problem = curve.problem and f"{member.path}: {curve.problem}"
                 yield replace(curve, problem=problem)
+    except MissingFlagsError:
+        raise
     except (ValueError, pa.ArrowException) as error:
         problem = f"{member.path}: {error}"
         # The name tells only whom to blame; a file of many stars has nobody.

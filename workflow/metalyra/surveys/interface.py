@@ -65,6 +65,9 @@ class Survey:
     read_with
         Makes the survey of files with other names of columns (`columns`), with times on a
         known scale (`time_scale`) or fluxes (`magnitude_zero_point`); a user's files only.
+    names
+        Digest of the names that the reader takes from ``resources/``; what is read with other
+        names is read anew.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Survey:
     archive_columns: tuple[str, ...] = ()
     of_user: bool = False
     read_with: "Callable[..., Survey] | None" = None
+    names: str = ""
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""

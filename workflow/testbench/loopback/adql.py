@@ -200,6 +200,15 @@ def _truncate(value: float | None, digits: int = 0) -> float | None:
     return None if value is None else math.trunc(value * 10**digits) / 10**digits
 
 
+def _remainder(number: float | None, divisor: float | None) -> float | None:
+    """Return the remainder, of whole numbers of 64 bits without a loss."""
+    if number is None or divisor is None:
+        return None
+    if isinstance(number, int) and isinstance(divisor, int):
+        return int(math.copysign(abs(number) % abs(divisor), number))
+    return math.fmod(number, divisor)
+
+
 def _without_system(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Drop the name of a coordinate system, which comes first if it is there."""
     first = arguments[0]
@@ -228,5 +237,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "COORD1": lambda point: _numbers(point)[0],
     "COORD2": lambda point: _numbers(point)[1],
     "TRUNCATE": _truncate,
+    "MOD": _remainder,
 }
 """The functions of ADQL that SQLite does not have."""

@@ -3,7 +3,7 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from testbench.loopback.formats import (
     write_table,
     write_votable,
 )
-from testbench.loopback.messages import Reply, Request, not_found
+from testbench.loopback.messages import Reply, Request, html_page, not_found
 from testbench.loopback.tables import Column, Table
 
 FLUX_UNIT = "'electron'.s**-1"
@@ -26,6 +26,18 @@ FLUX_UNIT = "'electron'.s**-1"
 
 LAYOUTS = ("bands", "transits")
 """One row a transit and band, as DR2 and DR3 were published; or one row a transit, as now."""
+
+VOCABULARIES: Mapping[str, Mapping[str, str]] = {
+    "old": {"INDIVIDUAL": "INDIVIDUAL", "COMBINED": "COMBINED", "RAW": "RAW"},
+    "new": {"DATAMODEL_STANDARD": "INDIVIDUAL", "DATAMODEL_GAIA": "RAW"},
+}
+"""Words for the structure of the data, until 2026 and since, in the old ones."""
+
+FOURTH = "Gaia DR4"
+DR4_MODES = ("as_dr3", "draft", "draft_with_flags_of_dr3")
+"""Columns of DR4: those of DR3; those of the draft, with the flags as a product; or with DR3's."""
+
+_USED = "EPOCH_FLAGS_VARI"
 
 _RELEASES = {"Gaia DR2": "gaia_dr2", "Gaia DR3": "gaia_dr3", "Gaia DR4": "gaia_dr4"}
 _MEMBER = re.compile(r"(\d{10,20})\.csv$")
@@ -61,9 +73,23 @@ class EpochPhotometry:
         Most sources of a request; the archive has 5000.
     layout
         One of `LAYOUTS`.
+    vocabulary
+        One of `VOCABULARIES`; to the words of another, the archive answers 500.
+    dr4
+        One of `DR4_MODES`.
     """
 
-    def __init__(self, folder: Path, *, id_limit: int, layout: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        id_limit: int,
+        layout: str,
+        vocabulary: str = "old",
+        dr4: str = "as_dr3",
+    ) -> None:
+        self._structures = VOCABULARIES[vocabulary]
+        self._dr4 = dr4
         self._folder = folder
         self._id_limit = id_limit
         self._layout = layout
@@ -109,13 +135,72 @@ class EpochPhotometry:
     ) -> Reply:
         """Return the products of sources; a source that has none has no part in the reply."""
         name = find_format(parameters.get("FORMAT", "votable"))
-        structure = parameters.get("DATA_STRUCTURE", "INDIVIDUAL").upper()
+        asked = parameters.get("DATA_STRUCTURE", next(iter(self._structures))).upper()
+        structure = self._structures.get(asked)
         kind = parameters.get("RETRIEVAL_TYPE", "ALL").upper()
-        if name is None or structure not in ("INDIVIDUAL", "COMBINED", "RAW"):
-            return error_votable(f"Unknown format or data structure: {parameters}")
+        if name is None:
+            return error_votable(f"Unknown format: {parameters}")
+        known = structure is not None and (kind != _USED or self._has_flag_product(release))
+        if not known or not self._has(release):
+            # So does the real archive, and it does not say why.
+            return html_page("HTTP Status 500", "Internal Server Error", 500)
+        if kind not in ("ALL", "EPOCH_PHOTOMETRY", _USED):
+            return Reply(200, _zip({}), {"Content-Type": "application/zip"})
+        members = self._read(sources)
+        if kind == _USED:
+            tables = {key: _as_flags(curve) for key, curve in self._curves(members).items()}
+            files = _write_files(_USED, tables, name, structure)
+        elif release == FOURTH and self._dr4 != "as_dr3":
+            curves = self._curves(members)
+            tables = {key: self._as_draft(curve) for key, curve in curves.items()}
+            files = _write_files("EPOCH_PHOTOMETRY", tables, name, structure)
+        else:
+            files = self._write_members(members, parameters, name, structure)
+        if len(files) == 1 and parameters.get("USE_ZIP_ALWAYS", "false").lower() != "true":
+            return Reply(200, *files.values(), {"Content-Type": "application/octet-stream"})
+        return Reply(200, _zip(files), {"Content-Type": "application/zip"})
+
+    def _has(self, release: str) -> bool:
+        return (self._folder / _RELEASES.get(release, "-")).is_dir()
+
+    def _has_flag_product(self, release: str) -> bool:
+        return release == FOURTH and self._dr4 == "draft"
+
+    def _curves(self, members: Mapping[tuple[str, str], Member]) -> dict[tuple[str, str], Table]:
+        """Return the light curves that can be read."""
+        curves = ((key, _parse(member, False)) for key, member in members.items())
+        return {key: curve for key, curve in curves if curve is not None and curve.rows}
+
+    def _as_draft(self, curve: Table) -> Table:
+        """Return a light curve in the columns of the draft of DR4, one row a transit."""
+        table, _ = _by_transit(curve)
+        names = [column.name for column in table.columns]
+        kept = [
+            number
+            for number, name in enumerate(names)
+            if ("flag" not in name and not name.startswith("rejected"))
+            or (self._dr4 == "draft_with_flags_of_dr3" and name.startswith("variability_flag"))
+        ]
+        source = curve.rows[0][[column.name for column in curve.columns].index("source_id")]
+        new = {"g_transit_time": "g_obs_time"}
+        renamed = [
+            replace(column, name=new.get(name, name.replace("g_transit", "g")))
+            for name, column in zip(names, table.columns, strict=True)
+        ]
+        columns = [Column("source_id", "long"), *(renamed[number] for number in kept)]
+        rows = [(source, *(row[number] for number in kept)) for row in table.rows]
+        return Table(columns, rows)
+
+    def _write_members(
+        self,
+        members: Mapping[tuple[str, str], Member],
+        parameters: Mapping[str, str],
+        name: str,
+        structure: str,
+    ) -> dict[str, bytes]:
+        """Return the files of a reply, in the columns of DR2 and DR3."""
         valid = parameters.get("VALID_DATA", "false").lower() == "true"
         suffix = _SUFFIXES.get(name, "xml")
-        members = self._read(sources) if kind in ("ALL", "EPOCH_PHOTOMETRY") else {}
         files: dict[str, bytes] = {}
         if structure == "INDIVIDUAL":
             for (of, source), member in members.items():
@@ -125,9 +210,7 @@ class EpochPhotometry:
             curves = [curve for member in members.values() if (curve := _parse(member, valid))]
             table = _combine(curves) if structure == "COMBINED" else _as_raw(curves)
             files[f"EPOCH_PHOTOMETRY_{structure}.{suffix}"] = write_table(table, name)
-        if len(files) == 1 and parameters.get("USE_ZIP_ALWAYS", "false").lower() != "true":
-            return Reply(200, *files.values(), {"Content-Type": "application/octet-stream"})
-        return Reply(200, _zip(files), {"Content-Type": "application/zip"})
+        return files
 
     def _read(self, sources: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Member]:
         """Read the light curves of sources, in the order asked for."""
@@ -251,6 +334,46 @@ def _by_transit(curve: Table) -> tuple[Table, str]:
         for name in ("solution_id", "source_id")
     )
     return Table(columns, rows), parameters
+
+
+def _as_flags(curve: Table) -> Table:
+    """Return the flags of a light curve, one row a transit: which of its points were used."""
+    columns = [Column("source_id", "long"), Column("transit_id", "long")]
+    columns += [Column(f"{band.lower()}_used", "boolean") for band in _BAND_NAMES]
+    rows = []
+    for transit, bands in _bands(curve).items():
+        source = next(iter(bands.values()))["source_id"]
+        rejected = [bands.get(band, {}).get("rejected_by_variability") for band in _BAND_NAMES]
+        observed = [bands.get(band, {}).get("time") is not None for band in _BAND_NAMES]
+        used = [seen and not reject for seen, reject in zip(observed, rejected, strict=True)]
+        rows.append((source, transit, *used))
+    return Table(columns, rows)
+
+
+def _write_files(
+    kind: str, tables: Mapping[tuple[str, str], Table], name: str, structure: str
+) -> dict[str, bytes]:
+    """Return the files of a product of DR4: one a source, or one of all."""
+    suffix = _SUFFIXES.get(name, "xml")
+    if structure == "INDIVIDUAL":
+        return {
+            f"{kind}-{release} {source}.{suffix}": write_table(table, name)
+            for (release, source), table in tables.items()
+        }
+    if not tables:
+        return {}
+    return {f"{kind}_{structure}.{suffix}": write_table(_as_arrays([*tables.values()]), name)}
+
+
+def _as_arrays(tables: Sequence[Table]) -> Table:
+    """Return one row a source, whose values but the first are arrays."""
+    first, *others = tables[0].columns
+    columns = [first, *(replace(column, is_array=True) for column in others)]
+    rows = []
+    for table in tables:
+        (source, *_), *arrays = map(list, zip(*table.rows, strict=True))
+        rows.append((source, *arrays))
+    return Table(columns, rows)
 
 
 def _as_raw(curves: Sequence[Table]) -> Table:

@@ -72,7 +72,9 @@ METADATA = {
 }
 
 
-def gaia_tables(folder: Path, prefix: str, *, epochs: bool) -> dict[str, Builder]:
+def gaia_tables(
+    folder: Path, prefix: str, *, epochs: bool, dr4: str = "as_dr3"
+) -> dict[str, Builder]:
     """Return the tables of Gaia's releases.
 
     Parameters
@@ -83,6 +85,10 @@ def gaia_tables(folder: Path, prefix: str, *, epochs: bool) -> dict[str, Builder
         The schemas are called ``<prefix>dr2`` and so on.
     epochs
         With a table of the light curves, one row a transit and band.
+    dr4
+        One of `testbench.loopback.datalink.DR4_MODES`. In those of the draft the column of the
+        pulsation types has another name, a fifth of the sources are in the tables
+        ``all_source_*`` alone, some of them without a position, and there is a crosswalk.
     """
     tables: dict[str, Builder] = {}
     for survey, release in _RELEASES.items():
@@ -93,6 +99,15 @@ def gaia_tables(folder: Path, prefix: str, *, epochs: bool) -> dict[str, Builder
         tables[f"{schema}.gaia_source"] = partial(_gaia_source, folder, survey, release)
         if epochs:
             tables[f"{schema}.epoch_photometry"] = partial(read_epochs, folder, release)
+        if survey == "gaia_dr4" and dr4 != "as_dr3":
+            source = tables[f"{schema}.gaia_source"]
+            tables |= {
+                f"{schema}.vari_rrlyrae": partial(_rename_types, tables[f"{schema}.vari_rrlyrae"]),
+                f"{schema}.gaia_source": partial(_good_sources, source),
+                f"{schema}.all_source_astrometry": partial(_all_astrometry, source),
+                f"{schema}.all_source_photometry": partial(_all_photometry, source),
+                f"{schema}.dr3_neighbourhood": partial(_neighbourhood, source),
+            }
     return tables
 
 
@@ -121,6 +136,68 @@ def _column(stars: pd.DataFrame, name: str) -> pd.Series:
     if name in ("source_id", *_COUNTS):
         return whole_numbers(stars[name])
     return pd.to_numeric(stars[name], errors="coerce").astype("float64")
+
+
+def vizier_light_curves(folder: Path) -> dict[str, Builder]:
+    """Return the light curves of DR3 under VizieR's names, a row a transit."""
+    return {"I/355/epphot": partial(_epphot, folder)}
+
+
+def _epphot(folder: Path) -> pd.DataFrame:
+    points = read_epochs(folder, "Gaia DR3")
+    key = ["source_id", "transit_id"]
+    table = points[key].drop_duplicates().set_index(key)
+    for band in ("G", "BP", "RP"):
+        rows = points[points["band"] == band].drop_duplicates(key).set_index(key)
+        names = {"time": f"Time{band}", "flux": f"F{band}", "flux_error": f"e_F{band}"}
+        flags = rows["rejected_by_variability"].astype("boolean").astype("Int64")
+        chosen = rows[[*names, "mag"]].rename(columns={**names, "mag": f"{band}mag"})
+        table = table.join(chosen.assign(**{f"{band}rVFlag": flags}))
+    return table.reset_index().rename(columns={"source_id": "Source", "transit_id": "TransitID"})
+
+
+def _rename_types(stars: Builder) -> pd.DataFrame:
+    return stars().rename(columns={"best_classification": "best_class_name"})
+
+
+def _good_sources(source: Builder) -> pd.DataFrame:
+    sources = source()
+    return sources[sources["random_index"] % 5 != 0]
+
+
+def _all_astrometry(source: Builder) -> pd.DataFrame:
+    sources = source()
+    names = ["source_id", "ref_epoch", "ra", "dec", "pmra", "pmra_error", "pmdec", "pmdec_error"]
+    return sources.loc[sources["random_index"] % 15 != 0, names]
+
+
+def _all_photometry(source: Builder) -> pd.DataFrame:
+    return source()[["source_id", *(f"phot_{band}_mean_mag" for band in _BANDS)]]
+
+
+def old_identifier(source_id: pd.Series) -> pd.Series:
+    """Return the identifiers in DR3 of sources of DR4: of every third, another one."""
+    return source_id.where(source_id // 128 % 3 != 0, source_id + 64)
+
+
+def _neighbourhood(source: Builder) -> pd.DataFrame:
+    """Return the crosswalk from DR3; every second source has a neighbour that it is not."""
+    sources = source()
+    own = pd.DataFrame(
+        {
+            "source_id": sources["source_id"],
+            "dr3_source_id": old_identifier(sources["source_id"]),
+            "angular_distance": 0.5,
+            "magnitude_difference": 0.01,
+            "probable_match": True,
+        }
+    )
+    other = own[own["source_id"] // 128 % 2 == 0].assign(
+        source_id=lambda table: table["source_id"] + 32,
+        angular_distance=0.3,
+        probable_match=False,
+    )
+    return pd.concat([own, other], ignore_index=True)
 
 
 def _gaia_source(folder: Path, survey: str, release: str) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from testbench.loopback.faults import (
     spoil,
 )
 from testbench.loopback.files import SITES, FileTree
+from testbench.loopback.hats import LightCurveCopy
 from testbench.loopback.holdings import open_holdings
 from testbench.loopback.messages import (
     Reply,
@@ -108,6 +109,14 @@ class LoopbackArchive:
         How many times a client must ask for the state of a query until it is done.
     layout
         That of the epoch photometry; one of `testbench.loopback.datalink.LAYOUTS`.
+    vocabulary
+        Words of Gaia's DataLink service; one of `testbench.loopback.datalink.VOCABULARIES`.
+    dr4
+        Names of Gaia DR4; one of `testbench.loopback.datalink.DR4_MODES`.
+    sync_limit
+        Rows at which Gaia's TAP service cuts, without a word, what it answers at once.
+    account
+        Name and password without which Gaia's servers answer nothing.
     """
 
     def __init__(
@@ -121,6 +130,10 @@ class LoopbackArchive:
         id_limit: int = 5000,
         looks: int = 0,
         layout: str = "bands",
+        vocabulary: str = "old",
+        dr4: str = "as_dr3",
+        sync_limit: int = 2000,
+        account: tuple[str, str] | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.log: list[Entry] = []
@@ -131,16 +144,25 @@ class LoopbackArchive:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         sources = read_registry(registry)
-        photometry = EpochPhotometry(folder, id_limit=id_limit, layout=layout)
-        self._databases = databases = open_holdings(folder)
+        photometry = EpochPhotometry(
+            folder, id_limit=id_limit, layout=layout, vocabulary=vocabulary, dr4=dr4
+        )
+        self._databases = databases = open_holdings(folder, dr4)
         taps = {
-            name: TapService(database, row_limit=row_limit, looks=looks, esa=name == "gaia")
+            name: TapService(
+                database,
+                row_limit=row_limit,
+                sync_limit=sync_limit if name == "gaia" else row_limit,
+                looks=looks,
+                esa=name == "gaia",
+            )
             for name, database in databases.items()
         }
         self._services: dict[str, Service] = {
             **{name: FileTree(folder, sources, name) for name in (*SITES, "files")},
             **taps,
-            "gaia": _Gaia(taps["gaia"], photometry),
+            "lsdb": LightCurveCopy(folder),
+            "gaia": _Gaia(taps["gaia"], photometry, account),
             "vizier": CatalogueService(databases["vizier"], taps["vizier"]),
         }
         self._taps = taps
@@ -237,13 +259,25 @@ class LoopbackArchive:
 
 
 class _Gaia:
-    """The Gaia archive: its queries and its data server."""
+    """The Gaia archive: its queries and its data server, which log in apart."""
 
-    def __init__(self, tap: TapService, photometry: EpochPhotometry) -> None:
+    def __init__(
+        self, tap: TapService, photometry: EpochPhotometry, account: tuple[str, str] | None
+    ) -> None:
         self._tap = tap
         self._photometry = photometry
+        self._account = account
 
     def reply(self, request: Request) -> Reply:
+        server = request.parts[1] if len(request.parts) > 1 else ""
+        cookie = f"SESSION_{server}=open"
+        if request.parts[-1:] == ("login",):
+            given = (request.parameters.get("USERNAME"), request.parameters.get("PASSWORD"))
+            if given != self._account:
+                return html_page("Unauthorized", "Wrong name or password.", 401)
+            return Reply(200, b"", {"Set-Cookie": f"{cookie}; Path=/gaia/{server}"})
+        if self._account is not None and cookie not in request.headers.get("cookie", ""):
+            return html_page("Unauthorized", "Log in first.", 401)
         if "data-server" in request.parts:
             return self._photometry.reply(request)
         return self._tap.reply(request)

@@ -84,7 +84,12 @@ class Database:
         for name, function in FUNCTIONS.items():
             self._connection.create_function(name, -1, function, deterministic=True)
         schemas = {name.partition(".")[0] for name in self.builders if "." in name}
-        for schema in sorted(schemas | {"tap_upload"}):
+        self._all = {
+            **self.builders,
+            "tap_schema.tables": self._list_tables,
+            "tap_schema.columns": self._list_columns,
+        }
+        for schema in sorted(schemas | {"tap_upload", "tap_schema"}):
             self._connection.execute(f"ATTACH ':memory:' AS [{schema}]")
 
     def close(self) -> None:
@@ -101,7 +106,7 @@ class Database:
         """Return the columns of a table."""
         with self._lock:
             if name not in self._columns:
-                self._store(name, self.builders[name]())
+                self._store(name, self._all[name]())
             return self._columns[name]
 
     def query(
@@ -126,7 +131,7 @@ class Database:
         sql, mentioned = translate(adql)
         uploads = uploads or {}
         with self._lock:
-            for name in self.builders:
+            for name in self._all:
                 if name.lower() in mentioned:
                     self.columns(name)
             for name, content in uploads.items():
@@ -154,6 +159,23 @@ class Database:
             for number, name in enumerate(names)
         ]
         return Table(columns, kept, overflow=len(rows) > limit)
+
+    def _list_tables(self) -> pd.DataFrame:
+        """Return the table of the tables."""
+        schemas = [name.rpartition(".")[0] or "public" for name in self.builders]
+        return pd.DataFrame(
+            {"schema_name": schemas, "table_name": [*self.builders], "table_type": "table"}
+        )
+
+    def _list_columns(self) -> pd.DataFrame:
+        """Return the table of the columns."""
+        rows = [
+            (name, column.name, column.datatype, column.unit, column.ucd, column.description)
+            for name in self.builders
+            for column in self.columns(name)
+        ]
+        names = ["table_name", "column_name", "datatype", "unit", "ucd", "description"]
+        return pd.DataFrame(rows, columns=names)
 
     def _store(self, name: str, content: pd.DataFrame) -> None:
         """Put a table into the database."""

@@ -49,6 +49,8 @@ class TapService:
         Its tables.
     row_limit
         Most rows of an answer.
+    sync_limit
+        Most rows of an answer that is given at once.
     looks
         How many times a client must ask for the state of a job until the job is done.
     esa
@@ -56,9 +58,16 @@ class TapService:
     """
 
     def __init__(
-        self, database: Database, *, row_limit: int, looks: int = 0, esa: bool = False
+        self,
+        database: Database,
+        *,
+        row_limit: int,
+        sync_limit: int | None = None,
+        looks: int = 0,
+        esa: bool = False,
     ) -> None:
         self._database = database
+        self._sync_limit = row_limit if sync_limit is None else min(sync_limit, row_limit)
         self._row_limit = row_limit
         self._looks = looks
         self._esa = esa
@@ -76,7 +85,7 @@ class TapService:
         endpoint, *rest = request.parts[places[0] :]
         match endpoint:
             case "sync":
-                return self._run(request.parameters, request.uploads, "result")
+                return self._run(request.parameters, request.uploads, "result", self._sync_limit)
             case "async":
                 with self._lock:
                     return self._async(request, f"{address}/async", rest)
@@ -117,8 +126,10 @@ class TapService:
         }
         return vosi.describe_tables(tables, esa=self._esa)
 
-    def _run(self, parameters: Mapping[str, str], uploads: Mapping[str, bytes], stem: str) -> Reply:
-        """Answer a query, or say why not."""
+    def _run(
+        self, parameters: Mapping[str, str], uploads: Mapping[str, bytes], stem: str, limit: int
+    ) -> Reply:
+        """Answer a query with so many rows at most, or say why not."""
         asked = parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT", "")
         name = find_format(asked)
         if name is None:
@@ -127,7 +138,6 @@ class TapService:
             return error_votable(f"Unknown language {parameters['LANG']!r}")
         if "QUERY" not in parameters:
             return error_votable("Missing parameter QUERY")
-        limit = self._row_limit
         if parameters.get("MAXREC", "").isdigit():
             limit = min(limit, int(parameters["MAXREC"]))
         try:
@@ -216,7 +226,8 @@ class TapService:
         if job.looks <= self._looks:
             job.phase = "EXECUTING"
             return
-        reply = self._run(job.parameters, job.uploads, f"{job.number}-result")
+        stem = f"{job.number}-result"
+        reply = self._run(job.parameters, job.uploads, stem, self._row_limit)
         job.phase = "COMPLETED" if reply.status == 200 else "ERROR"
         job.result = reply
         if reply.status != 200:

@@ -5,21 +5,24 @@ came and never fetched twice, so that a run that was stopped loses one request a
 final file is made of the replies when all are there.
 """
 
+import hashlib
+import json
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from metalyra.acquire.clients import gaia, ogle, vizier, vvv
+from metalyra.acquire.clients import gaia, gaia_hats, gaia_neighbours, ogle, vizier, vvv
 from metalyra.acquire.clients.interface import Client, OverflowingReplyError, QueryError
 from metalyra.acquire.clients.protocols import send
-from metalyra.acquire.connection import DownloadError, RetryPolicy
+from metalyra.acquire.connection import DownloadError, RetryPolicy, persist
 from metalyra.acquire.queries import Request, Settings
 from metalyra.acquire.services import Services
 from metalyra.acquire.sources import (
@@ -31,7 +34,7 @@ from metalyra.acquire.sources import (
 )
 from metalyra.core.chunks import chunk_of
 from metalyra.core.tables import replace_when_complete
-from metalyra.surveys import survey
+from metalyra.surveys import SurveyError, survey
 
 __all__ = [
     "CLIENTS",
@@ -48,7 +51,10 @@ logger = logging.getLogger(__name__)
 
 CLIENTS: Mapping[str, Client] = {
     "gaia_table": gaia.TABLE,
+    "gaia_hats": gaia_hats.LIGHT_CURVES,
     "gaia_light_curves": gaia.LIGHT_CURVES,
+    "gaia_neighbours": gaia_neighbours.NEIGHBOURS,
+    "gaia_new_identifiers": gaia_neighbours.NEW_IDENTIFIERS,
     "gaia_tap_light_curves": gaia.TAP_LIGHT_CURVES,
     "ogle_light_curves": ogle.LIGHT_CURVES,
     "vizier_catalogue": vizier.CATALOGUE,
@@ -191,12 +197,18 @@ def make_source(
         If a reply cannot be had. Those that came are kept.
     """
     client = product.client
-    parts = client.count_parts(product.names, query, 0 if stars is None else len(stars))
+    names = {**product.names, **_settle(product, query, stars, replies, services, policy)}
+    parts = client.count_parts(names, query, 0 if stars is None else len(stars))
     while True:
-        requests = client.plan(product.names, query, stars, parts)
-        paths = _fetch(requests, replies, services, policy)
+        requests = client.plan(names, query, stars, parts)
         try:
-            client.assemble(product.names, query, stars, paths, destination)
+            paths = _fetch(requests, replies, services, policy)
+        except (DownloadError, QueryError):
+            # The next run asks the archive for its names again: they may have changed.
+            _settled_file(product, replies).unlink(missing_ok=True)
+            raise
+        try:
+            client.assemble(names, query, stars, paths, destination)
         except OverflowingReplyError:
             parts *= 2
             if parts > _MOST_PARTS:
@@ -206,6 +218,52 @@ def make_source(
             logger.info("%s: the archive cut a reply; asking for %d parts", destination, parts)
         else:
             return
+
+
+def _settle(
+    product: Product,
+    query: Settings,
+    stars: pd.DataFrame | None,
+    replies: Path,
+    services: Services,
+    policy: RetryPolicy,
+) -> dict[str, Any]:
+    """Return what an archive says of its own names, as stored with the replies or now."""
+    stored = _settled_file(product, replies)
+    if stored.is_file():
+        found: dict[str, Any] = json.loads(stored.read_text())
+        return found
+    # To a wrong word the data server answers 500, as in trouble: the next word is tried at once.
+    once = {"data": replace(policy, transient=policy.transient - {500})}
+
+    def ask(request: Request) -> Path:
+        path, url = folder / request.name, services.url(request.service, request.path)
+        send(request, url, path, once.get(request.protocol, policy))
+        return path
+
+    def attempt() -> dict[str, Any]:
+        try:
+            return product.client.preflight(product.names, query, stars, ask)
+        except SurveyError as error:
+            raise QueryError(f"{error}; correct resources/gaia_releases.yaml") from error
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        settled = persist(attempt, f"the preflight of {product.names['service']}", policy)
+    if settled:
+        with replace_when_complete(stored) as temporary_file:
+            temporary_file.write_text(json.dumps(settled, indent=1) + "\n")
+        logger.info("%s: %s", stored, settled)
+    return settled
+
+
+def _settled_file(product: Product, replies: Path) -> Path:
+    """Return where it is stored what an archive says of its own names.
+
+    With other names in resources/, it is asked again.
+    """
+    names = json.dumps(product.names, sort_keys=True)
+    return replies / f"settled_{hashlib.sha256(names.encode()).hexdigest()[:16]}.json"
 
 
 def acquire_query(

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -15,6 +15,9 @@ from metalyra.acquire.queries import Request, Settings
 from metalyra.core.tables import replace_when_complete
 
 T = TypeVar("T")
+
+SYNC_ROWS = 2000
+"""Rows at which archives cut, without a word, what they answer at once."""
 
 _MEMBER_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -25,6 +28,20 @@ class QueryError(ValueError):
 
 class OverflowingReplyError(Exception):
     """A reply that the archive has cut at its limit of rows."""
+
+
+Ask = Callable[[Request], Path]
+"""Sends a request of a preflight and returns the file of its reply, which is soon gone.
+
+It raises `metalyra.acquire.connection.RefusedError` or `QueryError` if the archive refuses.
+"""
+
+
+def ask_nothing(
+    product: Settings, query: Settings, stars: pd.DataFrame | None, ask: Ask
+) -> dict[str, Any]:
+    """Do without a preflight: the archive's names are known."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -43,11 +60,18 @@ class Client:
     assemble
         Makes the final file of the replies, in the order of the requests. Gets the
         product, the query, the stars, the replies and the file to write.
+    preflight
+        Asks the archive for its own names and words before the requests are planned, and
+        returns those settings of the product that follow. Gets the product, the query, the
+        stars and a function that sends a request.
     """
 
     count_parts: Callable[[Settings, Settings, int], int]
     plan: Callable[[Settings, Settings, pd.DataFrame | None, int], list[Request]]
     assemble: Callable[[Settings, Settings, pd.DataFrame | None, Sequence[Path], Path], None]
+    preflight: Callable[[Settings, Settings, pd.DataFrame | None, Ask], dict[str, Any]] = (
+        ask_nothing
+    )
 
 
 def required(stars: pd.DataFrame | None) -> pd.DataFrame:
@@ -89,6 +113,21 @@ def ask_for_table(product: Settings, adql: str) -> Request:
         suffix=".csv",
         parameters={"QUERY": adql},
         row_limit=product["rows_per_request"],
+    )
+
+
+def ask_at_once(product: Settings, adql: str) -> Request:
+    """Return the request for a small table, answered at once and without a job.
+
+    Jobs of anonymous users may wait for minutes.
+    """
+    return Request(
+        service=product["service"],
+        path=f"{product['path']}/sync",
+        protocol="tap_sync",
+        suffix=".csv",
+        parameters={"QUERY": adql},
+        row_limit=SYNC_ROWS,
     )
 
 

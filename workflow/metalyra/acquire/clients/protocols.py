@@ -14,9 +14,11 @@ from metalyra.acquire.clients.interface import QueryError, read_reply
 from metalyra.acquire.connection import (
     AbsentError,
     DownloadError,
+    RefusedError,
     RetryPolicy,
     TransientError,
     describe_status,
+    log_in,
     open_session,
     persist,
 )
@@ -167,6 +169,7 @@ def _send_tap(request: Request, url: str, path: Path, policy: RetryPolicy) -> No
     from pyvo.dal import DALQueryError, DALServiceError, TAPService
 
     with open_session(policy) as session:
+        log_in(session, url)
         try:
             job = TAPService(url, session=session).submit_job(
                 request.parameters["QUERY"],
@@ -197,6 +200,25 @@ def _send_tap(request: Request, url: str, path: Path, policy: RetryPolicy) -> No
             logger.debug("%s: the archive keeps the job (%s)", url, error)
 
 
+def _send_tap_sync(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
+    """Ask a TAP service for a small table, which it answers at once."""
+    question = {
+        "REQUEST": "doQuery",
+        "LANG": "ADQL",
+        "FORMAT": _FORMATS[request.suffix],
+        "MAXREC": str(request.row_limit),
+        **request.parameters,
+    }
+    with open_session(policy) as session:
+        log_in(session, url)
+        with session.post(url, data=question, stream=True) as reply:
+            if 400 <= reply.status_code < 500:
+                raise QueryError(f"the archive refuses the query: {_read_words(reply)}")
+            if not reply.ok:
+                raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
+            _store(reply, path)
+
+
 def _send_data(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
     """Ask the Gaia archive's DataLink service, in the words of its documentation.
 
@@ -204,13 +226,12 @@ def _send_data(request: Request, url: str, path: Path, policy: RetryPolicy) -> N
     waits for a silent server forever, drops ``Retry-After``, counts no connections, and unpacks
     the files in the current folder. Its module asks ESA for news as soon as it is imported.
     """
-    with (
-        open_session(policy) as session,
-        session.post(url, data=dict(request.parameters), stream=True) as reply,
-    ):
-        if not reply.ok:
-            raise DownloadError(f"{describe_status(reply)}: {_read_words(reply)}")
-        _store(reply, path)
+    with open_session(policy) as session:
+        log_in(session, url)
+        with session.post(url, data=dict(request.parameters), stream=True) as reply:
+            if not reply.ok:
+                raise RefusedError(f"{url}: {describe_status(reply)}: {_read_words(reply)}")
+            _store(reply, path)
 
 
 def _send_vizier(request: Request, url: str, path: Path, policy: RetryPolicy) -> None:
@@ -246,6 +267,7 @@ def _send_file(_: Request, url: str, path: Path, policy: RetryPolicy) -> None:
 PROTOCOLS: Mapping[str, Callable[[Request, str, Path, RetryPolicy], None]] = {
     "data": _send_data,
     "tap": _send_tap,
+    "tap_sync": _send_tap_sync,
     "file": _send_file,
     "vizier": _send_vizier,
 }

@@ -1,4 +1,4 @@
-"""Tables as the archives serialise them: CSV, ECSV, VOTable and FITS.
+"""Tables as the archives serialise them: CSV, ECSV, VOTable, FITS and Parquet.
 
 The content says what it is, not the name: the Gaia archive calls ECSV files ``.csv`` and
 VOTables ``.xml``. Units are not interpreted, for the archive writes some that no parser
@@ -27,7 +27,7 @@ from metalyra.surveys.formats.text_tables import NULLS, read_text
 if TYPE_CHECKING:
     from astropy.table import Table
 
-FILE_NAME = re.compile(r".+\.(csv|ecsv|vot|votable|xml|fits?)(\.gz)?", re.IGNORECASE)
+FILE_NAME = re.compile(r".+\.((csv|ecsv|vot|votable|xml|fits?)(\.gz)?|parquet)", re.IGNORECASE)
 """Names of files that may hold a table."""
 
 DECOMPRESSED_LIMIT = 2**30
@@ -66,6 +66,8 @@ def read_tables(data: bytes, columns: Collection[str] | None = None) -> list[pa.
     head = data[:2000].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"SIMPLE  ="):
         return _read_fits(data)
+    if data.startswith(b"PAR1"):
+        return [_read_parquet(data)]
     if head.startswith(b"<"):
         if b"votable" not in head.lower():
             raise ValueError("a web page or other markup, not a table")
@@ -140,6 +142,19 @@ def to_numbers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_string(values.type):
         values = _clean(values)
     return np.asarray(values.cast(pa.float64()), dtype=float)
+
+
+def to_integers(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Return values or text as whole numbers of 64 bits, -1 where there is none.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If a text is not a whole number.
+    """
+    if pa.types.is_string(values.type):
+        values = _clean(values)
+    return np.asarray(compute.fill_null(values.cast(pa.int64()), -1), dtype=np.int64)
 
 
 def to_flags(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -231,6 +246,25 @@ def _read_fits(data: bytes) -> list[pa.Table]:
             ]
     except (OSError, TypeError, KeyError, ValueError, AstropyUserWarning) as error:
         raise ValueError(f"not a FITS table ({error})") from error
+
+
+def _read_parquet(data: bytes) -> pa.Table:
+    """Read a Parquet file; what is nested in a column becomes columns of lists of its own."""
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"not a Parquet table ({error})") from error
+    columns: dict[str, pa.Array] = {}
+    for name in table.column_names:
+        cells = table[name].combine_chunks()
+        if pa.types.is_struct(cells.type):
+            for field in cells.type:
+                columns[field.name.lower()] = compute.struct_field(cells, field.name)
+        else:
+            columns[name.lower()] = cells
+    return pa.table(columns)
 
 
 def _read_ecsv(data: bytes) -> pa.Table:
