@@ -430,11 +430,12 @@ def test_what_is_known_of_a_star_that_is_not_ok_is_its_reason():
 
 
 def test_what_the_star_list_has_besides_follows_under_its_own_name():
-    stars = STARS.assign(given_Vmag=range(6), given_feh="x", archive_feh=1.0)
+    stars = STARS.assign(given_Vmag=range(6), given_snr="x", given_feh=2.0, archive_feh=1.0)
     rows = rows_of(Estimate(NETWORK, "d21", "network"))
     output = append_given(rows, stars)
-    assert list(output) == [*rows, "Vmag", "given_feh"]
+    assert list(output) == [*rows, "given_feh", "Vmag", "given_snr", "given_given_feh"]
     assert output["Vmag"].tolist() == [*range(6)]
+    assert output["given_feh"].tolist() == [1.0] * 6
     assert output[[*rows]].equals(rows)
 
 

@@ -429,15 +429,19 @@ def append_given(catalogue: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
         there, or with the prefix where the catalogue has such a column: given_feh and
         given_feh_err are the list's [Fe/H] and its error, n_spectra how many rows it is of.
     """
-    # The [Fe/H] of the list is never that of the catalogue, whose columns these names are.
-    stars = stars.rename(columns={name: GIVEN + name.removeprefix("archive_") for name in _LABELS})
-    given = [name for name in map(str, stars) if name.startswith(GIVEN) and name not in catalogue]
-    given += [name for name in ("n_spectra",) if f"{GIVEN}feh" in stars and name in stars]
-    names = {
-        name: name if name.removeprefix(GIVEN) in catalogue else name.removeprefix(GIVEN)
-        for name in given
+    labels = {name: name.removeprefix("archive_") for name in _LABELS if name in stars}
+    others = {
+        name: name.removeprefix(GIVEN)
+        for name in map(str, stars)
+        if name.startswith(GIVEN) and name not in catalogue
     }
-    passed = stars[given].rename(columns=names).set_axis(catalogue.index)
+    counted = {"n_spectra": "n_spectra"} if labels and "n_spectra" in stars else {}
+    names: dict[str, str] = {}
+    for source, name in (labels | others | counted).items():
+        while name in catalogue or name in names.values():
+            name = GIVEN + name
+        names[source] = name
+    passed = stars[[*names]].rename(columns=names).set_axis(catalogue.index)
     return pd.concat([catalogue, passed], axis="columns")
 
 
