@@ -7,7 +7,6 @@ What a study asks for is known by `study`; here are the paths. They are relative
 from functools import cache
 
 from metalyra.acquire import find_mirror, find_query, list_ingredients, read_registry
-from metalyra.predict import SHIPPED_MODELS
 from metalyra.study import identify, list_light_curves
 
 targets = []
@@ -88,7 +87,7 @@ def model_folder(model):
     """Return the folder of a model, which may be another study's, or shipped."""
     settings = config["models"][model]
     if "shipped" in settings:
-        return str(SHIPPED_MODELS / settings["shipped"])
+        return str(RESOURCES / "models" / settings["shipped"])
     return settings.get("trained", f"<results>/models/{model}")
 
 
