@@ -235,7 +235,7 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
     if others is None:
         return {own: clean_curve(light_curve, _FEWEST)}
     curves, problems = {}, []
-    for band, rows in [(own, light_curve), *others.groupby("band", sort=False)]:
+    for band, rows in [(own, light_curve), *others.groupby("band")]:
         try:
             curves[str(band)] = clean_curve(rows, _FEWEST_OF_BAND)
         except LightCurveError as problem:
