@@ -5,9 +5,11 @@ populations learnt without any of them; here is the other half, and whole other 
 Stars that are no RR Lyrae stars are not in the mirror: they are simulated at the epochs of
 those that are, RRd stars with the periods and amplitudes of OGLE's.
 
-Run with ``OMP_NUM_THREADS=1 PYTHONPATH=workflow python -m benchmarks.periods``.
+Run with ``OMP_NUM_THREADS=1 PYTHONPATH=workflow python -m benchmarks.periods``. With
+``--bands`` it is measured instead what BP and RP bring where G has few transits.
 """
 
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,11 @@ TOLERANCE = 1e-4
 """Relative difference up to which a period is that of the catalogue."""
 
 ENOUGH = 30  # epochs
+FEW = (12, 14, 16, 20)
+"""Transits that are left of stars of many, to see what further bands bring."""
+
+FEW_STARS = 60
+
 EPOCHS = (0, 25, 30, 40, 50, 1000)
 
 
@@ -29,7 +36,12 @@ def held_out(stars: pd.DataFrame) -> np.ndarray:
     return np.random.default_rng(0).random(len(stars)) >= 0.5
 
 
-def search(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str = "find") -> pd.DataFrame:
+def search(
+    stars: pd.DataFrame,
+    light_curves: pd.DataFrame,
+    mode: str = "find",
+    others: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return what is found of stars whose period and type are forgotten."""
     stars = stars.reset_index(drop=True)
     forgotten = stars.assign(pulsation_type="")
@@ -37,7 +49,7 @@ def search(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str = "find") 
         forgotten["period"] = np.nan
     own = light_curves[light_curves["star_id"].isin(stars["star_id"])]
     start = time.process_time()
-    found = find_periods(forgotten, own, mode)
+    found = find_periods(forgotten, own, mode, others)
     found["seconds"] = (time.process_time() - start) / len(stars)
     found["true_type"] = stars["pulsation_type"]
     epochs = own.groupby("star_id").size()
@@ -151,8 +163,51 @@ def check_given(stars: pd.DataFrame, light_curves: pd.DataFrame) -> None:
         print(f"  {name:12s} {right * 100:5.1f} %  {statuses}")
 
 
+def compare_bands(mirror: Path) -> None:
+    """Print what is found of stars with few transits, in G and in G, BP and RP."""
+    stars, in_g = read_gaia_dr3(mirror)
+    stars = stars[held_out(stars)].reset_index(drop=True)
+    in_g = in_g[in_g["star_id"].isin(stars["star_id"])]
+    folds = (fit_stars(stars, in_g, {"draws": 2}, 42)[0]["status"] == "ok").to_numpy()
+    observed = in_g.groupby("star_id").size().reindex(stars["star_id"]).to_numpy()
+    stars = stars[folds & (observed >= ENOUGH)]
+    stars = stars.sample(FEW_STARS, random_state=7).reset_index(drop=True)
+    in_g = in_g[in_g["star_id"].isin(stars["star_id"])]
+    red_and_blue = pd.concat([read_gaia_dr3(mirror, band)[1] for band in ("BP", "RP")])
+    print("\nGaia DR3, held out, some transits of stars with many (right, wrong, not found)")
+    for number in FEW:
+        few, others = choose_transits(in_g, red_and_blue, number)
+        for name, bands in {"G": None, "G, BP, RP": others}.items():
+            table = judge(search(stars, few, "find", bands), stars["period"])
+            right, wrong, unknown = table[["right", "wrong", "unknown"]].sum()
+            typed = table["right"] & (table["pulsation_type"] == table["true_type"])
+            print(
+                f"  {number:3d} transits, {name:9s} {right:3d} {wrong:3d} {unknown:3d} of "
+                f"{len(table)}, right type as well {typed.sum():3d}, "
+                f"{table['seconds'].iloc[0]:.2f} CPU s a star"
+            )
+
+
+def choose_transits(
+    in_g: pd.DataFrame, others: pd.DataFrame, number: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return so many random transits of each star in G, and the same ones in the other bands."""
+    few = in_g.groupby("star_id").sample(number, random_state=number)
+    # BP and RP are measured within a minute of G.
+    minutes = pd.concat(
+        [few.assign(minute=few["time"].mul(1440).round().add(shift)) for shift in (-1, 0, 1)]
+    )
+    keys = set(zip(minutes["star_id"], minutes["minute"], strict=True))
+    minute = others["time"].mul(1440).round()
+    kept = [key in keys for key in zip(others["star_id"], minute, strict=True)]
+    return few.sort_values(["star_id", "time"]), others[kept]
+
+
 def main() -> None:
     mirror = find_mirror()
+    if "--bands" in sys.argv[1:]:
+        compare_bands(mirror)
+        return
     stars, light_curves = read_gaia_dr3(mirror)
     stars = stars[held_out(stars)].reset_index(drop=True)
     own = light_curves[light_curves["star_id"].isin(stars["star_id"])]

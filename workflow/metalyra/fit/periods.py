@@ -32,7 +32,6 @@ from metalyra.fit.periodograms import (
 from metalyra.fit.second_modes import SecondMode, find_second_mode
 from metalyra.fit.shape_populations import (
     FREEDOM,
-    SHAPED,
     Evidence,
     Points,
     fit_bands,
@@ -60,7 +59,8 @@ _CANDIDATES = 20
 _SCANNED = 1000  # points of a long light curve in the periodogram
 _COMPARED = 400  # in the comparison of its peaks
 _FEWEST = 12  # points; a curve has up to a dozen free parameters
-_FEWEST_OF_BAND = 2  # points of one of several bands, which vary
+_FEWEST_OF_BAND = 2  # points of one of several bands
+_SHAPED = 8  # in one of several bands, whose shape counts: twice mean, amplitude, phase and period
 _GOLDEN = 0.6180339887498949
 _SAME = 1.0  # frequencies within this / (time span) are one peak
 _NEAR, _ROUNDED = 5.0, 0.05  # resolutions within which a period is refined, and left alone
@@ -190,15 +190,16 @@ def find_star(curves: Sequence[CleanCurve], kind: str = "", given: float = np.na
     bands = _join(curves)
     span = float(np.ptp(np.concatenate([band.time for band in bands])))
     candidates = _list_candidates(bands, given)
+    shaped = [band for band in bands if len(bands) == 1 or band.mag.size >= _SHAPED]
     evidence = measure_evidence(
-        [_thin(band, _COMPARED) for band in bands],
+        [_thin(band, _COMPARED) for band in shaped],
         candidates,
         load_populations(),
         float(np.log10(SEARCHED[1] / SEARCHED[0])),
     )
     logs = evidence.log_evidence + np.log(_make_priors(kind))
     for band in bands:
-        if len(bands) > 1 and band.mag.size < SHAPED:
+        if all(band is not other for other in shaped):
             logs += _measure_improvement(band, evidence.frequency, on_grid=False)[:, None]
     logs[_find_repeated(evidence.frequency, 0.2 * _SAME / span)] = -np.inf
     place = int(np.argmax(logsumexp(logs, axis=1)))
@@ -212,7 +213,7 @@ def find_star(curves: Sequence[CleanCurve], kind: str = "", given: float = np.na
         place, status = 0, "given_unconfirmed"
     frequency = evidence.frequency[place]
     kept = status in ("given", "given_unconfirmed")
-    period = given if kept else _refine(bands, float(frequency))
+    period = given if kept else _refine(shaped, float(frequency))
     error = evidence.frequency_error[place] * period**2
     shares = np.exp(logs[place] - logsumexp(logs[place]))
     richest = _thin(max(bands, key=lambda band: band.mag.size), _SCANNED)
@@ -243,12 +244,12 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
     if not curves:
         raise problems[0]
     sizes = {band: curve.mag.size for band, curve in curves.items()}
-    if sum(sizes.values()) < _FEWEST or max(sizes.values()) < SHAPED:
+    if sum(sizes.values()) < _FEWEST or max(sizes.values()) < _SHAPED:
         counts = ", ".join(f"{size} in {band}" for band, size in sizes.items())
         raise LightCurveError(
             "too_few_epochs",
             f"the usable epochs for its period are {counts}; at least {_FEWEST} in all and "
-            f"{SHAPED} in one band are needed",
+            f"{_SHAPED} in one band are needed",
         )
     return curves
 
@@ -256,11 +257,8 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
 def _join(curves: Sequence[CleanCurve]) -> list[Points]:
     """Return the points of all bands, with times since the first."""
     start = min(float(curve.time.min()) for curve in curves)
-    variance = _relative_variance(np.concatenate([curve.mag_err for curve in curves]))
-    ends = np.cumsum([curve.mag.size for curve in curves])[:-1]
     return [
-        Points(curve.time - start, curve.mag, own)
-        for curve, own in zip(curves, np.split(variance, ends), strict=True)
+        Points(curve.time - start, curve.mag, _relative_variance(curve.mag_err)) for curve in curves
     ]
 
 
@@ -299,6 +297,13 @@ def _list_candidates(bands: Sequence[Points], given: float) -> Floats:
         improvements = [_measure_improvement(band, frequencies) for band in thinned]
         periodogram = Periodogram(frequencies, np.sum(improvements, axis=0))
     peaks = frequencies[find_peaks(periodogram, _CANDIDATES)]
+    own = bands[0]
+    if len(bands) > 1 and own.mag.size >= _FEWEST and np.ptp(own.time) >= 1.0:
+        # Bands of poor photometry must not hide what a good one says.
+        alone = _list_candidates([own], np.nan)
+        peaks = np.concatenate(
+            [peaks, [f for f in alone if np.abs(peaks - f).min() > _SAME / span]]
+        )
     if not np.isfinite(given):
         return peaks
     first = 1.0 / given
@@ -378,10 +383,10 @@ def _refine(bands: Sequence[Points], frequency: float) -> float:
         squares = [
             fit.residuals[0] ** 2 / band.variance for fit, band in zip(fitted, bands, strict=True)
         ]
-        scale = 1.4826**2 * float(np.median(np.concatenate(squares))) + 1e-6
+        scales = [1.4826**2 * float(np.median(square)) + 1e-6 for square in squares]
         weighted = [
             band._replace(variance=band.variance * (1 + square / (FREEDOM * scale)))
-            for band, square in zip(bands, squares, strict=True)
+            for band, square, scale in zip(bands, squares, scales, strict=True)
         ]
     return 1.0 / frequency
 

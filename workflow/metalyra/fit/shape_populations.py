@@ -26,11 +26,6 @@ HARMONICS = 8
 FREEDOM = 4.0
 """Degrees of freedom of the noise, Student's t."""
 
-SHAPED = 8
-"""Points of a band beside others from which on its shape counts.
-
-Twice its mean, amplitude and phase, and the period."""
-
 _NOISE_FLOOR = 0.005  # mag, the scale of the noise of a star of few points
 _FIRST_HARMONIC = 0.25  # mag, prior of the coefficients of the first harmonic
 _ROUGHNESS = (1.0, 0.3, 0.03)  # harmonics of other curves, relative to their scatter
@@ -66,7 +61,7 @@ class Points(NamedTuple):
     mag : (n,)
         Magnitudes.
     variance : (n,)
-        Variances relative to the typical one of all bands.
+        Relative variances of the points, of typical value 1.
     """
 
     time: Floats
@@ -144,14 +139,13 @@ def measure_evidence(
 
     The evidence is Laplace's approximation around the most probable curve of every
     component, with noise of Student's t whose scale is fitted (expectation maximisation,
-    Lange, Little & Taylor 1989). In several bands a star is of one component and has one
-    noise; amplitude and phase of each band are its own.
+    Lange, Little & Taylor 1989). In several bands a star is of one component; amplitude, phase
+    and noise of each band are its own.
 
     Parameters
     ----------
     bands
-        The light curve in one band or several. The shape counts where a band has
-        `SHAPED` points, as it must in one of them; the frequency is that of all.
+        The light curve in one band or several.
     frequency : (c,)
         Frequencies (1 / d) near the peaks of the likelihood.
     populations
@@ -160,29 +154,26 @@ def measure_evidence(
         Range of log10 of the period, in which those of any periodic curve are alike.
     """
     centred = [band._replace(mag=band.mag - np.median(band.mag)) for band in bands]
-    together = fit_bands(centred, frequency, HARMONICS)
-    frequency, error = together[0].frequency, together[0].error
-    several = len(bands) > 1
-    places = [i for i, band in enumerate(bands) if band.mag.size >= SHAPED or not several]
-    shaped = [centred[place] for place in places]
-    waves = [together[place].coefficients[:, 1:3].T for place in places]
+    fitted = fit_bands(centred, frequency, HARMONICS)
+    frequency, error = fitted[0].frequency, fitted[0].error
+    waves = [fit.coefficients[:, 1:3].T for fit in fitted]
     amplitudes = [np.hypot(sine, cosine) for sine, cosine in waves]
     designs = [
         _evaluate(band.time, frequency, HARMONICS, np.arctan2(cosine, sine) / (2 * np.pi))
-        for band, (sine, cosine) in zip(shaped, waves, strict=True)
+        for band, (sine, cosine) in zip(centred, waves, strict=True)
     ]
     log_period = -np.log10(frequency)
     columns = []
     for population in populations.values():
         priors = [_make_prior(population, log_period, amplitude) for amplitude in amplitudes]
-        logs = _integrate(designs, shaped, priors)
+        logs = _integrate_bands(designs, centred, priors)
         columns.append(logsumexp(logs + priors[0].log_share, axis=1))
-    priors = [_make_broad_prior(frequency, float(np.std(band.mag))) for band in shaped]
-    logs = _integrate(designs, shaped, priors) + priors[0].log_share
+    priors = [_make_broad_prior(frequency, float(np.std(band.mag))) for band in centred]
+    logs = _integrate_bands(designs, centred, priors) + priors[0].log_share
     columns.append(logsumexp(logs, axis=1) - np.log(log_range))
     constant = _Prior(np.zeros((1, 1)), np.zeros((1, 1, 1)), np.full((1, 1, 1, 1), 1e-4))
-    ones = [np.ones((1, band.time.size, 1)) for band in shaped]
-    flat = _integrate(ones, shaped, [constant] * len(shaped))
+    ones = [np.ones((1, band.time.size, 1)) for band in centred]
+    flat = _integrate_bands(ones, centred, [constant] * len(centred))
     width = np.sqrt(2 * np.pi) * error / (frequency * np.log(10))
     log_evidence = np.stack(columns, axis=1) + np.log(width)[:, None]
     return Evidence(frequency, error, log_evidence, float(flat[0, 0]))
@@ -204,13 +195,12 @@ def fit_bands(bands: Sequence[Points], frequency: Floats, harmonics: int) -> lis
     span = _measure_span(bands)
     for _ in range(4):
         steps = [_step_to_peak(band, frequency, harmonics) for band in bands]
-        scaled = [
-            np.abs(step.residuals / np.sqrt(band.variance))
+        errors = [
+            np.maximum(_measure_deviation(step.residuals, band), _NOISE_FLOOR)
+            * step.width
+            / step.span
             for step, band in zip(steps, bands, strict=True)
         ]
-        deviation = 1.4826 * np.median(np.concatenate(scaled, axis=1), axis=1)
-        deviation = np.maximum(deviation, _NOISE_FLOOR)
-        errors = [deviation * step.width / step.span for step in steps]
         # By how much the bands know better than the first, whose step is the sum's if alone.
         gains = [(errors[0] / error) ** 2 for error in errors[1:]]
         total = 1.0 + sum(gains)
@@ -219,6 +209,11 @@ def fit_bands(bands: Sequence[Points], frequency: Floats, harmonics: int) -> lis
         frequency = np.clip(frequency + step, start - 0.5 / span, start + 0.5 / span)
     error = np.minimum(errors[0] / np.sqrt(total), 0.5 / span)
     return [HeldBackFit(frequency, error, step.coefficients, step.residuals) for step in steps]
+
+
+def _measure_deviation(residuals: Floats, band: Points) -> Floats:
+    """Return the robust standard deviation of residuals (c, n)."""
+    return 1.4826 * np.median(np.abs(residuals / np.sqrt(band.variance)), axis=1)
 
 
 def _measure_span(bands: Sequence[Points]) -> float:
@@ -319,58 +314,39 @@ def _make_broad_prior(frequency: Floats, deviation: float) -> _Prior:
     )
 
 
-class _Curve(NamedTuple):
-    """The most probable curves (c, k) of one band, for c frequencies and k components."""
-
-    square: Floats  # (c, k, n), of the residuals divided by their variance
-    paid: Floats  # coefficients that the points determine
-    log_prior: Floats
-    occam: Floats
-
-
-def _integrate(
+def _integrate_bands(
     designs: Sequence[Floats], bands: Sequence[Points], priors: Sequence[_Prior]
 ) -> Floats:
-    """Return the log evidence (c, k) of the points at c frequencies under k priors.
-
-    Each band has its own design and prior; the components are those of all.
-    """
-    shape = priors[0].log_share.shape
-    mags = np.concatenate([band.mag for band in bands])
-    scale = np.full(shape, 0.05 * float(np.var(mags)) + _NOISE_FLOOR**2)
-    weights = [np.ones((*shape, band.mag.size)) for band in bands]
-    for _ in range(_ITERATIONS):
-        curves = [
-            _fit_curve(design, band, prior, weight / (scale[..., None] * band.variance))
-            for design, band, prior, weight in zip(designs, bands, priors, weights, strict=True)
-        ]
-        freedom = np.maximum(mags.size - sum(curve.paid for curve in curves), 1.0)
-        spread = sum((w * c.square).sum(axis=2) for w, c in zip(weights, curves, strict=True))
-        scale = (spread + _NOISE_FLOOR**2) / (freedom + 1.0)
-        weights = [(FREEDOM + 1) / (FREEDOM + c.square / scale[..., None]) for c in curves]
-    logs = [
-        _log_likelihood(curve.square, scale, band.variance) + curve.log_prior + 0.5 * curve.occam
-        for curve, band in zip(curves, bands, strict=True)
-    ]
-    return cast("Floats", sum(logs))
+    """Return the log evidence (c, k) of all bands, each with a design and priors of its own."""
+    parts = [_integrate(*each) for each in zip(designs, bands, priors, strict=True)]
+    return cast("Floats", sum(parts))
 
 
-def _fit_curve(design: Floats, band: Points, prior: _Prior, precision: Floats) -> _Curve:
-    """Return the most probable curves at a given precision (c, k, n) of the points."""
+def _integrate(design: Floats, band: Points, prior: _Prior) -> Floats:
+    """Return the log evidence (c, k) of the points at c frequencies under k priors."""
+    _, mag, variance = band
     design = design[:, None]
     transposed = design.swapaxes(2, 3)
     pull = np.matmul(prior.precision, prior.mean[..., None])
-    normal = np.matmul(transposed * precision[:, :, None, :], design) + prior.precision
-    target = np.matmul(transposed, (precision * band.mag)[..., None]) + pull
-    solution = np.linalg.solve(normal, target)
-    residual = band.mag - np.matmul(design, solution)[..., 0]
-    square = residual**2 / band.variance
-    # The coefficients that the points have to pay for are not those of the noise.
-    paid = np.einsum("ckij,ckji->ck", np.linalg.inv(normal), normal - prior.precision)
+    scale = np.full(prior.log_share.shape, 0.05 * float(np.var(mag)) + _NOISE_FLOOR**2)
+    weight = np.ones((*scale.shape, mag.size))
+    for _ in range(_ITERATIONS):
+        precision = weight / (scale[..., None] * variance)
+        normal = np.matmul(transposed * precision[:, :, None, :], design) + prior.precision
+        target = np.matmul(transposed, (precision * mag)[..., None]) + pull
+        solution = np.linalg.solve(normal, target)
+        residual = mag - np.matmul(design, solution)[..., 0]
+        square = residual**2 / variance
+        # The coefficients that the points have to pay for are not those of the noise.
+        paid = np.einsum("ckij,ckji->ck", np.linalg.inv(normal), normal - prior.precision)
+        freedom = np.maximum(mag.size - paid, 1.0)
+        scale = ((weight * square).sum(axis=2) + _NOISE_FLOOR**2) / (freedom + 1.0)
+        weight = (FREEDOM + 1) / (FREEDOM + square / scale[..., None])
     away = solution[..., 0] - prior.mean
     log_prior = -0.5 * np.einsum("cki,ckij,ckj->ck", away, prior.precision, away)
     occam = np.linalg.slogdet(prior.precision)[1] - np.linalg.slogdet(normal)[1]
-    return _Curve(square, paid, log_prior, occam)
+    log_evidence: Floats = _log_likelihood(square, scale, variance) + log_prior + 0.5 * occam
+    return log_evidence
 
 
 def _log_likelihood(square: Floats, scale: Floats, variance: Floats) -> Floats:
