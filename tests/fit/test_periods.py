@@ -264,7 +264,11 @@ def test_too_few_epochs_in_all_bands_are_counted():
     own, others = in_bands("RRab", 0.5713, {"g": 4, "r": 5})
     star = find_periods(table_of("a", reason=""), own, "find", others).iloc[0]
     assert star["status"] == "too_few_epochs"
-    assert "4 in g, 5 in r; at least 12 in all and 8 in one band" in star["reason"]
+    assert "4 in g, 5 in r; at least 12 at different times and 8 in one band" in star["reason"]
+    own, _ = in_bands("RRab", 0.5713, {"g": 10, "r": 1})
+    at_once = own.assign(band="r", time=own["time"] + 0.003)
+    star = find_periods(table_of("a"), own, "find", at_once).iloc[0]
+    assert star["status"] == "too_few_epochs"  # the same phases once more
     own, others = in_bands("RRab", 0.5713, {"g": 7, "r": 7})
     assert find_periods(table_of("a"), own, "find", others)["status"][0] == "too_few_epochs"
 

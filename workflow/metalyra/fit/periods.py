@@ -59,6 +59,7 @@ _CANDIDATES = 20
 _SCANNED = 1000  # points of a long light curve in the periodogram
 _COMPARED = 400  # in the comparison of its peaks
 _FEWEST = 12  # points; a curve has up to a dozen free parameters
+_AT_ONCE = 0.01  # d, within which points of several bands tell one phase
 _FEWEST_OF_BAND = 2  # points of one of several bands
 _SHAPED = 8  # in one of several bands, whose shape counts: twice mean, amplitude, phase and period
 _GOLDEN = 0.6180339887498949
@@ -244,12 +245,14 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
     if not curves:
         raise problems[0]
     sizes = {band: curve.mag.size for band, curve in curves.items()}
-    if sum(sizes.values()) < _FEWEST or max(sizes.values()) < _SHAPED:
+    times = np.sort(np.concatenate([curve.time for curve in curves.values()]))
+    epochs = 1 + np.count_nonzero(np.diff(times) > _AT_ONCE)
+    if max(epochs, sizes.get(own, 0)) < _FEWEST or max(sizes.values()) < _SHAPED:
         counts = ", ".join(f"{size} in {band}" for band, size in sizes.items())
         raise LightCurveError(
             "too_few_epochs",
-            f"the usable epochs for its period are {counts}; at least {_FEWEST} in all and "
-            f"{_SHAPED} in one band are needed",
+            f"the usable epochs for its period are {counts}; at least {_FEWEST} at different "
+            f"times and {_SHAPED} in one band are needed",
         )
     return curves
 
