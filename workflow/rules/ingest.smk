@@ -82,6 +82,7 @@ for sample, settings in config["samples"].items():
                 band=settings["band"],
                 period_bands=study.period_bands_of(sample),
                 reading=study.reading_of(sample),
+                names=SURVEYS[settings["survey"]].names,
                 library=fingerprint(
                     "ingest_other_bands.py",
                     f"metalyra.surveys.{settings['survey'].partition('_')[0]}",

@@ -246,7 +246,7 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
         raise problems[0]
     sizes = {band: curve.mag.size for band, curve in curves.items()}
     times = np.sort(np.concatenate([curve.time for curve in curves.values()]))
-    epochs = 1 + np.count_nonzero(np.diff(times) > _AT_ONCE)
+    epochs = 1 + int(np.count_nonzero(np.diff(times) > _AT_ONCE))
     if max(epochs, sizes.get(own, 0)) < _FEWEST or max(sizes.values()) < _SHAPED:
         counts = ", ".join(f"{size} in {band}" for band, size in sizes.items())
         raise LightCurveError(
