@@ -5,9 +5,11 @@ populations learnt without any of them; here is the other half, and whole other 
 Stars that are no RR Lyrae stars are not in the mirror: they are simulated at the epochs of
 those that are, RRd stars with the periods and amplitudes of OGLE's.
 
-Run with ``OMP_NUM_THREADS=1 PYTHONPATH=workflow python -m benchmarks.periods``.
+Run with ``OMP_NUM_THREADS=1 PYTHONPATH=workflow python -m benchmarks.periods``. With
+``--bands`` it is measured instead what BP and RP bring where G has few transits.
 """
 
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +23,11 @@ TOLERANCE = 1e-4
 """Relative difference up to which a period is that of the catalogue."""
 
 ENOUGH = 30  # epochs
+FEW = (10, 12, 16, 20)
+"""Transits that are left of stars of many, to see what further bands bring."""
+
+FEW_STARS = 60
+
 EPOCHS = (0, 25, 30, 40, 50, 1000)
 
 
@@ -29,7 +36,12 @@ def held_out(stars: pd.DataFrame) -> np.ndarray:
     return np.random.default_rng(0).random(len(stars)) >= 0.5
 
 
-def search(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str = "find") -> pd.DataFrame:
+def search(
+    stars: pd.DataFrame,
+    light_curves: pd.DataFrame,
+    mode: str = "find",
+    others: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return what is found of stars whose period and type are forgotten."""
     stars = stars.reset_index(drop=True)
     forgotten = stars.assign(pulsation_type="")
@@ -37,7 +49,7 @@ def search(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str = "find") 
         forgotten["period"] = np.nan
     own = light_curves[light_curves["star_id"].isin(stars["star_id"])]
     start = time.process_time()
-    found = find_periods(forgotten, own, mode)
+    found = find_periods(forgotten, own, mode, others)
     found["seconds"] = (time.process_time() - start) / len(stars)
     found["true_type"] = stars["pulsation_type"]
     epochs = own.groupby("star_id").size()
@@ -151,8 +163,50 @@ def check_given(stars: pd.DataFrame, light_curves: pd.DataFrame) -> None:
         print(f"  {name:12s} {right * 100:5.1f} %  {statuses}")
 
 
+def compare_bands(mirror: Path) -> None:
+    """Print what is found of stars with few transits, in G and in G, BP and RP."""
+    stars, in_g = read_gaia_dr3(mirror)
+    stars = stars[held_out(stars)].reset_index(drop=True)
+    in_g = in_g[in_g["star_id"].isin(stars["star_id"])]
+    folds = (fit_stars(stars, in_g, {"draws": 2}, 42)[0]["status"] == "ok").to_numpy()
+    observed = in_g.groupby("star_id").size().reindex(stars["star_id"]).to_numpy()
+    stars = stars[folds & (observed >= ENOUGH)]
+    stars = stars.sample(FEW_STARS, random_state=7).reset_index(drop=True)
+    in_g = in_g[in_g["star_id"].isin(stars["star_id"])]
+    red_and_blue = pd.concat([read_gaia_dr3(mirror, band)[1] for band in ("BP", "RP")])
+    print("\nGaia DR3, held out, some transits of stars with many")
+    for number in FEW:
+        few = in_g.groupby("star_id").sample(number, random_state=number)
+        few = few.sort_values(["star_id", "time"])
+        again = is_of_transits(red_and_blue, few)
+        rest = red_and_blue[~again].sample(frac=1, random_state=number)
+        further = rest.groupby(["star_id", "band"]).head(number)
+        cases = {"G": None, "BP, RP of the same": red_and_blue[again], "BP, RP of others": further}
+        for name, others in cases.items():
+            table = search(stars, few, "find", others)
+            right = np.abs(table["period"] / stars["period"] - 1) <= TOLERANCE
+            unknown = table["period"].isna()
+            typed = right & (table["pulsation_type"] == table["true_type"])
+            print(
+                f"  {number:3d} transits, {name:18s}: right {right.sum():3d}, "
+                f"wrong {(~right & ~unknown).sum():3d}, not found {unknown.sum():3d}, "
+                f"right type as well {typed.sum():3d}; {table['seconds'].iloc[0]:.2f} CPU s a star"
+            )
+
+
+def is_of_transits(light_curves: pd.DataFrame, few: pd.DataFrame) -> np.ndarray:
+    """Say which points are of the transits of others: of the same star, within a minute."""
+    minute = few["time"].mul(1440).round()
+    keys = {key for shift in (-1, 0, 1) for key in zip(few["star_id"], minute + shift, strict=True)}
+    own = light_curves["time"].mul(1440).round()
+    return np.array([key in keys for key in zip(light_curves["star_id"], own, strict=True)])
+
+
 def main() -> None:
     mirror = find_mirror()
+    if "--bands" in sys.argv[1:]:
+        compare_bands(mirror)
+        return
     stars, light_curves = read_gaia_dr3(mirror)
     stars = stars[held_out(stars)].reset_index(drop=True)
     own = light_curves[light_curves["star_id"].isin(stars["star_id"])]

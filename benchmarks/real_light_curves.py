@@ -73,12 +73,12 @@ def read_gaia_dr2(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def read_gaia_dr3(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return stars of known period and their G-band light curves."""
+def read_gaia_dr3(mirror: Path, band: str = "G") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return stars of known period and their light curves in a band."""
     folder = mirror / "gaia_dr3"
     stars, light_curves = read_sample(
         survey("gaia_dr3"),
-        "G",
+        band,
         [folder / "vari_rrlyrae_subset.csv.gz", folder / "ogle_periods_for_gaia_dr3.csv"],
         sorted((folder / "epoch_photometry").glob("datalink_*.zip")),
     )

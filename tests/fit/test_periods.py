@@ -6,7 +6,13 @@ import pytest
 
 from metalyra.core.resources import RESOURCES
 from metalyra.fit.columns import PERIOD_COLUMNS
-from metalyra.fit.periodograms import find_peaks, make_frequencies, measure_power
+from metalyra.fit.periodograms import (
+    LEAST_NOISE,
+    find_peaks,
+    make_frequencies,
+    measure_improvement,
+    measure_power,
+)
 from metalyra.fit.periods import find_periods
 from metalyra.fit.shape_learning import write_populations
 from metalyra.fit.shape_populations import SHAPES, load_populations
@@ -191,6 +197,104 @@ def test_the_periodogram_is_that_of_a_regularised_least_squares_fit():
         assert power[place] == pytest.approx(gain / np.sum(weight * centred**2), rel=1e-6)
     peak = find_peaks(measure_power(time, mag, weight, frequency, 3, 0.05), 1)[0]
     assert 1 / frequency[peak] == pytest.approx(0.5713, rel=1e-4)
+
+
+def in_bands(kind, period, epochs, seed=1, **changes):
+    """Return a light curve in g, and those in the bands that `epochs` has besides."""
+    curves = [
+        pulsating(
+            "a", kind, period, epochs=number, times=ground_times, seed=10 * seed + place, **changes
+        ).assign(band=band)
+        for place, (band, number) in enumerate(epochs.items())
+    ]
+    for place, curve in enumerate(curves):
+        curve["mag"] = 15 + place + (curve["mag"] - 15) * (1 - 0.2 * place)
+    return curves[0], pd.concat(curves[1:], ignore_index=True)
+
+
+SPARSE = {"g": 10, "i": 10, "r": 10, "u": 3}
+
+
+@pytest.mark.parametrize(("kind", "period"), [("RRab", 0.5713), ("RRab", 0.4387), ("RRc", 0.3121)])
+def test_all_bands_find_what_each_is_too_sparse_for(kind, period):
+    for seed in range(4):
+        own, others = in_bands(kind, period, SPARSE, seed)
+        assert find(own)["status"] == "too_few_epochs"
+        star = find_periods(table_of("a"), own, "find", others).iloc[0]
+        assert star["period"] == pytest.approx(period, rel=1e-4)
+        assert (star["status"], star["pulsation_type"]) == ("ok", kind)
+        assert star["period_false_alarm"] < 0.1
+        assert star["period_bands"] == "g, i, r, u"
+
+
+def test_noise_in_several_bands_has_no_period():
+    for seed in range(8):
+        curves = [
+            light_curve("a", np.zeros_like, noise=0.1, epochs=12, seed=10 * seed + place)
+            for place in range(3)
+        ]
+        others = pd.concat([curves[1].assign(band="r"), curves[2].assign(band="i")])
+        own = curves[0].assign(band="g")
+        star = find_periods(table_of("a"), own, "find", others).iloc[0]
+        assert star["status"] == "period_not_found"
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1, "given"), (2, "given_halved")])
+def test_a_given_period_is_checked_in_all_bands(factor, status):
+    own, others = in_bands("RRab", 0.5713, SPARSE)
+    stars = table_of("a", period=0.5713 * factor, pulsation_type="RRab")
+    star = find_periods(stars, own, "check", others).iloc[0]
+    assert star["period_status"] == status
+    assert star["period"] == pytest.approx(0.5713, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["find", "check"])
+def test_a_star_of_one_band_is_as_without_others_to_the_bit(mode):
+    own, others = in_bands("RRab", 0.5713, {"g": 40, "r": 20})
+    stars = table_of("a", period=0.9)
+    alone = find_periods(stars, own, mode)
+    for none in (others.head(0), others.assign(star_id="b"), others.assign(mag=np.nan)):
+        table = find_periods(stars, own, mode, none)
+        assert table["period_bands"].tolist() == ["g"]
+        pd.testing.assert_frame_equal(table.drop(columns="period_bands"), alone, check_exact=True)
+    assert find_periods(stars, own, mode, others)["period_bands"].tolist() == ["g, r"]
+
+
+def test_too_few_epochs_in_all_bands_are_counted():
+    own, others = in_bands("RRab", 0.5713, {"g": 4, "r": 5})
+    star = find_periods(table_of("a", reason=""), own, "find", others).iloc[0]
+    assert star["status"] == "too_few_epochs"
+    assert "4 in g, 5 in r; at least 12 at different times and 8 in one band" in star["reason"]
+    own, _ = in_bands("RRab", 0.5713, {"g": 10, "r": 1})
+    at_once = own.assign(band="r", time=own["time"] + 0.003)
+    star = find_periods(table_of("a"), own, "find", at_once).iloc[0]
+    assert star["status"] == "too_few_epochs"  # the same phases once more
+    own, others = in_bands("RRab", 0.5713, {"g": 7, "r": 7})
+    assert find_periods(table_of("a"), own, "find", others)["status"][0] == "too_few_epochs"
+
+
+def test_the_improvement_is_the_ratio_of_two_integrals():
+    """Against the density of a multivariate t distribution, which the integrals are."""
+    rng = np.random.default_rng(3)
+    time, weight = np.sort(rng.uniform(0, 30, 9)), rng.uniform(0.5, 1.5, 9)
+    mag = 0.3 * np.sin(2 * np.pi * time / 0.6) + 0.02 * rng.standard_normal(9)
+    weight /= weight.mean()
+    frequency = make_frequencies(30.0, 0.5, 0.7)
+    on_grid = measure_improvement(time, mag, weight, frequency, 2, 0.05)
+    one_by_one = measure_improvement(time, mag, weight, frequency, 2, 0.05, on_grid=False)
+    np.testing.assert_allclose(on_grid, one_by_one, rtol=1e-6, atol=1e-8)
+    flat = 1e8  # of the mean
+    for place in (0, 7, int(np.argmax(on_grid))):
+        angle = 2 * np.pi * np.outer(time, frequency[place] * np.array([1, 2]))
+        design = np.column_stack([np.cos(angle), np.sin(angle)])
+        prior = design @ np.diag((0.05 * np.array([1, 4, 1, 4])) ** -2.0) @ design.T
+        constant = np.diag(1 / weight) + flat
+        logs = [
+            -0.5 * np.linalg.slogdet(matrix)[1]
+            - 0.5 * 8 * np.log(mag @ np.linalg.solve(matrix, mag) + 9 * LEAST_NOISE**2)
+            for matrix in (constant + prior, constant)
+        ]
+        assert on_grid[place] == pytest.approx(logs[0] - logs[1], abs=1e-4)
 
 
 def test_populations_are_plain_and_sound():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from metalyra.core.tables import read_table
-from tests.fit.test_periods import light_curve, pulsating
+from tests.fit.test_periods import ground_times, light_curve, pulsating
 
 PERIODS = {"ab_0": 0.5713, "ab_1": 0.4876, "ab_2": 0.6402, "c_0": 0.3121, "c_1": 0.2876}
 STUDY = """
@@ -56,6 +56,38 @@ def test_periods_are_found_where_there_are_none(project):
     assert periods.to_dict() == {"ok": 5, "no_light_curve": 1, "period_not_found": 1}
     table = read_table(project.path("results/seek/periods/mine.parquet"))
     assert table["star_id"].tolist() == [*PERIODS, "noise", "absent"]
+
+
+def test_several_bands_find_what_one_is_too_sparse_for(project):
+    curves = []
+    for number, (name, period) in enumerate(PERIODS.items()):
+        kind = "RRab" if name.startswith("ab") else "RRc"
+        for place, (band, epochs) in enumerate({"zg": 10, "zr": 14, "zi": 10}.items()):
+            seed = 10 * number + place
+            curve = pulsating(name, kind, period, seed=seed, epochs=epochs, times=ground_times)
+            curves.append(curve.assign(filter=band))
+    pd.concat(curves).to_csv(project.path("bands.csv"), index=False)
+    pd.DataFrame({"star_id": [*PERIODS]}).to_csv(project.path("names.csv"), index=False)
+    study = STUDY.replace("band: V", "band: g, period_bands: [ztf_r, i, Ks]").replace("seek", "gri")
+    study = study.replace("stars.csv", "names.csv").replace("curves.csv", "bands.csv")
+    project.path("gri.yaml").write_text(study)
+    table = "results/gri/periods/mine.parquet"
+    project.run(table, "--cores", "1", "--configfile", "gri.yaml")
+    stars = read_table(project.path(table)).set_index("star_id")
+    assert (stars["status"] == "ok").all()
+    np.testing.assert_allclose(stars["period"], [*PERIODS.values()], rtol=2e-4)
+    assert stars["pulsation_type"].tolist() == ["RRab"] * 3 + ["RRc"] * 2
+    assert (stars["period_bands"] == "g, i, r").all()
+    log = project.path("results/gri/logs/ingest_other_bands/mine.log").read_text()
+    assert "period_bands: no star has a measurement in band Ks; there are r (70), g (50), i" in log
+    alone = STUDY.replace("seek", "gri").replace("band: V", "band: g")
+    project.path("gri.yaml").write_text(
+        alone.replace("stars.csv", "names.csv").replace("curves.csv", "bands.csv")
+    )
+    project.run(table, "--cores", "1", "--configfile", "gri.yaml")
+    stars = read_table(project.path(table))
+    assert (stars["status"] == "too_few_epochs").all()
+    assert "period_bands" not in stars
 
 
 def test_own_stars_may_have_their_periods_checked(project, mirror):

@@ -212,6 +212,41 @@ def test_own_stars_may_use_a_model_that_another_study_trains():
     assert (prediction["model"], prediction["sample"]) == ("demo_ks", "own_stars")
 
 
+def test_further_bands_may_tell_the_periods():
+    keys = {**OWN, "periods": "find", "period_bands": ["phot_bp", " RP"]}
+    resolved = resolve(load("apply", **keys))
+    assert resolved["samples"]["own_stars"]["period_bands"] == ["BP", "RP"]
+    assert "period_bands" not in resolve(load("apply", **OWN))["samples"]["own_stars"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"periods": "given"}, "where periods are given, none is looked for in any band; set per"),
+        ({"period_bands": ["BP", "Gaia_BP"]}, "BP is named twice"),
+        ({"period_bands": ["G"]}, "G is the band of the sample, which counts anyway; leave it out"),
+        ({"survey": "gaia_dr3", "period_bands": ["r"]}, "survey 'gaia_dr3' has no band 'r'; its b"),
+        (
+            {"survey": "dg22", "period_bands": ["Ks"]},
+            "the light curves of the survey dg22 do not say which band they are in; surv",
+        ),
+    ],
+)
+def test_further_bands_that_tell_no_period_are_refused(settings, problem):
+    sample = {**OWN_SAMPLE, "periods": "find", "period_bands": ["BP"], **settings}
+    problems = problems_of({"study": "mine", "samples": {"mine": sample}})
+    of_bands = [text for text in problems if "period_bands" in text]
+    assert len(of_bands) == 1
+    assert of_bands[0].startswith(f"samples.mine.period_bands: {problem}")
+
+
+def test_one_message_says_that_bands_are_searched_only_for_periods_to_find():
+    assert problems_of(load("apply", **OWN, period_bands=["BP"])) == [
+        "period_bands: where periods are given, none is looked for in any band; set periods to "
+        "check or find, or leave the key out"
+    ]
+
+
 def test_own_stars_may_be_what_a_study_trains_on():
     given = {"stars": "s.csv", "lightcurves": "curves", "band": "r"}
     resolved = resolve(load("own_survey", **{**given, "band": "BP"}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from metalyra.core.statuses import STATUSES
 from metalyra.core.tables import describe
-from metalyra.fit.columns import PERIOD_COLUMNS
+from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
 from metalyra.fit.modulation import Variation
 from metalyra.products.catalogue import COLUMNS, ESTIMATE_COLUMNS
 
@@ -12,7 +12,8 @@ GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
 
 
 def test_every_column_is_explained_as_in_the_files():
-    for name in (*COLUMNS, *ESTIMATE_COLUMNS, *PERIOD_COLUMNS, *Variation._fields):
+    columns = (*COLUMNS, *ESTIMATE_COLUMNS, *PERIOD_COLUMNS, PERIOD_BANDS, *Variation._fields)
+    for name in columns:
         column = describe(name)
         assert f"| `{name}` | {column.unit} | {column.description} |" in GLOSSARY
 

@@ -49,6 +49,12 @@ def chunk_files(stage, sample):
     return [f"<results>/{stage}/{sample}/{chunk}.parquet" for chunk in chunks]
 
 
+def other_bands(wildcards):
+    """Return the light curves in other bands that join the search of periods; none without."""
+    path = f"<results>/light_curves_of_other_bands/{wildcards.sample}/{wildcards.chunk}.parquet"
+    return [path] if study.period_bands_of(wildcards.sample) else []
+
+
 def relation_files(relation):
     """Return the files that have a relation: the published ones and, if need be, our own."""
     calibrated = relation in config["calibrate"]

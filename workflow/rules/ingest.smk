@@ -3,6 +3,8 @@
 Input   the sources of the sample
 Output  <results>/stars/<sample>.parquet                    one row a star, in the list's order
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
+        <results>/light_curves_of_other_bands/<sample>/<chunk>.parquet
+                                                            of samples with the key period_bands
 """
 
 from metalyra.surveys import SURVEYS
@@ -52,3 +54,40 @@ for sample, settings in config["samples"].items():
             f"Reading the stars and light curves of {sample}"
         script:
             "../scripts/ingest.py"
+
+    if study.period_bands_of(sample):
+
+        rule:
+            name:
+                f"ingest_other_bands_{sample}"
+            input:
+                stars=f"<results>/stars/{sample}.parquet",
+                light_curves=sample_files(sample, "light_curves"),
+                contents=folder_contents(sample),
+            output:
+                chunk_files("light_curves_of_other_bands", sample),
+            log:
+                f"<logs>/ingest_other_bands/{sample}.log",
+            benchmark:
+                f"<benchmarks>/ingest_other_bands/{sample}.tsv"
+            conda:
+                "../../envs/archives.yaml"
+            threads: 1
+            resources:
+                mem_mb=2000,
+                runtime=120,
+            params:
+                given=given_files(sample),
+                survey=settings["survey"],
+                band=settings["band"],
+                period_bands=study.period_bands_of(sample),
+                reading=study.reading_of(sample),
+                names=SURVEYS[settings["survey"]].names,
+                library=fingerprint(
+                    "ingest_other_bands.py",
+                    f"metalyra.surveys.{settings['survey'].partition('_')[0]}",
+                ),
+            message:
+                f"Reading the light curves of {sample} in the other bands of its periods"
+            script:
+                "../scripts/ingest_other_bands.py"

@@ -1,6 +1,7 @@
 """Find the periods and types of the stars of a sample, or check those that are given.
 
-Input   the star table of the list or match, and <results>/light_curves/<sample>/<chunk>.parquet
+Input   the star table of the list or match, and <results>/light_curves/<sample>/<chunk>.parquet,
+        and those of light_curves_of_other_bands/ if the sample has the key period_bands
 Output  <results>/periods/<sample>/<chunk>.parquet   the stars of a chunk
         <results>/periods/<sample>.parquet           all, in the list's order
 """
@@ -10,6 +11,7 @@ rule periods:
     input:
         stars=lambda wildcards: listed_stars(wildcards.sample),
         light_curves="<results>/light_curves/{sample}/{chunk}.parquet",
+        others=other_bands,
     output:
         "<results>/periods/{sample}/{chunk}.parquet",
     log:

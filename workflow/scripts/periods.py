@@ -10,5 +10,10 @@ with logged(snakemake):
         int(snakemake.wildcards.chunk),
         snakemake.params.chunks,
     )
-    found = find_periods(stars, read_table(snakemake.input.light_curves), snakemake.params.mode)
+    found = find_periods(
+        stars,
+        read_table(snakemake.input.light_curves),
+        snakemake.params.mode,
+        read_table(*snakemake.input.others) if snakemake.input.others else None,
+    )
     write_table(found, snakemake.output[0])

@@ -56,6 +56,7 @@ COLUMNS: Mapping[str, Column] = {
     "period_false_alarm": Column(
         "", "Probability that the period is not that of the star", "stat.probability"
     ),
+    "period_bands": Column("", "Bands whose points have told the period", "instr.bandpass"),
     "type_status": Column("", "given, given_unlikely or classified pulsation type", "meta.code"),
     **{
         f"probability_{name}": Column(

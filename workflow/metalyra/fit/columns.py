@@ -15,6 +15,9 @@ PERIOD_COLUMNS = (
 )
 """What a star table has of periods that are found or checked."""
 
+PERIOD_BANDS = "period_bands"
+"""Column of the bands whose points have told the period, where there are others than its own."""
+
 _SHAPE = (
     *("mean_mag", "amplitude", *(f"a{k}" for k in range(1, AMPLITUDES + 1)), "phi1"),
     *(f"phi{k}1" for k in range(2, AMPLITUDES + 1)),

@@ -19,6 +19,9 @@ Complexes: TypeAlias = NDArray[np.complex128]
 OVERSAMPLING = 8
 """Frequencies of the grid within 1 / (time span)."""
 
+LEAST_NOISE = 0.01
+"""Noise (mag) below which no curve describes a star."""
+
 _BATCH = 65_536
 """Frequencies that are solved at once."""
 
@@ -74,8 +77,49 @@ def measure_power(
     power = np.empty(frequency.size)
     for start in range(0, frequency.size, _BATCH):
         part = slice(start, start + _BATCH)
-        power[part] = _solve(moments[:, part], data[:, part], float(weight.sum()), noise)
+        power[part] = _solve(moments[:, part], data[:, part], float(weight.sum()), noise)[0]
     return Periodogram(frequency, power / total)
+
+
+def measure_improvement(
+    time: Floats,
+    mag: Floats,
+    weight: Floats,
+    frequency: Floats,
+    harmonics: int,
+    noise: float,
+    *,
+    on_grid: bool = True,
+) -> Floats:
+    """Return by how much the log likelihood of a series exceeds that of a constant, (m,).
+
+    Coefficients and noise are integrated over, so that what bands of few points and of many
+    say can be added: Bayesian linear regression with conjugate priors (Bishop 2006, section
+    3.5), where the noise is no less than `LEAST_NOISE`.
+
+    Parameters
+    ----------
+    time, mag, weight, frequency, harmonics, noise
+        Those of `measure_power`.
+    on_grid
+        Whether the frequencies have equal steps.
+    """
+    centred = mag - np.average(mag, weights=weight)
+    least = mag.size * LEAST_NOISE**2
+    constant = float(np.sum(weight * centred**2)) + least
+    total = float(weight.sum())
+    order = np.repeat(np.arange(1, harmonics + 1), 2)
+    log_prior = 0.5 * float(np.log(total)) + float(np.log(noise * order**2).sum())
+    sums = sum_powers if on_grid else _sum_powers_one_by_one
+    moments = sums(time, weight, frequency, 2 * harmonics)
+    data = sums(time, weight * centred, frequency, harmonics)
+    improvement = np.empty(frequency.size)
+    for start in range(0, frequency.size, _BATCH):
+        part = slice(start, start + _BATCH)
+        gain, root = _solve(moments[:, part], data[:, part], total, noise)
+        share = np.maximum(constant - gain, least) / constant
+        improvement[part] = log_prior - np.log(root) - 0.5 * (mag.size - 1) * np.log(share)
+    return improvement
 
 
 def sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) -> Complexes:
@@ -98,8 +142,20 @@ def sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) ->
     return sums
 
 
-def _solve(moments: Complexes, data: Complexes, total: float, noise: float) -> Floats:
+def _sum_powers_one_by_one(
+    time: Floats, weight: Floats, frequency: Floats, highest: int
+) -> Complexes:
+    """Return what `sum_powers` does, at any frequencies."""
+    waves = np.exp(2j * np.pi * np.multiply.outer(frequency, time - time.min()))
+    return np.stack([waves**k @ weight for k in range(1, highest + 1)])
+
+
+def _solve(
+    moments: Complexes, data: Complexes, total: float, noise: float
+) -> tuple[Floats, Floats]:
     """Return by how much the series lowers the sum of squares at each frequency (m,).
+
+    And the root of the determinant of the normal equations.
 
     The normal equations of ``1, cos, sin, cos 2, ...`` are made of the moments, and solved
     by a Cholesky decomposition of all frequencies at once.
@@ -123,7 +179,7 @@ def _solve(moments: Complexes, data: Complexes, total: float, noise: float) -> F
         held = (noise * j**2) ** 2 if j > 1 else noise**2
         matrix[2 * j - 1, 2 * j - 1] += held
         matrix[2 * j, 2 * j] += held
-    gain = np.zeros(m)
+    gain, root = np.zeros(m), np.ones(m)
     for row in range(size):
         for column in range(row):
             for inner in range(column):
@@ -134,7 +190,8 @@ def _solve(moments: Complexes, data: Complexes, total: float, noise: float) -> F
         matrix[row, row] = np.sqrt(np.maximum(matrix[row, row], 1e-12 * total))
         vector[row] /= matrix[row, row]
         gain += vector[row] ** 2
-    return gain
+        root *= matrix[row, row]
+    return gain, root
 
 
 def find_peaks(periodogram: Periodogram, number: int) -> Indices:

@@ -5,10 +5,13 @@ folded with each agrees with the shapes that RRab and RRc stars have (`metalyra.
 shape_populations`), with any other periodic curve, and with none. What is most probable is
 the star's period and type; one minus its share is the probability of a false alarm, by noise
 or by an alias.
+
+Points in other bands than the star's own may join: each band has its own amplitude, shape and
+phase, the frequency is that of all.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +19,22 @@ import pandas as pd
 from scipy.special import expit, logsumexp
 
 from metalyra.core.arrays import Booleans, Floats
-from metalyra.fit.columns import PERIOD_COLUMNS, TYPES
+from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS, TYPES
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
 from metalyra.fit.folding import CleanCurve, clean_curve
-from metalyra.fit.periodograms import find_peaks, make_frequencies, measure_power
+from metalyra.fit.periodograms import (
+    Periodogram,
+    find_peaks,
+    make_frequencies,
+    measure_improvement,
+    measure_power,
+)
 from metalyra.fit.second_modes import SecondMode, find_second_mode
 from metalyra.fit.shape_populations import (
     FREEDOM,
     Evidence,
-    fit_held_back,
+    Points,
+    fit_bands,
     load_populations,
     measure_evidence,
 )
@@ -49,6 +59,9 @@ _CANDIDATES = 20
 _SCANNED = 1000  # points of a long light curve in the periodogram
 _COMPARED = 400  # in the comparison of its peaks
 _FEWEST = 12  # points; a curve has up to a dozen free parameters
+_AT_ONCE = 0.01  # d, within which points of several bands tell one phase
+_FEWEST_OF_BAND = 2  # points of one of several bands
+_SHAPED = 8  # in one of several bands, whose shape counts: twice mean, amplitude, phase and period
 _GOLDEN = 0.6180339887498949
 _SAME = 1.0  # frequencies within this / (time span) are one peak
 _NEAR, _ROUNDED = 5.0, 0.05  # resolutions within which a period is refined, and left alone
@@ -82,7 +95,12 @@ class PeriodicStar(NamedTuple):
     probabilities: Mapping[str, float]
 
 
-def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> pd.DataFrame:
+def find_periods(
+    stars: pd.DataFrame,
+    light_curves: pd.DataFrame,
+    mode: str,
+    others: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Find or check the periods of a chunk of stars, and their types.
 
     Parameters
@@ -92,61 +110,70 @@ def find_periods(stars: pd.DataFrame, light_curves: pd.DataFrame, mode: str) -> 
         unknown), ``status``.
     light_curves
         Columns ``star_id``, ``time`` (d), ``mag``, ``mag_err``, and ``aperture`` where the
-        survey has several: the first is taken.
+        survey has several: the first is taken. With `others`, ``band``.
     mode
         ``find`` all periods, or ``check`` the given ones and find the others.
+    others
+        Light curves in other bands, with the columns ``star_id``, ``band``, ``time`` (d, on
+        the scale of `light_curves`), ``mag``, ``mag_err``; of all stars or some.
 
     Returns
     -------
     pandas.DataFrame
-        The rows of `stars` with `PERIOD_COLUMNS` and ``period_err`` (d). A star of status ok
-        may get ``too_few_epochs``, ``constant_magnitude``, ``period_not_found``,
-        ``not_rr_lyrae`` or ``wrong_pulsation_type``. Where the type is not given it is the
-        most probable one.
+        The rows of `stars` with `PERIOD_COLUMNS` and ``period_err`` (d), and with `others`
+        `PERIOD_BANDS`. A star of status ok may get ``too_few_epochs``,
+        ``constant_magnitude``, ``period_not_found``, ``not_rr_lyrae`` or
+        ``wrong_pulsation_type``. Where the type is not given it is the most probable one.
     """
-    groups = {str(star_id): rows for star_id, rows in light_curves.groupby("star_id", sort=False)}
+    groups = _group_by_star(light_curves)
+    other_groups = {} if others is None else _group_by_star(others)
     rows = []
     for _, star in stars.iterrows():
         given = float(star["period"])
         kind = star["pulsation_type"] if isinstance(star["pulsation_type"], str) else ""
         row: dict[str, Any] = {"given_period": given, "period_status": "", "type_status": ""}
         row |= {"status": star["status"], "period": given, "pulsation_type": kind}
-        row["reason"] = ""
+        row |= {"reason": "", PERIOD_BANDS: ""}
         try:
             if star["status"] != "ok":
                 raise LightCurveError(star["status"])
             if star["star_id"] not in groups:
                 raise LightCurveError("no_light_curve")
             with failures_are_the_stars():
-                curve = _clean(groups[star["star_id"]])
-                found = find_star(curve, kind, given if mode == "check" else np.nan)
+                curves = _clean(groups[star["star_id"]], other_groups.get(star["star_id"]))
+                row[PERIOD_BANDS] = ", ".join(curves)
+                found = find_star([*curves.values()], kind, given if mode == "check" else np.nan)
             row |= _describe(found, kind)
         except LightCurveError as problem:
             row |= {"status": str(problem), "reason": problem.reason}
             if star["status"] == "ok":
                 logger.info("star %s: %s", star["star_id"], problem)
         rows.append(row)
-    columns = [*_REPLACED, *PERIOD_COLUMNS, "reason"]
-    added = pd.DataFrame(rows, index=stars.index, columns=columns)
-    texts = ("period_status", "type_status", "pulsation_type", "status", "reason")
-    added = added.astype({name: "str" if name in texts else float for name in added})
-    table = stars.drop(columns=[*PERIOD_COLUMNS], errors="ignore")
+    new = [*PERIOD_COLUMNS] if others is None else [*PERIOD_COLUMNS, PERIOD_BANDS]
+    added = pd.DataFrame(rows, index=stars.index, columns=[*_REPLACED, *new, "reason"])
+    added = added.astype({name: "str" if name in _TEXTS else float for name in added})
+    table = stars.drop(columns=new, errors="ignore")
     table = table.assign(**{name: added[name] for name in _REPLACED})
     if "reason" in stars:
         table["reason"] = stars["reason"].where(stars["status"] != "ok", added["reason"])
-    return pd.concat([table, added[[*PERIOD_COLUMNS]]], axis="columns")
+    return pd.concat([table, added[new]], axis="columns")
 
 
+def _group_by_star(light_curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(star_id): rows for star_id, rows in light_curves.groupby("star_id", sort=False)}
+
+
+_TEXTS = ("period_status", "type_status", "pulsation_type", "status", "reason", PERIOD_BANDS)
 _REPLACED = ("period", "period_err", "pulsation_type", "status")
 
 
-def find_star(curve: CleanCurve, kind: str = "", given: float = np.nan) -> PeriodicStar:
+def find_star(curves: Sequence[CleanCurve], kind: str = "", given: float = np.nan) -> PeriodicStar:
     """Find the period and the type of one star, or check a given period.
 
     Parameters
     ----------
-    curve
-        Its usable epochs.
+    curves
+        Its usable epochs, in one band or several.
     kind
         Its pulsation type, if known.
     given
@@ -161,25 +188,25 @@ def find_star(curve: CleanCurve, kind: str = "", given: float = np.nan) -> Perio
         ``given_alias`` (they differ by a frequency of the window), ``given_replaced`` (by
         another period), or ``given_unconfirmed`` (none is significant; it is kept).
     """
-    start = float(curve.time.min())
-    whole = curve._replace(time=curve.time - start)
-    variance = _relative_variance(whole.mag_err)
-    candidates = _list_candidates(whole, variance, given)
-    some = _thin(whole.time.size, _COMPARED)
+    bands = _join(curves)
+    span = float(np.ptp(np.concatenate([band.time for band in bands])))
+    candidates = _list_candidates(bands, given)
+    shaped = [band for band in bands if len(bands) == 1 or band.mag.size >= _SHAPED]
     evidence = measure_evidence(
-        whole.time[some],
-        whole.mag[some],
-        variance[some],
+        [_thin(band, _COMPARED) for band in shaped],
         candidates,
         load_populations(),
         float(np.log10(SEARCHED[1] / SEARCHED[0])),
     )
     logs = evidence.log_evidence + np.log(_make_priors(kind))
-    logs[_find_repeated(evidence.frequency, 0.2 * _SAME / float(np.ptp(whole.time)))] = -np.inf
+    for band in bands:
+        if all(band is not other for other in shaped):
+            logs += _measure_improvement(band, evidence.frequency, on_grid=False)[:, None]
+    logs[_find_repeated(evidence.frequency, 0.2 * _SAME / span)] = -np.inf
     place = int(np.argmax(logsumexp(logs, axis=1)))
     status = "found"
     if np.isfinite(given):
-        place, status = _judge_given(evidence, logs, place, given, float(np.ptp(whole.time)))
+        place, status = _judge_given(evidence, logs, place, given, span)
     total = np.logaddexp(logsumexp(logs), evidence.log_constant)
     false_alarm = abs(float(np.expm1(min(logsumexp(logs[place]) - total, 0.0))))
     doubtful = false_alarm > FALSE_ALARM or logs[place].argmax() == len(PRIORS) - 1
@@ -187,20 +214,55 @@ def find_star(curve: CleanCurve, kind: str = "", given: float = np.nan) -> Perio
         place, status = 0, "given_unconfirmed"
     frequency = evidence.frequency[place]
     kept = status in ("given", "given_unconfirmed")
-    period = given if kept else _refine(whole, variance, float(frequency))
+    period = given if kept else _refine(shaped, float(frequency))
     error = evidence.frequency_error[place] * period**2
     shares = np.exp(logs[place] - logsumexp(logs[place]))
-    some = _thin(whole.time.size, _SCANNED)
-    second = find_second_mode(whole.time[some], whole.mag[some], variance[some], 1.0 / period)
+    richest = _thin(max(bands, key=lambda band: band.mag.size), _SCANNED)
+    second = find_second_mode(*richest, 1.0 / period)
     probabilities = _share_types(shares, second)
     return PeriodicStar(period, float(error), status, false_alarm, probabilities)
 
 
-def _clean(light_curve: pd.DataFrame) -> CleanCurve:
-    """Return the usable epochs of a star, in its first aperture."""
+def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, CleanCurve]:
+    """Return the usable epochs of a star by band, its own in its first aperture.
+
+    Raises
+    ------
+    LightCurveError
+        If there are too few in all bands, or none of them varies.
+    """
     if "aperture" in light_curve:
         light_curve = light_curve[light_curve["aperture"] == light_curve["aperture"].min()]
-    return clean_curve(light_curve, _FEWEST)
+    own = str(light_curve["band"].iloc[0]) if "band" in light_curve else ""
+    if others is None:
+        return {own: clean_curve(light_curve, _FEWEST)}
+    curves, problems = {}, []
+    for band, rows in [(own, light_curve), *others.groupby("band")]:
+        try:
+            curves[str(band)] = clean_curve(rows, _FEWEST_OF_BAND)
+        except LightCurveError as problem:
+            problems.append(problem)
+    if not curves:
+        raise problems[0]
+    sizes = {band: curve.mag.size for band, curve in curves.items()}
+    times = np.sort(np.concatenate([curve.time for curve in curves.values()]))
+    epochs = 1 + int(np.count_nonzero(np.diff(times) > _AT_ONCE))
+    if max(epochs, sizes.get(own, 0)) < _FEWEST or max(sizes.values()) < _SHAPED:
+        counts = ", ".join(f"{size} in {band}" for band, size in sizes.items())
+        raise LightCurveError(
+            "too_few_epochs",
+            f"the usable epochs for its period are {counts}; at least {_FEWEST} at different "
+            f"times and {_SHAPED} in one band are needed",
+        )
+    return curves
+
+
+def _join(curves: Sequence[CleanCurve]) -> list[Points]:
+    """Return the points of all bands, with times since the first."""
+    start = min(float(curve.time.min()) for curve in curves)
+    return [
+        Points(curve.time - start, curve.mag, _relative_variance(curve.mag_err)) for curve in curves
+    ]
 
 
 def _relative_variance(errors: Floats) -> Floats:
@@ -216,27 +278,35 @@ def _relative_variance(errors: Floats) -> Floats:
     return np.asarray(variance / np.median(variance))
 
 
-def _thin(points: int, number: int) -> Booleans:
+def _thin(band: Points, number: int) -> Points:
     """Choose about so many points, spread evenly and without a rhythm of their own."""
-    return (np.arange(points) * _GOLDEN) % 1.0 < number / points
+    points = band.time.size
+    some = (np.arange(points) * _GOLDEN) % 1.0 < number / points
+    return Points(*(values[some] for values in band))
 
 
-def _list_candidates(curve: CleanCurve, variance: Floats, given: float) -> Floats:
+def _list_candidates(bands: Sequence[Points], given: float) -> Floats:
     """Return the frequencies (1 / d) to compare; the given one, if any, is the first."""
-    some = _thin(curve.time.size, _SCANNED)
-    time = curve.time[some]
-    span = float(np.ptp(time))
+    thinned = [_thin(band, _SCANNED) for band in bands]
+    span = float(np.ptp(np.concatenate([band.time for band in thinned])))
     if span < 1.0:
         raise LightCurveError("too_few_epochs")
-    mag = curve.mag[some]
-    centre = np.median(mag)
-    reach = 6 * np.median(np.abs(mag - centre))
-    mag = np.clip(mag, centre - reach, centre + reach)
-    weight = 1 / variance[some]
-    weight /= weight.mean()
     frequencies = make_frequencies(span, *SEARCHED)
-    periodogram = measure_power(time, mag, weight, frequencies, _HARMONICS, _NOISE)
+    if len(thinned) == 1:
+        [band] = thinned
+        mag, weight = _weigh(band)
+        periodogram = measure_power(band.time, mag, weight, frequencies, _HARMONICS, _NOISE)
+    else:
+        improvements = [_measure_improvement(band, frequencies) for band in thinned]
+        periodogram = Periodogram(frequencies, np.sum(improvements, axis=0))
     peaks = frequencies[find_peaks(periodogram, _CANDIDATES)]
+    own = bands[0]
+    if len(bands) > 1 and own.mag.size >= _FEWEST and np.ptp(own.time) >= 1.0:
+        # Bands of poor photometry must not hide what a good one says.
+        alone = _list_candidates([own], np.nan)
+        peaks = np.concatenate(
+            [peaks, [f for f in alone if np.abs(peaks - f).min() > _SAME / span]]
+        )
     if not np.isfinite(given):
         return peaks
     first = 1.0 / given
@@ -246,6 +316,26 @@ def _list_candidates(curve: CleanCurve, variance: Floats, given: float) -> Float
     # What is near a peak is that peak.
     new = [f for f in inside if np.abs(peaks - f).min() > _SAME / span]
     return np.concatenate([[first], peaks, new])
+
+
+def _weigh(band: Points) -> tuple[Floats, Floats]:
+    """Return magnitudes with no point far out, and the weights of the points."""
+    mag = band.mag
+    if mag.size >= _FEWEST:
+        centre = np.median(mag)
+        reach = 6 * np.median(np.abs(mag - centre))
+        mag = np.clip(mag, centre - reach, centre + reach)
+    weight = 1 / band.variance
+    weight /= weight.mean()
+    return mag, weight
+
+
+def _measure_improvement(band: Points, frequency: Floats, *, on_grid: bool = True) -> Floats:
+    """Return how much a periodic curve in one band improves on a constant one."""
+    mag, weight = _weigh(band)
+    return measure_improvement(
+        band.time, mag, weight, frequency, _HARMONICS, _NOISE, on_grid=on_grid
+    )
 
 
 def _find_repeated(frequency: Floats, resolution: float) -> Booleans:
@@ -287,15 +377,20 @@ def _judge_given(
     return best, "given_replaced"
 
 
-def _refine(curve: CleanCurve, variance: Floats, frequency: float) -> float:
+def _refine(bands: Sequence[Points], frequency: float) -> float:
     """Return the period (d) that all points have, those far from the curve counting less."""
-    weighted = variance
+    weighted = [*bands]
     for _ in range(4):
-        fitted = fit_held_back(curve.time, curve.mag, weighted, np.array([frequency]), _REFINED)
-        frequency = float(fitted.frequency[0])
-        square = fitted.residuals[0] ** 2 / variance
-        scale = 1.4826**2 * float(np.median(square)) + 1e-6
-        weighted = variance * (1 + square / (FREEDOM * scale))
+        fitted = fit_bands(weighted, np.array([frequency]), _REFINED)
+        frequency = float(fitted[0].frequency[0])
+        squares = [
+            fit.residuals[0] ** 2 / band.variance for fit, band in zip(fitted, bands, strict=True)
+        ]
+        scales = [1.4826**2 * float(np.median(square)) + 1e-6 for square in squares]
+        weighted = [
+            band._replace(variance=band.variance * (1 + square / (FREEDOM * scale)))
+            for band, square, scale in zip(bands, squares, scales, strict=True)
+        ]
     return 1.0 / frequency
 
 

@@ -10,7 +10,7 @@ half and its aliases, and RRab from RRc stars and from others.
 `metalyra.fit.shape_learning`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple, cast
 
@@ -49,6 +49,24 @@ class ShapePopulation(NamedTuple):
     shares: Floats
     means: Floats
     covariances: Floats
+
+
+class Points(NamedTuple):
+    """The light curve of a star in one band.
+
+    Attributes
+    ----------
+    time : (n,)
+        Times (d).
+    mag : (n,)
+        Magnitudes.
+    variance : (n,)
+        Relative variances of the points, of typical value 1.
+    """
+
+    time: Floats
+    mag: Floats
+    variance: Floats
 
 
 class Evidence(NamedTuple):
@@ -112,9 +130,7 @@ class _Prior(NamedTuple):
 
 
 def measure_evidence(
-    time: Floats,
-    mag: Floats,
-    variance: Floats,
+    bands: Sequence[Points],
     frequency: Floats,
     populations: Mapping[str, ShapePopulation],
     log_range: float,
@@ -123,16 +139,13 @@ def measure_evidence(
 
     The evidence is Laplace's approximation around the most probable curve of every
     component, with noise of Student's t whose scale is fitted (expectation maximisation,
-    Lange, Little & Taylor 1989).
+    Lange, Little & Taylor 1989). In several bands a star is of one component; amplitude, phase
+    and noise of each band are its own.
 
     Parameters
     ----------
-    time : (n,)
-        Times (d).
-    mag : (n,)
-        Magnitudes.
-    variance : (n,)
-        Relative variances of the points, of typical value 1.
+    bands
+        The light curve in one band or several.
     frequency : (c,)
         Frequencies (1 / d) near the peaks of the likelihood.
     populations
@@ -140,24 +153,27 @@ def measure_evidence(
     log_range
         Range of log10 of the period, in which those of any periodic curve are alike.
     """
-    centred = mag - np.median(mag)
-    fitted = fit_held_back(time, centred, variance, frequency, HARMONICS)
-    frequency, error = fitted.frequency, fitted.error
-    sine, cosine = fitted.coefficients[:, 1], fitted.coefficients[:, 2]
-    amplitude = np.hypot(sine, cosine)
-    shift = np.arctan2(cosine, sine) / (2 * np.pi)
-    design = _evaluate(time, frequency, HARMONICS, shift)
+    centred = [band._replace(mag=band.mag - np.median(band.mag)) for band in bands]
+    fitted = fit_bands(centred, frequency, HARMONICS)
+    frequency, error = fitted[0].frequency, fitted[0].error
+    waves = [fit.coefficients[:, 1:3].T for fit in fitted]
+    amplitudes = [np.hypot(sine, cosine) for sine, cosine in waves]
+    designs = [
+        _evaluate(band.time, frequency, HARMONICS, np.arctan2(cosine, sine) / (2 * np.pi))
+        for band, (sine, cosine) in zip(centred, waves, strict=True)
+    ]
     log_period = -np.log10(frequency)
     columns = []
     for population in populations.values():
-        prior = _make_prior(population, log_period, amplitude)
-        logs = _integrate(design, centred, variance, prior)
-        columns.append(logsumexp(logs + prior.log_share, axis=1))
-    prior = _make_broad_prior(frequency, float(np.std(centred)))
-    logs = _integrate(design, centred, variance, prior) + prior.log_share
+        priors = [_make_prior(population, log_period, amplitude) for amplitude in amplitudes]
+        logs = _integrate_bands(designs, centred, priors)
+        columns.append(logsumexp(logs + priors[0].log_share, axis=1))
+    priors = [_make_broad_prior(frequency, float(np.std(band.mag))) for band in centred]
+    logs = _integrate_bands(designs, centred, priors) + priors[0].log_share
     columns.append(logsumexp(logs, axis=1) - np.log(log_range))
     constant = _Prior(np.zeros((1, 1)), np.zeros((1, 1, 1)), np.full((1, 1, 1, 1), 1e-4))
-    flat = _integrate(np.ones((1, time.size, 1)), centred, variance, constant)
+    ones = [np.ones((1, band.time.size, 1)) for band in centred]
+    flat = _integrate_bands(ones, centred, [constant] * len(centred))
     width = np.sqrt(2 * np.pi) * error / (frequency * np.log(10))
     log_evidence = np.stack(columns, axis=1) + np.log(width)[:, None]
     return Evidence(frequency, error, log_evidence, float(flat[0, 0]))
@@ -170,38 +186,81 @@ def fit_held_back(
 
     Gauss-Newton steps in coefficients and frequency together.
     """
-    span = float(np.ptp(time))
+    return fit_bands([Points(time, mag, variance)], frequency, harmonics)[0]
+
+
+def fit_bands(bands: Sequence[Points], frequency: Floats, harmonics: int) -> list[HeldBackFit]:
+    """Fit a Fourier series in each band, as `fit_held_back` does, at frequencies of all bands."""
+    start = frequency
+    span = _measure_span(bands)
+    for _ in range(4):
+        steps = [_step_to_peak(band, frequency, harmonics) for band in bands]
+        errors = [
+            np.maximum(_measure_deviation(step.residuals, band), _NOISE_FLOOR)
+            * step.width
+            / step.span
+            for step, band in zip(steps, bands, strict=True)
+        ]
+        # By how much the bands know better than the first, whose step is the sum's if alone.
+        gains = [(errors[0] / error) ** 2 for error in errors[1:]]
+        total = 1.0 + sum(gains)
+        pulls = [gain * (s.step - steps[0].step) for gain, s in zip(gains, steps[1:], strict=True)]
+        step = np.clip(steps[0].step + sum(pulls) / total, -0.1 / span, 0.1 / span)
+        frequency = np.clip(frequency + step, start - 0.5 / span, start + 0.5 / span)
+    error = np.minimum(errors[0] / np.sqrt(total), 0.5 / span)
+    return [HeldBackFit(frequency, error, step.coefficients, step.residuals) for step in steps]
+
+
+def _measure_deviation(residuals: Floats, band: Points) -> Floats:
+    """Return the robust standard deviation of residuals (c, n)."""
+    return 1.4826 * np.median(np.abs(residuals / np.sqrt(band.variance)), axis=1)
+
+
+def _measure_span(bands: Sequence[Points]) -> float:
+    return float(np.ptp(np.concatenate([band.time for band in bands])))
+
+
+class _Step(NamedTuple):
+    """A Gauss-Newton step of one band over its own time span (d).
+
+    `width` is the error of the frequency, times the span, for residuals of 1 mag.
+    """
+
+    step: Floats
+    width: Floats
+    span: float
+    coefficients: Floats
+    residuals: Floats
+
+
+def _step_to_peak(band: Points, frequency: Floats, harmonics: int) -> _Step:
+    """Fit a Fourier series at c frequencies, and say how far their peaks are."""
+    time, mag, variance = band
+    span = max(float(np.ptp(time)), 1e-6)
     middle = (time - time.min()) / span - 0.5
     order = np.repeat(np.arange(1, harmonics + 1), 2)
     noise = max(0.1 * float(np.std(mag)), _NOISE_FLOOR)
     held = (noise * order**1.5 / _FIRST_HARMONIC) ** 2
     penalty = np.diag(np.concatenate([[1e-9], held, [1e-9]]))
-    start = frequency
-    for _ in range(4):
-        design = _evaluate(time, frequency, harmonics)
-        weighted = design / variance[:, None]
-        normal = np.matmul(weighted.transpose(0, 2, 1), design) + penalty[:-1, :-1]
-        solved = np.linalg.solve(normal, np.matmul(weighted.transpose(0, 2, 1), mag)[:, :, None])
-        coefficients = cast("Floats", solved[:, :, 0])
-        slope = np.zeros((frequency.size, time.size))
-        for k in range(1, harmonics + 1):
-            slope += k * design[:, :, 2 * k] * coefficients[:, 2 * k - 1, None]
-            slope -= k * design[:, :, 2 * k - 1] * coefficients[:, 2 * k, None]
-        drift = 2 * np.pi * middle * slope
-        full = np.concatenate([design, drift[:, :, None]], axis=2)
-        residual = mag - np.matmul(design, solved)[:, :, 0]
-        weighted = full / variance[:, None]
-        normal = np.matmul(weighted.transpose(0, 2, 1), full) + penalty
-        pull = np.matmul(weighted.transpose(0, 2, 1), residual[:, :, None])
-        pull[:, :-1, 0] -= np.diag(penalty)[:-1] * coefficients
-        inverse = np.linalg.inv(normal)
-        step = np.matmul(inverse, pull)[:, -1, 0] / span
-        deviation = 1.4826 * np.median(np.abs(residual / np.sqrt(variance)), axis=1)
-        error = np.maximum(deviation, _NOISE_FLOOR) * np.sqrt(inverse[:, -1, -1]) / span
-        step = np.clip(step, -0.1 / span, 0.1 / span)
-        frequency = np.clip(frequency + step, start - 0.5 / span, start + 0.5 / span)
-    error = np.minimum(error, 0.5 / span)
-    return HeldBackFit(frequency, error, coefficients, residual)
+    design = _evaluate(time, frequency, harmonics)
+    weighted = design / variance[:, None]
+    normal = np.matmul(weighted.transpose(0, 2, 1), design) + penalty[:-1, :-1]
+    solved = np.linalg.solve(normal, np.matmul(weighted.transpose(0, 2, 1), mag)[:, :, None])
+    coefficients = cast("Floats", solved[:, :, 0])
+    slope = np.zeros((frequency.size, time.size))
+    for k in range(1, harmonics + 1):
+        slope += k * design[:, :, 2 * k] * coefficients[:, 2 * k - 1, None]
+        slope -= k * design[:, :, 2 * k - 1] * coefficients[:, 2 * k, None]
+    drift = 2 * np.pi * middle * slope
+    full = np.concatenate([design, drift[:, :, None]], axis=2)
+    residual = mag - np.matmul(design, solved)[:, :, 0]
+    weighted = full / variance[:, None]
+    normal = np.matmul(weighted.transpose(0, 2, 1), full) + penalty
+    pull = np.matmul(weighted.transpose(0, 2, 1), residual[:, :, None])
+    pull[:, :-1, 0] -= np.diag(penalty)[:-1] * coefficients
+    inverse = np.linalg.inv(normal)
+    step = np.matmul(inverse, pull)[:, -1, 0] / span
+    return _Step(step, np.sqrt(inverse[:, -1, -1]), span, coefficients, residual)
 
 
 def _evaluate(time: Floats, frequency: Floats, harmonics: int, shift: float | Floats = 0) -> Floats:
@@ -255,8 +314,17 @@ def _make_broad_prior(frequency: Floats, deviation: float) -> _Prior:
     )
 
 
-def _integrate(design: Floats, mag: Floats, variance: Floats, prior: _Prior) -> Floats:
+def _integrate_bands(
+    designs: Sequence[Floats], bands: Sequence[Points], priors: Sequence[_Prior]
+) -> Floats:
+    """Return the log evidence (c, k) of all bands, each with a design and priors of its own."""
+    parts = [_integrate(*each) for each in zip(designs, bands, priors, strict=True)]
+    return cast("Floats", sum(parts))
+
+
+def _integrate(design: Floats, band: Points, prior: _Prior) -> Floats:
     """Return the log evidence (c, k) of the points at c frequencies under k priors."""
+    _, mag, variance = band
     design = design[:, None]
     transposed = design.swapaxes(2, 3)
     pull = np.matmul(prior.precision, prior.mean[..., None])

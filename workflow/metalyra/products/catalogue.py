@@ -20,7 +20,7 @@ from metalyra.core.metrics import (
 )
 from metalyra.core.statuses import OK, STATUSES, describe_status, restore_star_id
 from metalyra.core.tables import GIVEN, describe, replace_when_complete, write_table
-from metalyra.fit.columns import PERIOD_COLUMNS
+from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
 _IDENTITY = ("sample", "star_id", "band")
@@ -45,7 +45,7 @@ ESTIMATE_COLUMNS = (*_IDENTITY, *ESTIMATED, "preferred", "status", "reason")
 
 TEXT_COLUMNS = (
     *_IDENTITY,
-    *("period_status", "type_status"),
+    *("period_status", "type_status", PERIOD_BANDS),
     *("pulsation_type", "relation", "model", "out_of_domain"),
     *("reference_id", "status", "reason"),
 )
@@ -201,8 +201,8 @@ def make_sample_rows(
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`, and those of `PERIOD_COLUMNS` that the star list has; text that is
-        missing is empty, a number NaN, n_epochs 0.
+        Columns `COLUMNS`, and those of `PERIOD_COLUMNS` and `PERIOD_BANDS` that the star list
+        has; text that is missing is empty, a number NaN, n_epochs 0.
     """
     stars = stars.reset_index(drop=True)
     fitted = fits.set_index("star_id").reindex(stars["star_id"]).reset_index(drop=True)
@@ -213,7 +213,8 @@ def make_sample_rows(
     values[["relation", "model"]] = values[["relation", "model"]].mask(nameless, None)
     own = (*_IDENTITY, *ESTIMATED, "status", "reason")
     sources = {**dict.fromkeys(_FITTED, fitted), **dict.fromkeys(own, values)}
-    columns = (*COLUMNS, *(column for column in PERIOD_COLUMNS if column in stars))
+    of_periods = [column for column in (*PERIOD_COLUMNS, PERIOD_BANDS) if column in stars]
+    columns = (*COLUMNS, *of_periods)
     rows = {column: sources.get(column, stars).get(column) for column in columns}
     return _with_plain_types(pd.DataFrame(rows), columns)
 
@@ -267,7 +268,7 @@ def make_catalogue(
     -------
     pandas.DataFrame
         Columns `COLUMNS`, and `PERIOD_COLUMNS` if the periods of a sample were found or
-        checked; see `make_sample_rows`.
+        checked, with `PERIOD_BANDS` if in several bands; see `make_sample_rows`.
     """
     catalogue = pd.concat(
         [

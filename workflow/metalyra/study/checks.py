@@ -194,7 +194,10 @@ def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Confi
 def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Iterator[str]:
     if sample["fit"]["order_min"] > sample["fit"]["order_max"]:
         yield f"{key}.fit: order_min is greater than order_max"
-    yield from _check_reading("" if name == OWN_SAMPLE else f"{key}.", sample)
+    prefix = "" if name == OWN_SAMPLE else f"{key}."
+    yield from _check_reading(prefix, sample)
+    if "period_bands" in sample:
+        yield from _check_period_bands(f"{prefix}period_bands:", sample)
     if not is_own(sample):
         for source in [*sample["stars"], *sample["light_curves"]]:
             yield from _check_source(key, source)
@@ -223,6 +226,31 @@ def _check_reading(key: str, sample: Config) -> Iterator[str]:
             survey.read_with(**reading)
         except SurveyError as error:
             yield f"{key}{error}"
+
+
+def _check_period_bands(key: str, sample: Config) -> Iterator[str]:
+    """Check the further bands in which the periods of a sample are found."""
+    survey, bands = SURVEYS[sample["survey"]], sample["period_bands"]
+    if sample["periods"] == "given":
+        yield (
+            f"{key} where periods are given, none is looked for in any band; set periods to check "
+            "or find, or leave the key out"
+        )
+    if survey.read_other_band is None:
+        able = [name for name, other in SURVEYS.items() if other.read_other_band is not None]
+        yield (
+            f"{key} the light curves of the survey {survey.name} do not say which band they are "
+            f"in; surveys whose do: {', '.join(able)}"
+        )
+    for place, band in enumerate(bands):
+        if band == sample["band"]:
+            yield f"{key} {band} is the band of the sample, which counts anyway; leave it out"
+        elif band in bands[:place]:
+            yield f"{key} {band} is named twice"
+        try:
+            survey.check_band(band)
+        except SurveyError as error:
+            yield f"{key} {error}"
 
 
 def _check_queries(config: Config, archives: Mapping[str, Any] | None) -> Iterator[str]:

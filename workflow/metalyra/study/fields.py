@@ -186,6 +186,8 @@ Band = Annotated[
 ]
 """Name of a photometric band, which `metalyra.surveys.bands.resolve_band` makes one of."""
 
+Bands = Annotated[list[Band], MinLen(1)]
+
 Columns = dict[Text, Text]
 """Columns of a user's tables, by our names."""
 PulsationType = Literal["RRab", "RRc"]

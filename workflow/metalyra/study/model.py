@@ -31,6 +31,7 @@ from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
     Band,
+    Bands,
     Bounds,
     Columns,
     Name,
@@ -426,6 +427,13 @@ _PERIODS = (
 )
 
 
+_PERIOD_BANDS = (
+    "Further bands of the same light-curve files, such as `[BP, RP]`, whose points join the search "
+    "of the periods; only with `periods: check` or `find`. Each band has its own amplitude and "
+    "shape; a star is searched in the bands that it has. For `own`, `ztf`, `rubin` and Gaia."
+)
+
+
 class Sample(Part):
     """A star list with light curves in one band from one survey."""
 
@@ -448,6 +456,7 @@ class Sample(Part):
         "phases and rejects no point.",
     )
     periods: Literal["given", "check", "find"] = Field("given", description=_PERIODS)
+    period_bands: Bands = absent(_PERIOD_BANDS)
     match: Match = absent("Take period and pulsation type from a star of another sample.")
     labelling: Labelling = group("How the relation that labels the sample is applied.")
     show: Shown = group(
@@ -813,6 +822,10 @@ class Configuration(Part):
     )
     periods: Literal["given", "check", "find"] = absent(
         "Where the periods of your own stars come from, as the key of a sample."
+    )
+    period_bands: Bands = absent(
+        "Further bands whose points join the search of the periods of your own stars, as the key "
+        "of a sample."
     )
     output: Annotated[str, StringConstraints(pattern=r"\.csv$")] = absent(
         "The CSV file with the metallicities of your own stars."

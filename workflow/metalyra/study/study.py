@@ -130,6 +130,10 @@ class Study:
         """Say whether the periods of a sample are found or checked in its light curves."""
         return bool(self._samples[sample]["periods"] != "given")
 
+    def period_bands_of(self, sample: str) -> list[str]:
+        """Return the bands beside a sample's own in which its periods are found; often none."""
+        return list(self._samples[sample].get("period_bands", []))
+
     def needs_periods(self, sample: str) -> bool:
         """Say whether the star list of a sample has to have periods."""
         measured = self._samples[sample]["phases"] == "measured"

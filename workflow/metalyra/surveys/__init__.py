@@ -11,6 +11,7 @@ from metalyra.core.registry import UnknownNameError
 from metalyra.surveys.formats.star_tables import check_stars
 from metalyra.surveys.ingestion import ingest
 from metalyra.surveys.interface import SURVEYS, LightCurve, Survey, SurveyError
+from metalyra.surveys.other_bands import ingest_other_bands
 
 __all__ = [
     "SURVEYS",
@@ -19,6 +20,7 @@ __all__ = [
     "SurveyError",
     "check_stars",
     "ingest",
+    "ingest_other_bands",
     "survey",
 ]
 

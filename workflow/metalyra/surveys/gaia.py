@@ -192,14 +192,16 @@ def read_light_curves(
 
 
 def _survey(release: Release) -> Survey:
+    read = partial(read_light_curves, release=release)
     return Survey(
         name=release.survey,
         bands=BANDS,
         time_scale="BJD-2455197.5 (TCB)",
         columns=MAGNITUDES,
         read_stars=partial(read_stars, release=release),
-        read_light_curves=partial(read_light_curves, release=release),
+        read_light_curves=read,
         archive_columns=_PARAMETERS,
+        read_other_band=read,
         names=release.digest,
     )
 

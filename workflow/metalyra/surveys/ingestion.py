@@ -87,7 +87,7 @@ def ingest(
     row_of = dict(zip(first["star_id"], first.index, strict=True))
     ok = (stars["status"] == "ok").to_numpy()
     arrivals = Arrivals(len(stars))
-    with _collect(destination / ".incoming", survey.columns, chunks) as collection:
+    with collect(destination / ".incoming", survey.columns, chunks) as collection:
         for curve in survey.read_light_curves(light_curve_files, first, band):
             row = row_of[curve.star_id]
             if arrivals.note(row, curve) and ok[row] and curve.table is not None:
@@ -195,7 +195,7 @@ class Arrivals:
         return f"there is {' and '.join(places) or 'no file of light curves'}"
 
 
-class _Collection:
+class Collection:
     """Light curves on their way from the order of the archive to that of the chunks."""
 
     def __init__(self, folder: Path, columns: Mapping[str, type], chunks: int) -> None:
@@ -237,11 +237,11 @@ class _Collection:
 
 
 @contextmanager
-def _collect(folder: Path, columns: Mapping[str, type], chunks: int) -> Iterator[_Collection]:
+def collect(folder: Path, columns: Mapping[str, type], chunks: int) -> Iterator[Collection]:
     """Give a collection whose folder is gone afterwards, and was empty before."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        yield _Collection(folder, columns, chunks)
+        yield Collection(folder, columns, chunks)
     finally:
         shutil.rmtree(folder)

@@ -13,6 +13,22 @@ class SurveyError(ValueError):
     """A file or setting that a survey cannot use; the message says what it takes."""
 
 
+class BandError(SurveyError):
+    """A band that files do not have.
+
+    Parameters
+    ----------
+    problem
+        What it says.
+    found
+        The bands that there are, with the number of measurements in each.
+    """
+
+    def __init__(self, problem: str, found: str) -> None:
+        super().__init__(problem)
+        self.found = found
+
+
 @dataclass(frozen=True, slots=True)
 class LightCurve:
     """The light curve of one star, or a part of it, as one file has it.
@@ -68,6 +84,9 @@ class Survey:
     names
         Digest of the names that the reader takes from ``resources/``; what is read with other
         names is read anew.
+    read_other_band
+        As `read_light_curves`, in a band beside that of the sample: only measurements whose
+        band the files say. None if they do not.
     """
 
     name: str
@@ -80,6 +99,9 @@ class Survey:
     of_user: bool = False
     read_with: "Callable[..., Survey] | None" = None
     names: str = ""
+    read_other_band: Callable[[Sequence[Path], pd.DataFrame, str], Iterator[LightCurve]] | None = (
+        None
+    )
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""

@@ -1,6 +1,7 @@
 """The user's own stars: a table of stars, and light curves as one table each or one long table."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -127,6 +128,7 @@ def make_survey(
         archive_columns=("archive_feh", "archive_feh_err"),
         of_user=True,
         read_with=partial(make_survey, name, conventions),
+        read_other_band=partial(read_light_curves, conventions=replace(said, bands_named=True)),
     )
 
 

@@ -38,7 +38,7 @@ from metalyra.surveys.formats.time_scales import (
     parse_scale,
     scale_of_column,
 )
-from metalyra.surveys.interface import MAGNITUDES, LightCurve, SurveyError
+from metalyra.surveys.interface import MAGNITUDES, BandError, LightCurve, SurveyError
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,9 @@ class Conventions:
         Whether a file of a folder that is not named after a star is a table of many.
     visits
         Columns of a table of visits, its key and its time, that the times are looked up in.
+    bands_named
+        Whether the measurements of a table without a column `band` are in no band, rather than
+        in that which is wanted.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class Conventions:
     nested: str = ""
     many_tables: bool = False
     visits: tuple[str, str] | None = None
+    bands_named: bool = False
 
     def resolve(self, band: str) -> str:
         """Return the name of the band that a cell of a table has."""
@@ -245,9 +249,10 @@ class CurveReader:
                 f"{name or 'no name'} ({count})" for name, count in self._bands.most_common()
             )
             meant = ask_whether_meant(self.band, self._bands)
-            raise SurveyError(
+            raise BandError(
                 f"{places}: no measurement of the stars is in band {self.band}; {meant}there are "
-                f"{found}; set band to one of them"
+                f"{found}; set band to one of them",
+                found,
             )
 
     @property
@@ -328,6 +333,9 @@ class CurveReader:
                 self._bands[band] += int(count)
                 if band != self.band:
                     left_out[codes == code] = f"in band {band}" if band else "in no band"
+        elif self.conventions.bands_named:
+            self._bands[""] += len(table)
+            left_out[:] = "in no band"
         for name in table.names:
             if simplify(name) in self.conventions.flags:
                 flagged = ~table.text(name).str.lower().isin(_CLEAN).to_numpy()
