@@ -151,7 +151,7 @@ def _count_light_curve_parts(product: Settings, query: Settings, stars: int) -> 
     return count_parts(stars, product["ids_per_request"])
 
 
-def _split(stars: pd.DataFrame | None, parts: int) -> list[list[str]]:
+def split_identifiers(stars: pd.DataFrame | None, parts: int) -> list[list[str]]:
     """Return the identifiers of stars in parts of about equal size."""
     return split_stars(
         [str(number) for number in sorted(map(int, required(stars)["star_id"]))], parts
@@ -251,7 +251,7 @@ def _plan_light_curves(
     wanted = [product["retrieval_type"], *filter(None, [product["flag_product"]])]
     return [
         ask_for_product(product, query, ids, retrieval_type)
-        for ids in _split(stars, parts)
+        for ids in split_identifiers(stars, parts)
         for retrieval_type in wanted
     ]
 
@@ -279,7 +279,8 @@ def _plan_points(
     product: Settings, query: Settings, stars: pd.DataFrame | None, parts: int
 ) -> list[Request]:
     return [
-        ask_for_table(product, select_light_curves(product, ids)) for ids in _split(stars, parts)
+        ask_for_table(product, select_light_curves(product, ids))
+        for ids in split_identifiers(stars, parts)
     ]
 
 

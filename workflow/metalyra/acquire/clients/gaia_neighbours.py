@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from metalyra.acquire.clients.gaia import TAP_LIGHT_CURVES
+from metalyra.acquire.clients.gaia import TAP_LIGHT_CURVES, split_identifiers
 from metalyra.acquire.clients.interface import (
     Client,
     ask_for_table,
     read_tables,
     required,
-    split_stars,
     write_csv,
 )
 from metalyra.acquire.queries import Request, Settings, select_light_curves
@@ -77,9 +76,9 @@ def _plan(
         "identifier": names["columns"]["old_source_id"],
         "columns": [f"{name} AS {role}" for role, name in names["columns"].items()],
     }
-    ids = [str(number) for number in sorted(map(int, required(stars)["star_id"]))]
     return [
-        ask_for_table(product, select_light_curves(asked, some)) for some in split_stars(ids, parts)
+        ask_for_table(product, select_light_curves(asked, ids))
+        for ids in split_identifiers(stars, parts)
     ]
 
 
