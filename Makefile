@@ -25,7 +25,7 @@ setup: $(READY)
 # the library beside workflow/Snakefile; it is installed for Python, benchmarks and tests.
 $(READY): requirements.txt pyproject.toml
 	@python="$$(.ci/find-python)" && "$$python" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

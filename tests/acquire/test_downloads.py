@@ -1,7 +1,10 @@
 import email.utils
 import ftplib
+import functools
+import gc
 import gzip
 import hashlib
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +18,7 @@ from metalyra.acquire.connection import (
     RetryPolicy,
     TransientError,
     host_slot,
+    open_session,
     parse_retry_after,
     persist,
 )
@@ -274,6 +278,18 @@ def test_a_file_is_compared_with_what_is_registered(tmp_path):
         check_file(path, "a.dat", len(CONTENT) + 1)
     with pytest.raises(DownloadError, match="has sha256"):
         check_file(path, "a.dat", sha256="0" * 64)
+
+
+def test_a_reply_that_nobody_closes_is_closed(serve, policy, monkeypatch):
+    url, _ = serve()
+    body = open_session(policy).get(url, stream=True).raw
+    body.read = functools.partial(body.read, decode_content=True)  # as PyVO does: a cycle
+    assert body.read(4) == CONTENT[:4]
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    del body
+    gc.collect()
+    assert not complaints
 
 
 def test_connections_to_a_host_are_counted_over_all_jobs(tmp_path):

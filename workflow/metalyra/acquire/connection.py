@@ -14,6 +14,7 @@ import os
 import re
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -285,6 +286,8 @@ class WholeReplyAdapter(HTTPAdapter):
             # requests takes the cookies from it.
             original_response=getattr(reply.raw, "_original_response", None),
         )
+        # PyVO neither closes what it reads nor lets go of it but in a cycle.
+        weakref.finalize(whole, body.close)
         return self.build_response(request, whole)
 
 
