@@ -16,6 +16,7 @@ from metalyra.fit.periodograms import (
 from metalyra.fit.periods import find_periods
 from metalyra.fit.shape_learning import write_populations
 from metalyra.fit.shape_populations import SHAPES, load_populations
+from metalyra.surveys.formats.star_tables import UNKNOWN_TYPE
 
 # A_k (mag) and phi_k1 (rad, sine series) of typical stars in V.
 SHAPES_OF = {
@@ -80,6 +81,11 @@ def test_an_unknown_period_and_type_are_found(kind, period, times):
         assert star["period_false_alarm"] < 0.01
         shares = star[["probability_rrab", "probability_rrc", "probability_rrd"]].sum()
         assert shares + star["probability_other"] == pytest.approx(1)
+
+
+def test_a_type_that_the_archive_does_not_know_is_found():
+    star = find(pulsating("a", "RRc", 0.3121, epochs=60), pulsation_type=UNKNOWN_TYPE)
+    assert (star["pulsation_type"], star["type_status"]) == ("RRc", "classified")
 
 
 def test_noise_has_no_period():

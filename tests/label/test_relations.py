@@ -230,6 +230,41 @@ def test_a_phi31_that_is_not_there_is_refused():
         estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="gaia")
 
 
+def test_a_catalogue_with_parameters_needs_no_light_curves():
+    dekany = RELATIONS["dekany2021"]
+    amplitude, r21, r31, phi21, phi31 = 0.6, 0.45, 0.3, 9.1, 5.6
+    ratios = {"archive_r21": r21, "archive_r31": r31, "archive_phi21": phi21}
+    stars = pd.DataFrame(
+        {
+            "star_id": ["a", "b", "c", "d"],
+            "pulsation_type": "RRab",
+            "period": [0.55, 0.55, np.nan, 0.55],
+            "archive_amplitude": amplitude,
+            **ratios,
+            "archive_phi31": [phi31, np.nan, phi31, phi31],
+        }
+    )
+    names = ("period", "amplitude", "a3", "phi21")
+    fits = make_fits(star_id=["a", "b", "c", "d"], **dict.fromkeys(names, np.nan))
+    fits["status"] = ["no_light_curve"] * 3 + ["invalid_period"]
+    labels = estimate_metallicity(fits, stars, "d", dekany, parameters="archive")
+    assert labels["status"].tolist() == ["ok", *["no_light_curve"] * 2, "invalid_period"]
+    angle = 2 * np.pi * np.arange(10_000) / 10_000
+    series = np.sin(angle) + r21 * np.sin(2 * angle + phi21) + r31 * np.sin(3 * angle + phi31)
+    a2 = amplitude / np.ptp(series) * r21
+    expected = -5.819 - 6.350 * 0.55 + 5.785 * a2 + 1.248 * phi31
+    assert labels["feh"].iloc[0] == pytest.approx(expected, abs=1e-3)
+    assert labels["feh"].iloc[1:].isna().all()
+    # No catalogue has the errors of its parameters.
+    assert labels[["feh_err", "feh_err_light_curve", "training_err"]].isna().all(axis=None)
+
+
+def test_parameters_of_a_catalogue_that_are_not_there_are_refused():
+    fits, stars = two_stars(period=0.5, archive_amplitude=0.6, archive_r21=0.4)
+    with pytest.raises(ValueError, match=r"the star list has no r31, phi21, phi31"):
+        estimate_metallicity(fits, stars, "d", RELATIONS["dekany2021"], parameters="archive")
+
+
 def test_an_impossible_relation_is_refused():
     with pytest.raises(ValueError, match="period2"):
         Relation("I", "sine", 5.88, 0.0, {"period2": 1.0}, None)

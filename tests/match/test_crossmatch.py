@@ -87,6 +87,27 @@ def test_a_reference_star_without_a_light_curve_still_has_a_period():
     assert (star["status"], star["period"]) == ("ok", 0.5)
 
 
+def test_with_its_own_period_a_star_gets_no_more_than_the_name_of_its_match():
+    stars = pending(
+        ("matched", 270.0, -30.0, 0.5000001, "RRab"),
+        ("other_type", 270.1, -30.0, 0.3, "RRab"),
+        ("alias", 270.0 + 2 * ARCSEC, -30.0, 0.25, "RRab"),
+        ("alone", 280.0, -30.0, 0.7, "RRc"),
+        ("no_period", 270.2, -30.0, None, None),
+    )
+    settings = {"period_tolerance": 1e-4, "period_tolerance_unit": "relative", "periods": "own"}
+    matched = match_stars(stars, OGLE, 3.0, **settings)
+    pd.testing.assert_frame_equal(matched[[*stars]], stars)
+    assert matched["reference_id"].fillna("").tolist() == ["o1", "", "", "", "o3"]
+    assert matched["separation"].notna().tolist() == [True, False, False, False, True]
+
+
+def test_in_doubt_a_star_with_its_own_period_has_no_match():
+    pair = sample(("a", 270.0, -30.0, 0.5, "RRab"), ("b", 270.0, -30.0, 0.6, "RRab"))
+    star = pending(("g", 270.0, -30.0, 0.5, "RRab"))
+    assert match_stars(star, pair, 1.0, periods="own")["reference_id"].isna().all()
+
+
 def test_two_reference_stars_within_the_radius_are_ambiguous():
     reference = sample(
         ("near", 10.0, 0.0, 0.5, "RRab"), ("far", 10.0 + 0.8 * ARCSEC, 0.0, 0.6, "RRab")

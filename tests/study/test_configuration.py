@@ -57,8 +57,8 @@ def load(name: str, **keys) -> dict:
     return {**json.loads(json.dumps(study)), **keys}
 
 
-def resolve(config: dict) -> dict:
-    return resolve_config(config, RELATIONS, shipped=SHIPPED)
+def resolve(config: dict, **options) -> dict:
+    return resolve_config(config, RELATIONS, shipped=SHIPPED, **options)
 
 
 def problems_of(config: dict) -> list[str]:
@@ -89,6 +89,43 @@ def test_the_given_configuration_is_left_as_it_is():
     before = copy.deepcopy(config)
     resolve(config)
     assert config == before
+
+
+def test_a_mirror_changes_what_the_study_says_of_its_release():
+    archives, mirror = resolve(load("gaia")), resolve(load("gaia"), has_mirror=True)
+    assert archives["queries"]
+    assert not mirror["queries"]
+    assert archives["samples"]["ogle_i"]["light_curves"]
+    assert not mirror["samples"]["ogle_i"]["light_curves"]
+    # Keys that the mirror says nothing of stay.
+    assert mirror["samples"]["gaia_g"]["match"] == archives["samples"]["gaia_g"]["match"]
+    assert "gaia_dr2_g" in mirror["samples"]
+    # Of another release it says nothing.
+    assert resolve(load("gaia", release="dr4"), has_mirror=True) == resolve(
+        load("gaia", release="dr4")
+    )
+
+
+def test_what_is_wrong_with_the_changes_of_a_mirror_is_said():
+    with pytest.raises(ConfigurationError, match=r"on_mirror.*dr5"):
+        resolve(load("gaia", on_mirror={"dr5": {}}))
+    changes = {"samples": {"gaia_g": {"periods": "guess"}}}
+    with pytest.raises(ConfigurationError, match=r"samples.gaia_g.periods.*guess"):
+        resolve(load("gaia", on_mirror={"dr3": changes}), has_mirror=True)
+
+
+def test_samples_that_are_joined_are_labelled_and_of_one_band():
+    def problem(**changes):
+        config = load("gaia")
+        model = config["models"]["metalyra_rrab"] | {"further_samples": ["ogle_i"]} | changes
+        config["models"]["metalyra_rrab"] = model
+        return problems_of(config)[0]
+
+    assert "ogle_i is in band I, gaia_g in G" in problem()
+    assert "gaia_g is there twice" in problem(further_samples=["gaia_g"])
+    assert "further_samples" in problem(further_samples=["gaia_dr2"])
+    published = problem(further_samples=["gaia_g"], folds="published", members=8)
+    assert "allowed with a number of folds" in published
 
 
 def test_a_data_release_is_one_word():

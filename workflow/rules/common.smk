@@ -169,8 +169,26 @@ def match_inputs(wildcards):
     }
 
 
+def joined_files(wildcards):
+    """Return what the samples of the rule's model are made of, each input named <stage>_<sample>."""
+    files = {}
+    for sample, labels in study.training_samples(wildcards.model).items():
+        files[f"stars_{sample}"] = star_table(sample)
+        files[f"fits_{sample}"] = chunk_files("fits", sample)
+        files[f"folded_{sample}"] = chunk_files("folded", sample)
+        files[f"labels_{sample}"] = f"<results>/labels/{labels}.parquet"
+    return files
+
+
+def joined_tables(model, *stages):
+    """Return the tables of the samples that a model is trained on, joined to one."""
+    return {stage: f"<results>/joined/{model}/{stage}.parquet" for stage in stages}
+
+
 def development_files(wildcards):
     """Return the tables that the development set of a model is made of."""
+    if study.joins_samples(wildcards.model):
+        return joined_tables(wildcards.model, "stars", "fits", "folded", "labels")
     model = config["models"][wildcards.model]
     sample, labels = model["sample"], model["labels"]
     return {
@@ -231,12 +249,16 @@ def stars_of(wildcards):
 
 
 def fits_of(wildcards):
-    """Return the fits of the sample that the rule's model is trained on."""
+    """Return the fits of the samples that the rule's model is trained on."""
+    if study.joins_samples(wildcards.model):
+        return [joined_tables(wildcards.model, "fits")["fits"]]
     return chunk_files("fits", config["models"][wildcards.model]["sample"])
 
 
 def folded_of(wildcards):
-    """Return the folded light curves of the sample that the rule's model is trained on."""
+    """Return the folded light curves of the samples that the rule's model is trained on."""
+    if study.joins_samples(wildcards.model):
+        return [joined_tables(wildcards.model, "folded")["folded"]]
     return chunk_files("folded", config["models"][wildcards.model]["sample"])
 
 

@@ -1,9 +1,34 @@
 """Make the development set of a model: cuts, sequences, folds.
 
-Input   <results>/fits/ and folded/ of the model's sample, labels, the match between both
+Input   <results>/fits/ and folded/ of the model's samples, labels, the match between both
+        <results>/joined/<model>/       of a model that is trained on several samples
 Output  <results>/development/<model>.parquet   one row a star of the sample
         <results>/development/<model>.npz       the sequences of the stars that are used
 """
+
+
+rule join_samples:
+    input:
+        unpack(joined_files),
+    output:
+        **joined_tables("{model}", "stars", "fits", "folded", "labels"),
+    log:
+        "<logs>/join_samples/{model}.log",
+    benchmark:
+        "<benchmarks>/join_samples/{model}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        samples=lambda wildcards: list(study.training_samples(wildcards.model)),
+        library=fingerprint("join_samples.py"),
+    message:
+        "Joining the samples that {wildcards.model} is trained on"
+    script:
+        "../scripts/join_samples.py"
 
 
 rule develop:

@@ -23,9 +23,10 @@ with logged(snakemake):
         seed=snakemake.params.seed,
     )
     write_table(development, snakemake.output.table)
+    used = (development["status"] == OK).to_numpy()
     star_ids, sequences = make_sequences(
-        fits[(development["status"] == OK).to_numpy()],
-        read_tables(snakemake.input.folded),
+        fits[used],
+        read_tables(snakemake.input.folded, star_ids=set(fits.loc[used, "star_id"])),
         snakemake.params.sequence,
     )
     write_sequences(snakemake.output.sequences, star_ids, sequences)

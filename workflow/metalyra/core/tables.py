@@ -6,7 +6,7 @@ VOTable copies made from it are complete.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,12 +264,21 @@ def read_metadata(path: Path | str) -> dict[str, str]:
     return {key.decode(): text.decode() for key, text in metadata.items()}
 
 
-def read_tables(paths: list[Path | str], columns: list[str] | None = None) -> pd.DataFrame:
+def read_tables(
+    paths: list[Path | str],
+    columns: list[str] | None = None,
+    *,
+    star_ids: Collection[str] | None = None,
+) -> pd.DataFrame:
     """Read the chunks of a table as one, sorted by star so that chunking leaves no trace.
 
-    Of the given columns, or of all; `star_id` is one of them.
+    Of the given columns, or of all; `star_id` is one of them. Of the given stars, or of all:
+    no more than they and one chunk are held in memory.
     """
-    table = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
+    tables = (read_table(path, columns) for path in paths)
+    if star_ids is not None:
+        tables = (table[table["star_id"].isin(star_ids)] for table in tables)
+    table = pd.concat(list(tables), ignore_index=True)
     return table.sort_values("star_id", kind="stable", ignore_index=True)
 
 

@@ -38,6 +38,7 @@ from metalyra.fit.shape_populations import (
     load_populations,
     measure_evidence,
 )
+from metalyra.surveys.formats.star_tables import UNKNOWN_TYPE
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +107,8 @@ def find_periods(
     Parameters
     ----------
     stars
-        Columns ``star_id``, ``period`` (d, NaN if unknown), ``pulsation_type`` (empty if
-        unknown), ``status``.
+        Columns ``star_id``, ``period`` (d, NaN if unknown), ``pulsation_type`` (empty or
+        `UNKNOWN_TYPE` if unknown), ``status``.
     light_curves
         Columns ``star_id``, ``time`` (d), ``mag``, ``mag_err``, and ``aperture`` where the
         survey has several: the first is taken. With `others`, ``band``.
@@ -130,7 +131,8 @@ def find_periods(
     rows = []
     for _, star in stars.iterrows():
         given = float(star["period"])
-        kind = star["pulsation_type"] if isinstance(star["pulsation_type"], str) else ""
+        kind = star["pulsation_type"]
+        kind = kind if isinstance(kind, str) and kind != UNKNOWN_TYPE else ""
         row: dict[str, Any] = {"given_period": given, "period_status": "", "type_status": ""}
         row |= {"status": star["status"], "period": given, "pulsation_type": kind}
         row |= {"reason": "", PERIOD_BANDS: ""}

@@ -30,10 +30,10 @@ FEATURES = (
 POSSIBLE = (-5.0, 1.5)
 """[Fe/H] (dex) that a star may have; others, such as -99, stand for an unknown one."""
 
-Phi31Source = Literal["own", "archive"]
+ParameterSource = Literal["own", "archive"]
 
-PHI31_SOURCES = get_args(Phi31Source)
-"""Where the phi31 of a label may come from."""
+PARAMETER_SOURCES = get_args(ParameterSource)
+"""Where the light-curve parameters of a label, or its phi31 alone, may come from."""
 
 _SOURCE = "source"  # the only key of a relation that is no pulsation type
 
@@ -195,7 +195,8 @@ def estimate_metallicity(
     name: str,
     relations: Mapping[str, Relation],
     *,
-    phi31: Phi31Source = "own",
+    phi31: ParameterSource = "own",
+    parameters: ParameterSource = "own",
     scatter: bool = False,
     band: str | None = None,
     other_band: bool = False,
@@ -214,6 +215,9 @@ def estimate_metallicity(
         The relation for each pulsation type.
     phi31
         "own": of our fit; "archive": of the star list where it has one, else of our fit.
+    parameters
+        "own": of our fit; "archive": all those of the star list, for stars that it has them of;
+        see `take_archive_parameters`.
     scatter
         Whether the errors by which labels are cut and weighted in a training include the
         scatter of the relation, as those of Muraveva et al. (2025) do.
@@ -236,14 +240,17 @@ def estimate_metallicity(
     Raises
     ------
     ValueError
-        If `phi31` is unknown or asks for what the star list does not have, a relation has
-        no scatter where it is asked for, or is for another band.
+        If `phi31` or `parameters` is unknown or asks for what the star list does not have, a
+        relation has no scatter where it is asked for, or is for another band.
     """
-    if phi31 not in PHI31_SOURCES:
-        raise ValueError(f"phi31 is {phi31!r}; allowed are {', '.join(PHI31_SOURCES)}")
+    for key, value in (("phi31", phi31), ("parameters", parameters)):
+        if value not in PARAMETER_SOURCES:
+            raise ValueError(f"{key} is {value!r}; allowed are {', '.join(PARAMETER_SOURCES)}")
     ordered = fits.set_index("star_id").loc[stars["star_id"]].reset_index()
     if phi31 == "archive":
         ordered = take_archive_phi31(ordered, stars)
+    if parameters == "archive":
+        ordered = take_archive_parameters(ordered, stars)
     types = stars["pulsation_type"].to_numpy()
     feh, light_curve, coefficients, intrinsic = np.full((4, len(stars)), np.nan)
     status = ordered["status"].to_numpy(dtype=object)
@@ -315,6 +322,73 @@ def take_archive_phi31(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
         cov_a1_phi31=fits["cov_a1_phi31"].to_numpy(float) * ratio,
         cov_a2_phi31=fits["cov_a2_phi31"].to_numpy(float) * ratio,
     )
+
+
+def take_archive_parameters(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Return fits with the light-curve parameters of a star list, where it has them.
+
+    Catalogues such as OGLE-III's have the total amplitude, and ratios and phases of the first
+    three harmonics; A_1 is that of the series whose total amplitude is the catalogued one.
+
+    Parameters
+    ----------
+    fits
+        Fits; n rows.
+    stars
+        ``period`` (d), ``archive_amplitude`` (mag), ``archive_r21``, ``archive_r31``,
+        ``archive_phi21`` and ``archive_phi31`` (rad, sine series) of the same n stars, in the same
+        order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The fits; of stars that the list describes, `period`, `amplitude`, `a1` to `a3`, `phi21`
+        and `phi31` are the list's, all other parameters and all errors, which no list has, NaN,
+        and a status of ``no_light_curve`` is ``ok``. Other stars stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If the star list has not these columns.
+    """
+    names = ("amplitude", "r21", "r31", "phi21", "phi31")
+    if missing := [name for name in names if f"archive_{name}" not in stars]:
+        raise ValueError(
+            f"the star list has no {', '.join(missing)}; label by the parameters of our own fit"
+        )
+    amplitude, r21, r31, phi21, phi31 = (
+        stars[f"archive_{name}"].to_numpy(dtype=float) for name in names
+    )
+    a1 = amplitude / _measure_series(r21, r31, phi21, phi31)
+    known = np.isfinite(a1) & (a1 > 0) & stars["period"].notna().to_numpy()
+    known &= fits["status"].isin(["ok", "no_light_curve"]).to_numpy()
+    described = {
+        "period": stars["period"].to_numpy(dtype=float),
+        "amplitude": amplitude,
+        **{"a1": a1, "a2": a1 * r21, "a3": a1 * r31, "phi21": phi21, "phi31": phi31},
+    }
+    taken = fits.copy()
+    measured = [name for name in map(str, fits) if name in FEATURES or _is_error(name)]
+    taken.loc[known, measured] = np.nan
+    for name, values in described.items():
+        taken[name] = taken[name].mask(known, values)
+    taken["status"] = fits["status"].mask(known, "ok")
+    return taken
+
+
+def _is_error(name: str) -> bool:
+    return name.endswith("_err") or name.startswith("cov_")
+
+
+def _measure_series(r21: Floats, r31: Floats, phi21: Floats, phi31: Floats) -> Floats:
+    """Return the total amplitudes (n,) of series of three harmonics, in units of the first's."""
+    angle = 2 * np.pi * np.arange(200) / 200
+    curves = np.sin(angle) + sum(
+        ratio[:, None] * np.sin(order * angle + phase[:, None])
+        for order, ratio, phase in ((2, r21, phi21), (3, r31, phi31))
+    )
+    amplitudes: Floats = np.ptp(curves, axis=1)
+    return amplitudes
 
 
 def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def match_stars(
     period_tolerance: Positive | None = None,
     period_tolerance_unit: Literal["d", "relative"] = "d",
     ambiguous: Literal["refuse", "nearest"] = "refuse",
+    periods: Literal["reference", "own"] = "reference",
 ) -> pd.DataFrame:
     """Match stars to a reference sample by position and take its periods and types.
 
@@ -70,6 +71,8 @@ def match_stars(
         What becomes of a star with more than one reference star within the radius (and of
         its period), or the other way round: ``refuse`` it, or take the ``nearest`` if the
         two are each other's nearest.
+    periods
+        Whose period and type a matched star has, the ``reference`` star's or its ``own``.
 
     Returns
     -------
@@ -86,6 +89,9 @@ def match_stars(
         - ``wrong_pulsation_type`` those that are neither RRab nor RRc by their match, or
           by their own type if they have no match;
         - ``invalid_period`` those whose match has no period either.
+
+        With their own periods, all stars keep type and status as well; those whose match is in
+        doubt, or with a star of another type, have no `reference_id`.
 
     Raises
     ------
@@ -117,6 +123,17 @@ def match_stars(
     )
     matched = partner >= 0
 
+    if periods == "own":
+        types = _take(reference["pulsation_type"], partner).set_axis(stars.index)
+        differs = types.notna() & stars["pulsation_type"].notna()
+        differs &= types != stars["pulsation_type"]
+        sole = matched & ~doubtful & ~differs.to_numpy()
+        return stars.assign(
+            reference_id=_take(reference["star_id"], np.where(sole, partner, -1)).set_axis(
+                stars.index
+            ),
+            separation=np.where(sole, distance, np.nan),
+        )
     table = stars.drop(columns="status")
     for column in ("period", "pulsation_type"):
         theirs = _take(reference[column], partner).set_axis(stars.index)

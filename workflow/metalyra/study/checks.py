@@ -50,6 +50,13 @@ def band_of_model(config: Mapping[str, Any], model: str) -> str | None:
     return band
 
 
+def labels_of_sample(config: Mapping[str, Any], sample: str) -> str:
+    """Return the labelled sample that has the metallicities of a sample: itself, or its match."""
+    if sample in config["labels"]:
+        return sample
+    return str(config["samples"][sample].get("match", {}).get("reference", sample))
+
+
 def check_together(
     config: Config,
     relations: Mapping[str, Mapping[str, Any]],
@@ -377,6 +384,25 @@ def _check_labels_of_model(key: str, model: Config, config: Config) -> Iterator[
     if labels not in (model["sample"], reference):
         allowed = [model["sample"], *([reference] if reference else [])]
         yield unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
+    yield from _check_further_samples(f"{key}.further_samples", model, config)
+
+
+def _check_further_samples(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check that the samples a model is trained on besides are labelled, and of its band."""
+    samples, first = config["samples"], model["sample"]
+    further = model.get("further_samples", [])
+    if further and model["folds"] == "published":
+        yield f"{key}: allowed with a number of folds, not with published ones"
+    for name in further:
+        if name not in samples:
+            yield unknown(f"{key}:", name, samples)
+            continue
+        if name == first or further.count(name) > 1:
+            yield f"{key}: {name} is there twice"
+        if (band := samples[name]["band"]) != samples[first]["band"]:
+            yield f"{key}: {name} is in band {band}, {first} in {samples[first]['band']}"
+        if (labels := labels_of_sample(config, name)) not in config["labels"]:
+            yield unknown(f"{key}: the labelled sample", labels, config["labels"])
 
 
 def _check_searches(config: Config) -> Iterator[str]:

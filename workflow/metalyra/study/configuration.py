@@ -53,6 +53,8 @@ def resolve_config(
     relations: Mapping[str, Mapping[str, Any]],
     archives: Mapping[str, Any] | None = None,
     shipped: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    has_mirror: bool = False,
 ) -> Config:
     """Check a study's configuration and complete it with the defaults.
 
@@ -71,6 +73,9 @@ def resolve_config(
         The archives that queries may ask; any will do if None.
     shipped
         The cards of the models that are shipped, by name; none if None.
+    has_mirror
+        Whether a mirror stands in for the archives, so that what the key `on_mirror` says of the
+        study's release counts.
 
     Returns
     -------
@@ -86,6 +91,10 @@ def resolve_config(
     config = _fill_in_release(config)
     _check_keys(config)
     resolved = copy.deepcopy(dict(config))
+    changes = resolved.pop("on_mirror", {})
+    if has_mirror:
+        resolved = _change(resolved, changes.get(resolved.get("release"), {}))
+        _check_keys(resolved)
     _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
     _check_keys(resolved)
     _raise_any(_apply_to_own_stars(resolved, shipped or {}))
@@ -115,6 +124,19 @@ def _fill_in_release(config: Mapping[str, Any]) -> Config:
 
     filled: Config = fill_in(config) if release is not None else dict(config)
     return filled
+
+
+def _change(config: Config, changes: Mapping[str, Any]) -> Config:
+    """Return a configuration with changes, group of keys by group; null takes a group away."""
+    changed = dict(config)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(config.get(key), Mapping):
+            changed[key] = _change(config[key], value)
+        elif value is None and isinstance(config.get(key), Mapping):
+            del changed[key]
+        else:
+            changed[key] = copy.deepcopy(value)
+    return changed
 
 
 def _raise_any(problems: Iterator[str]) -> None:

@@ -23,7 +23,7 @@ from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
 from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
-from metalyra.label.relations import FEATURES, Phi31Source, estimate_metallicity
+from metalyra.label.relations import FEATURES, ParameterSource, estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
@@ -343,7 +343,7 @@ class Fit(Part):
 
 
 class Match(Part):
-    """Take period and pulsation type from a star of another sample."""
+    """Take period and pulsation type, or labels alone, from a star of another sample."""
 
     reference: Name = Field(description="The other sample.")
     radius: Annotated[float, Gt(0), Le(3600)] = Field(
@@ -377,13 +377,25 @@ class Match(Part):
         "What becomes of a match that is not one to one: `refuse` it, or take the `nearest` star "
         "where both are each other's nearest.",
     )
+    periods: Literal["reference", "own"] = setting(
+        match_stars,
+        "periods",
+        "Whose period and type a matched star has: the `reference` star's, or its `own`; the match "
+        "then brings labels alone, and a star without one is as good as any other.",
+    )
 
 
 class Labelling(Part):
     """How the relation that labels a sample is applied."""
 
-    phi31: Phi31Source = setting(
+    phi31: ParameterSource = setting(
         estimate_metallicity, "phi31", "That of our own fit, or the archive's where it has one."
+    )
+    parameters: ParameterSource = setting(
+        estimate_metallicity,
+        "parameters",
+        "Those of our own fit, or the archive's where it has them, such as OGLE-III's; such stars "
+        "need no light curves, and their labels have no error.",
     )
     scatter: bool = setting(
         estimate_metallicity,
@@ -440,7 +452,10 @@ class Sample(Part):
     survey: SurveyName = Field(description="Whose formats the files are in.")
     band: Band = Field(description="Photometric band of the light curves.")
     stars: Sources = Field(description="Files of the star list.")
-    light_curves: Sources = Field(description="Files of the light curves.")
+    light_curves: list[Source] = Field(
+        description="Files of the light curves; none of a catalogue that has the parameters of its "
+        "stars, see `labelling.parameters`."
+    )
     only_with_light_curves: bool = Field(
         False,
         description="Leave out the stars of the list that the light-curve files do not have.",
@@ -457,7 +472,7 @@ class Sample(Part):
     )
     periods: Literal["given", "check", "find"] = Field("given", description=_PERIODS)
     period_bands: Bands = absent(_PERIOD_BANDS)
-    match: Match = absent("Take period and pulsation type from a star of another sample.")
+    match: Match = absent("The sample whose stars its stars are, with their periods or labels.")
     labelling: Labelling = group("How the relation that labels the sample is applied.")
     show: Shown = group(
         "Stars whose light curves are drawn; those named, the first, the noisiest.",
@@ -540,6 +555,10 @@ class Model(Part):
     sample: Name = absent("The sample whose light curves it is trained on.")
     labels: Name = absent(
         "The labelled sample that has the metallicities; the model's own without it."
+    )
+    further_samples: Annotated[list[Name], MinLen(1)] = absent(
+        "Labelled or matched samples of the same band that it is trained on as well, with their "
+        "own labels; a star of several of them is that of the first."
     )
     optional: bool = Field(
         False, description="Train it only when its files are asked for, not with the whole study."
@@ -721,6 +740,11 @@ class Configuration(Part):
     )
     release: Literal["dr2", "dr3", "dr4"] = absent(
         "Data release of Gaia, which stands for {release} wherever the configuration has it."
+    )
+    on_mirror: dict[Literal["dr2", "dr3", "dr4"], Settings] = Field(
+        {},
+        description="By release of Gaia: keys that are others where a mirror stands in for the "
+        "archives, such as the names of its files; null takes a group of keys away.",
     )
     downloads: Downloads = group("How archives are asked.")
     queries: dict[str, Query] = Field(

@@ -15,6 +15,7 @@ from metalyra.study.checks import (
     band_of_model,
     is_of_example,
     is_own,
+    labels_of_sample,
 )
 from metalyra.study.experiments import name_models
 from metalyra.train.networks import KINDS as NETWORKS
@@ -136,8 +137,10 @@ class Study:
 
     def needs_periods(self, sample: str) -> bool:
         """Say whether the star list of a sample has to have periods."""
-        measured = self._samples[sample]["phases"] == "measured"
-        return measured and not self.is_matched(sample) and not self.finds_periods(sample)
+        settings = self._samples[sample]
+        matched = settings.get("match", {}).get("periods") == "reference"
+        measured = settings["phases"] == "measured"
+        return measured and not matched and not self.finds_periods(sample)
 
     def reference_of(self, sample: str) -> str:
         """Return the sample that a sample is matched with."""
@@ -225,6 +228,19 @@ class Study:
         """Return the relation that a model has learnt: its own, or that of its labels."""
         settings = self._models[model]
         return str(settings.get("relation") or self.config["labels"][settings["labels"]])
+
+    def training_samples(self, model: str) -> dict[str, str]:
+        """Return the samples that a model is trained on, each with the one that has its labels."""
+        settings = self._models[model]
+        further = settings.get("further_samples", [])
+        return {
+            settings["sample"]: settings["labels"],
+            **{name: labels_of_sample(self.config, name) for name in further},
+        }
+
+    def joins_samples(self, model: str) -> bool:
+        """Say whether a model is trained on several samples."""
+        return "further_samples" in self._models[model]
 
     def joined_by(self, stack: str) -> str | None:
         """Return the published model that a stack joins, if it does."""

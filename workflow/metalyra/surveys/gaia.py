@@ -29,7 +29,11 @@ from metalyra.surveys.formats.gaia_epochs import (
 )
 from metalyra.surveys.formats.gaia_releases import BANDS, UNFLAGGED, Columns, Release, read_releases
 from metalyra.surveys.formats.serialisations import FILE_NAME, read_text_columns
-from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_series
+from metalyra.surveys.formats.star_tables import (
+    UNKNOWN_TYPE,
+    merge_star_tables,
+    to_sine_series,
+)
 from metalyra.surveys.formats.text_tables import check_columns
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
@@ -142,7 +146,7 @@ def read_stars(paths: Sequence[Path], release: Release) -> pd.DataFrame:
         else:
             chosen.append(_read_star_file(path, table, release))
     stars = merge_star_tables(chosen, described) if chosen else merge_star_tables(described)
-    for column, missing in (("period", np.nan), ("pulsation_type", "unknown")):
+    for column, missing in (("period", np.nan), ("pulsation_type", UNKNOWN_TYPE)):
         if column not in stars:
             stars[column] = missing
     cells = stars["ra"].isna() | stars["dec"].isna()
@@ -294,7 +298,7 @@ def _list_stars(path: Path, release: Release) -> pd.DataFrame:
             "ra": np.nan,
             "dec": np.nan,
             "period": np.nan,
-            "pulsation_type": "unknown",
+            "pulsation_type": UNKNOWN_TYPE,
         }
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
-from metalyra.surveys.formats.star_tables import merge_star_tables
+from metalyra.surveys.formats.star_tables import UNKNOWN_TYPE, merge_star_tables
 from metalyra.surveys.formats.text_tables import (
     STAR_COLUMNS,
     check_columns,
@@ -236,7 +236,7 @@ def _list_stars(archive: Path) -> pd.DataFrame:
             "ra": np.nan,
             "dec": np.nan,
             "period": np.nan,
-            "pulsation_type": "unknown",
+            "pulsation_type": UNKNOWN_TYPE,
         }
     )
 

@@ -4,6 +4,9 @@ from .ensembles import measure_member as measure_member
 from .ensembles import save_network as save_network
 from .ensembles import train_member as train_member
 from .evaluation import evaluate as evaluate
+from .joining import SampleTables as SampleTables
+from .joining import join_samples as join_samples
+from .joining import list_usable_stars as list_usable_stars
 from .networks import build_network as build_network
 from .networks import set_scaling as set_scaling
 from .published import read_training_stars as read_training_stars

@@ -20,6 +20,10 @@ TYPE_ASSUMED = "type_assumed"
 """Column of what a reader returns: True for a star of whose type a user's list says nothing."""
 
 
+UNKNOWN_TYPE = "unknown"
+"""Pulsation type of a star that an archive's list says nothing of."""
+
+
 def merge_star_tables(
     tables: Sequence[pd.DataFrame], descriptions: Sequence[pd.DataFrame] = ()
 ) -> pd.DataFrame:

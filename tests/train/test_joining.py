@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+
+from metalyra.train import SampleTables, join_samples, list_usable_stars
+
+
+def tables_of(stars: pd.DataFrame, **labels: float) -> SampleTables:
+    stars = stars.assign(status="ok", pulsation_type="RRab")
+    fits = stars[["star_id", "period"]].assign(status="ok", a1=0.3)
+    labelled = pd.DataFrame({"star_id": list(labels), "feh": list(labels.values()), "status": "ok"})
+    return SampleTables(stars, fits, labelled)
+
+
+def place(star_ids, ra, period=0.5, **columns):
+    return pd.DataFrame({"star_id": star_ids, "ra": ra, "dec": -30.0, "period": period, **columns})
+
+
+FIRST = tables_of(
+    place(["1", "2", "3"], [10.0, 11.0, 12.0], reference_id=["o1", None, "o3"]),
+    **{"o1": -1.0, "o3": -2.0},
+)
+
+
+def test_labels_come_through_the_match():
+    joined = join_samples(
+        {"first": FIRST, "second": tables_of(place(["9"], [50.0]), **{"9": -1.5})}
+    )
+    labels = joined.labels.set_index("star_id")
+    assert labels["status"].to_dict() == {"1": "ok", "2": "no_match", "3": "ok", "9": "ok"}
+    assert labels.loc[["1", "3", "9"], "feh"].tolist() == [-1.0, -2.0, -1.5]
+    assert joined.fits["sample"].tolist() == ["first"] * 3 + ["second"]
+    assert "reference_id" not in joined.stars
+    assert list_usable_stars(joined, "first") == {"1", "3"}
+    assert list_usable_stars(joined, "second") == {"9"}
+
+
+def test_a_star_of_two_samples_is_that_of_the_first():
+    # Of one name; of another name at one place with one period; a neighbour of another period.
+    second = place(["1", "7", "8"], [99.0, 12.0001, 12.0001], [0.7, 0.500001, 0.61])
+    joined = join_samples({"first": FIRST, "second": tables_of(second, **{"1": 0.0, "7": 0.0})})
+    assert joined.fits["star_id"].tolist() == ["1", "2", "3", "8"]
+    assert joined.stars["star_id"].tolist() == ["1", "2", "3", "8"]
+    assert joined.labels.set_index("star_id").loc["1", "feh"] == -1.0
+
+
+def test_the_centre_of_a_cell_is_a_place():
+    second = place(["7", "8"], [12.008, 12.008], [0.500001, np.nan], position_from_cell=True)
+    joined = join_samples({"first": FIRST, "second": tables_of(second)})
+    assert joined.fits["star_id"].tolist() == ["1", "2", "3", "8"]
