@@ -120,6 +120,12 @@ def prepare_simulated(study: str, project: Project, mirror: Path, folder: Path) 
     settings = yaml.safe_load(path.read_text())
     write_archives(simulate_sky(settings.pop("simulate"), settings["seed"]), folder)
     path.write_text(yaml.safe_dump(settings, sort_keys=False))  # the samples' order is the rows'
+    register_simulated(project, folder)
+    return folder
+
+
+def register_simulated(project: Project, folder: Path) -> Path:
+    """Let the project's registry of sources know simulated files by what they are; return it."""
     entries = {}
     for file in sorted(folder.rglob("*.*")):
         name = file.relative_to(folder).as_posix()
@@ -128,7 +134,7 @@ def prepare_simulated(study: str, project: Project, mirror: Path, folder: Path) 
     collection = {"citation": "simulated", "licence": "MIT", "files": entries}
     registry = project.path("resources/sources.yaml")
     registry.write_text(yaml.safe_dump({"collections": {"simulated": collection}}))
-    return folder
+    return registry
 
 
 CONFIGS = {

@@ -188,7 +188,11 @@ def joined_tables(model, *stages):
 def development_files(wildcards):
     """Return the tables that the development set of a model is made of."""
     if study.joins_samples(wildcards.model):
-        return joined_tables(wildcards.model, "stars", "fits", "folded", "labels")
+        return {
+            **joined_tables(wildcards.model, "stars", "labels"),
+            "fits": fits_of(wildcards),
+            "folded": folded_of(wildcards),
+        }
     model = config["models"][wildcards.model]
     sample, labels = model["sample"], model["labels"]
     return {

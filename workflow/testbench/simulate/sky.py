@@ -107,7 +107,8 @@ def simulate_sky(settings: Mapping[str, int], seed: int) -> Sky:
     settings
         `n_rrab`: bulge RRab stars in OGLE I, Gaia DR2 G and VVV Ks. `n_rrab_field`: RRab
         stars in Gaia DR2 only. `n_rrc`: RRc stars in Gaia DR3, every tenth of them in OGLE
-        too. Broken stars come on top.
+        too. `n_rrab_dr3`: if there, bulge RRab stars in OGLE I and Gaia DR3. Broken stars
+        come on top.
     seed
         Seed of the study. Each star is drawn on its own: more stars leave the others be.
     """
@@ -157,6 +158,8 @@ def _plan_stars(settings: Mapping[str, int]) -> Iterator[_Plan]:
     for i in range(1, settings["n_rrc"] + 1):
         surveys = {"gaia_dr3": ""} if i % 10 else {"gaia_dr3": "", "ogle": ""}
         yield _Plan(f"rrc/{i}", 30_000 + i, "RRc", "ogle" in surveys, surveys)
+    for i in range(1, settings.get("n_rrab_dr3", 0) + 1):
+        yield _Plan(f"rrab_dr3/{i}", 60_000 + i, "RRab", True, {"ogle": "", "gaia_dr3": ""})
     number = 40_000
     for survey, defects in SURVEY_DEFECTS.items():
         for defect in defects:
