@@ -17,6 +17,8 @@ _ROOT = Path(__file__).parents[2]
 
 _PACKAGES = ("metalyra", "testbench")
 _SCRIPTS = "scripts"
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_IRRELEVANT = ("ctx", "kind", "type_comment")
 
 
 def fingerprint(*sources: str) -> str:
@@ -77,12 +79,20 @@ def _imports(module: str) -> frozenset[str]:
 
 
 def _named(module: str) -> Iterator[str]:
-    for node in ast.walk(_parse(module)):
+    for node in _statements(_parse(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_ours(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 yield from _sources(node.module, alias.name)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements within a node, and itself; looking at expressions takes much longer."""
+    yield node
+    for name in _BLOCKS:
+        for statement in getattr(node, name, ()):
+            yield from _statements(statement)
 
 
 def _is_ours(name: str) -> bool:
@@ -120,7 +130,7 @@ def _origins(package: str) -> dict[str, str]:
 def _normalised(module: str) -> str:
     """Return a module's code without comments, docstrings and layout."""
     tree = _parse(module)
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -134,12 +144,12 @@ def _describe(value: object) -> str:
     Python's own text of a tree has, from version to version, other empty fields.
     """
     if isinstance(value, ast.AST):
-        fields = (
+        fields = [
             f"{name}={_describe(entry)}"
-            for name, entry in ast.iter_fields(value)
-            if entry is not None and entry != [] and name not in ("ctx", "kind", "type_comment")
-        )
+            for name, entry in vars(value).items()
+            if name in value._fields and name not in _IRRELEVANT and entry not in (None, [])
+        ]
         return f"{type(value).__name__}({','.join(fields)})"
     if isinstance(value, list):
-        return f"[{','.join(map(_describe, value))}]"
+        return f"[{','.join([_describe(entry) for entry in value])}]"
     return repr(value)

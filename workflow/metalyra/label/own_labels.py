@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from metalyra.label.calibration import Calibration, calibrate, describe_relations, summarise
 from metalyra.label.calibrators import FEATURES, CalibrationError, select_calibrators
@@ -230,7 +230,7 @@ def _measure_accuracy(stars: pd.DataFrame, calibration: Calibration, seed: int) 
         predictions["predicted_err"],
     )
     shares = {
-        name: float((residuals <= norm.ppf((1 + level) / 2) * errors).mean())
+        name: float((residuals <= ndtri((1 + level) / 2) * errors).mean())
         for name, level in _LEVELS.items()
     }
     return accuracy.assign(**shares, note="")
