@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+import os
 import shutil
 from collections import Counter
 
@@ -29,18 +30,28 @@ pytestmark = [
 def network_only(monkeypatch):
     """No mirror, no proxy, and no wish to be offline."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for variable in ("METALYRA_MIRROR", "METALYRA_OFFLINE"):
+    for variable in ("METALYRA_MIRROR", "METALYRA_OFFLINE", VARIABLE):
         monkeypatch.delenv(variable, raising=False)
 
 
 # Misbehaviour
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A campaign, and the address of its archive."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("METALYRA_OFFLINE", raising=False)
+        with campaign(tmp_path_factory.mktemp("campaign")) as started:
+            yield started, os.environ[VARIABLE]
+
+
 @pytest.fixture
-def running(tmp_path):
+def running(started, monkeypatch):
     logging.getLogger("metalyra").setLevel(logging.CRITICAL)
-    with campaign(tmp_path) as started:
-        yield started
+    running, address = started
+    monkeypatch.setenv(VARIABLE, address)
+    yield running
     logging.getLogger("metalyra").setLevel(logging.NOTSET)
 
 

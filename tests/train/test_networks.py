@@ -4,7 +4,13 @@ import sys
 import numpy as np
 import pytest
 
-from metalyra.train.networks import KINDS, build_network, complete_network, set_scaling
+from metalyra.train.networks import (
+    KINDS,
+    build_network,
+    complete_network,
+    name_backend,
+    set_scaling,
+)
 from metalyra.train.sequences import PADDING
 from tests.papers import DEKANY_GREBEL_2022, MONTI_2024
 
@@ -396,3 +402,16 @@ def test_a_complete_configuration_names_every_hyperparameter():
     assert complete | CONVOLUTIONAL == complete
     assert {"kernel_size", "dropout", "activation"} <= set(complete)
     assert complete_network(complete) == complete
+
+
+def test_the_backend_is_found_as_keras_finds_it(tmp_path, monkeypatch):
+    import keras
+
+    assert name_backend() == keras.backend.backend()
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert name_backend() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}')
+    assert name_backend() == "jax"
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert name_backend() == "torch"

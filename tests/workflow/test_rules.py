@@ -35,7 +35,7 @@ STUDIES = {"config": {}, "dg22": {}, "models": {}, "apply": OWN_STARS, "own_surv
 """Studies that together have every rule: of a simulated sky, of the archives, of what is shipped,
 of own stars with their periods to find, of own labels."""
 
-COMPUTING_NOTHING = {"take_from_batch"}
+COMPUTING_NOTHING = {"publish_member", "take_from_batch"}
 """Rules that copy files: they have a command and no script."""
 
 LOOKING_OUTSIDE = {"acquire", "sources", "queries", "check_release"}

@@ -296,12 +296,6 @@ def architecture_of(wildcards):
     return f"<results>/sources/{study.published_architecture(wildcards.model)}"
 
 
-def weights_of(wildcards):
-    """Return the file with the published weights of the rule's member."""
-    member = int(wildcards.member)
-    return f"<results>/sources/{study.published_weights(wildcards.model, member)}"
-
-
 def all_weights_of(wildcards):
     """Return the files with the published weights of all members of the rule's model."""
     model = wildcards.model

@@ -270,16 +270,17 @@ rule evaluate_stack:
         "../scripts/evaluate_stack.py"
 
 
-rule publish_member:
+# In one job, for to load Keras takes much longer than to read a network.
+rule publish_members:
     input:
         architecture=architecture_of,
-        weights=weights_of,
+        weights=all_weights_of,
     output:
-        "<results>/models/{model}/member_{member}.keras",
+        temp(directory("<results>/published/{model}")),
     log:
-        "<logs>/publish/{model}/{member}.log",
+        "<logs>/publish/{model}/members.log",
     benchmark:
-        "<benchmarks>/publish/{model}/{member}.tsv"
+        "<benchmarks>/publish/{model}/members.tsv"
     wildcard_constraints:
         model="|".join(study.published_models()) or "-",
     conda:
@@ -290,11 +291,35 @@ rule publish_member:
         runtime=20,
     params:
         sequence=of_model("sequence"),
-        library=program("publish_member.py"),
+        library=program("publish_members.py"),
     message:
-        "Reading the published member {wildcards.member} of {wildcards.model}"
+        "Reading the published members of {wildcards.model}"
     script:
-        "../scripts/publish_member.py"
+        "../scripts/publish_members.py"
+
+
+rule publish_member:
+    input:
+        "<results>/published/{model}",
+    output:
+        "<results>/models/{model}/member_{member}.keras",
+    log:
+        "<logs>/publish/{model}/{member}.log",
+    benchmark:
+        "<benchmarks>/publish/{model}/{member}.tsv"
+    wildcard_constraints:
+        model="|".join(study.published_models()) or "-",
+    localrule: True
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
+    message:
+        "Taking the published member {wildcards.member} of {wildcards.model}"
+    shell:
+        "cp {input}/member_{wildcards.member}.keras {output} 2> {log}"
 
 
 rule publish_card:

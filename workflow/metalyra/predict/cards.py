@@ -21,7 +21,7 @@ from metalyra.predict.uncertainty import (
     measure_coverage,
 )
 from metalyra.train.evaluation import average_repeats, measure_folds, summarise_folds
-from metalyra.train.networks import complete_network
+from metalyra.train.networks import complete_network, name_backend
 from metalyra.train.sequences import complete_recipe
 
 UNTRAINED = "untrained"
@@ -202,9 +202,7 @@ def _measure_coverage(evaluated: pd.DataFrame) -> dict[str, float] | None:
 
 
 def _network_versions() -> dict[str, str]:
-    import keras
-
-    return library_versions("keras", keras.backend.backend(), "numpy")
+    return library_versions("keras", name_backend(), "numpy")
 
 
 def read_card(model_directory: Path | str) -> dict[str, Any]:

@@ -7,7 +7,10 @@ inputs and of the output is part of the network, so that its weights are all the
 know about it. Keras is only imported when a network is built.
 """
 
+import json
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +66,19 @@ def complete_network(config: Mapping[str, Any]) -> dict[str, Any]:
     hyperparameters = dict(config)
     kind = hyperparameters.pop("kind", None)
     return {"kind": kind, **complete_settings(KINDS[kind], hyperparameters, f"a {kind} network")}
+
+
+def name_backend() -> str:
+    """Return the name of the library that Keras computes with, which takes seconds to load.
+
+    It is found as Keras finds it: the environment variable KERAS_BACKEND, keras.json in its
+    folder, TensorFlow.
+    """
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    settings = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    known = json.loads(settings.read_text()) if settings.is_file() else {}
+    return str(known.get("backend", "tensorflow"))
 
 
 def build_network(
