@@ -12,7 +12,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.stats import gaussian_kde
 
 from metalyra.core.arrays import Floats
 from metalyra.core.metrics import mean_absolute_error, r2_score, root_mean_squared_error
@@ -164,6 +163,8 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
     title
         Title of the figure.
     """
+    from scipy.stats import gaussian_kde
+
     finite = {name: keep_finite(values)[0] for name, values in samples.items()}
     finite = {name: values for name, values in finite.items() if len(values)}
     figure = new_figure(4.4, 5.6)

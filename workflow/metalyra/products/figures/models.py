@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy.stats import gaussian_kde
 
 from metalyra.core.tables import read_table
 from metalyra.products.figures.drawing import Subject, figure
@@ -114,6 +113,8 @@ def sample_weights(
     title
         Title of the figure.
     """
+    from scipy.stats import gaussian_kde
+
     feh, density_weights, weights = keep_finite(feh, density_weights, weights)
     figure = new_figure(4.4, 3.4)
     axes = figure.subplots()
