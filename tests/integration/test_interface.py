@@ -103,7 +103,7 @@ def own_stars(demo, tmp_path_factory):
 
 
 def apply(project, mirror, folder, output, *options, **changes):
-    keys = {"stars": folder / "stars.csv", "lightcurves": folder / "curves", "model": "metalyra_g"}
+    keys = {"stars": folder / "stars.csv", "lightcurves": folder / "curves", "model": "dg22_g"}
     keys |= {"band": "G", "output": output, **changes}
     config = [f"{key}={value}" for key, value in keys.items()]
     return project.attempt(
@@ -213,13 +213,13 @@ def test_own_stars_of_another_band_are_refused_before_anything_runs(project, mir
     folder, _, _ = own_stars
     status, text = apply(project, mirror, folder, folder / "none.csv", band="V")
     assert status != 0
-    assert "the model metalyra_g is for band G, the sample own_stars is in band V" in text
+    assert "the model dg22_g is for band G, the sample own_stars is in band V" in text
     assert "--config other_band=true" in text
     status, text = apply(
         project, mirror, folder, folder / "none.csv", "--dry-run", band="V", other_band="true"
     )
     assert status == 0, text
-    assert "Predicting own_stars with metalyra_g" in text
+    assert "Predicting own_stars with dg22_g" in text
 
 
 def test_own_light_curves_may_be_one_long_table(project, mirror, own_stars):
