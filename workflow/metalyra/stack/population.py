@@ -39,7 +39,7 @@ _HARMONICS = ((150, 4), (1000, 6), (np.inf, 10))
 Measured out of fold: see docs/own_survey.md.
 """
 
-_FURTHER_HARMONICS = 4
+_FURTHER_HARMONICS = 3
 """Harmonics of a further band, if the own one has not fewer."""
 
 _STARS_OF_COMPONENT = 250
