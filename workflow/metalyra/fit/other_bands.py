@@ -39,4 +39,5 @@ def fold_other_bands(fits: pd.DataFrame, light_curves: pd.DataFrame) -> pd.DataF
     folded = folded[(star >= 0) & np.isfinite(phase)]
     groups = folded.groupby(["star_id", "band"], sort=False)["mag"]
     usable = groups.transform(lambda mag: is_magnitude(mag.to_numpy(dtype=float)))
-    return folded[usable.astype(bool)].astype(FOLDED_COLUMNS).reset_index(drop=True)
+    kept: pd.DataFrame = folded[usable.astype(bool)].astype(FOLDED_COLUMNS)
+    return kept.reset_index(drop=True)

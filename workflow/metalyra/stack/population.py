@@ -14,6 +14,7 @@ No metallicity is used anywhere here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -121,8 +122,13 @@ class Population(NamedTuple):
         """Return where the coefficients of each band are."""
         if self.harmonics is None:
             return [slice(0, self.means.shape[1] - 1)]
-        ends = np.cumsum(2 * self.harmonics)
-        return [slice(*pair) for pair in zip(ends - 2 * self.harmonics, ends, strict=True)]
+        return _split(self.harmonics.tolist())
+
+
+def _split(harmonics: Sequence[int]) -> list[slice]:
+    """Return where the coefficients of bands with these numbers of harmonics are."""
+    ends = [2 * sum(harmonics[:number]) for number in range(len(harmonics) + 1)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 class Shapes(NamedTuple):
@@ -318,6 +324,9 @@ def fit_population(
     data = _observe_bands(curves, noise, orders)
     first = _guess_coefficients(*_join(data, curves.period, scale), orders)
     spread = np.cov(first.T)
+    regular = spread.diagonal().copy()
+    for part in _split(orders)[1:]:  # their own is that of their noise
+        regular[part] = regular[: part.stop - part.start]
     part = np.digitize(
         curves.period, np.quantile(curves.period, np.arange(1, components) / components)
     )
@@ -333,7 +342,7 @@ def fit_population(
     )
     for _ in range(iterations):
         posterior, noise, squares = _expect(population, curves, noise)
-        population = _update(population, posterior, np.diag(spread.diagonal()))
+        population = _update(population, posterior, np.diag(regular))
         profiles = [
             _measure_profile(band, square, level, profile_bins)
             for band, square, level in zip(curves.bands, squares, noise, strict=True)
