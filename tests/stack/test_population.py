@@ -175,7 +175,8 @@ def test_what_one_band_lacks_the_other_tells(joint):
     assert error < 0.7 * np.std(infer_shapes(of_one, alone).coefficients - 0.7 * truth)
     deviations = np.sqrt(np.diagonal(shapes.covariances, axis1=1, axis2=2))[:, further]
     within = np.abs(shapes.coefficients[:, further] - 0.7 * truth) < deviations
-    assert 0.6 < within.mean() < 0.78
+    # Rather too large errors: what keeps the covariance regular is a part of them.
+    assert 0.65 < within.mean() < 0.85
 
 
 def test_a_band_without_points_is_marginalised(joint):

@@ -97,4 +97,4 @@ def _read_band(
         total = measurements.total()
         logger.info("band %s: %d measurements of %d stars", band, total, observed)
     else:
-        logger.warning("no star has a measurement in the further band %s%s", band, there)
+        logger.warning("no star has a measurement in band %s%s", band, there)
