@@ -46,13 +46,13 @@ def measure_first_amplitude(stars: pd.DataFrame) -> np.ndarray:
     return (stars["archive_amplitude"] / np.ptp(series @ harmonics.T, axis=1)).to_numpy()
 
 
-def read_labels(mirror: Path) -> pd.DataFrame:
-    """Return star_id (Gaia's), period and feh of the RRab stars that OGLE-III describes."""
+def read_labels(mirror: Path, pulsation_type: str = "RRab") -> pd.DataFrame:
+    """Return star_id (Gaia's), period and feh of the stars of a type that OGLE-III describes."""
     matches = pd.read_csv(
         mirror / "gaia_dr3/ogle_periods_for_gaia_dr3.csv", dtype={"source_id": str}
     )
     ogle = survey("ogle").read_stars([mirror / "ogle_ocvs/ogle3_rrlyr.txt.gz"])
-    table = matches[matches["ogle_type"] == "RRab"].merge(
+    table = matches[matches["ogle_type"] == pulsation_type].merge(
         ogle, left_on="ogle_id", right_on="star_id", validate="many_to_one"
     )
     a1 = measure_first_amplitude(table)
@@ -67,7 +67,7 @@ def read_labels(mirror: Path) -> pd.DataFrame:
             **dict.fromkeys(("cov_a1_a2", "cov_a1_phi31", "cov_a2_phi31"), 0.0),
         }
     ).dropna()
-    feh, _ = read_relations(RELATIONS)["dekany2021"]["RRab"].estimate(described)
+    feh, _ = read_relations(RELATIONS)["dekany2021"][pulsation_type].estimate(described)
     return described[["star_id", "period"]].assign(feh=feh)
 
 

@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 
 from metalyra.fit.fourier import evaluate_harmonics
-from metalyra.stack.population import collect_curves, describe_shapes, fit_population, infer_shapes
+from metalyra.stack.population import (
+    Curves,
+    collect_curves,
+    describe_shapes,
+    fit_population,
+    infer_shapes,
+    join_curves,
+)
 
 HARMONICS = 3
 
@@ -132,3 +139,87 @@ def test_too_few_stars_are_refused():
     (_, curves), *_ = collect_curves(*draw_stars(15, 10)[:2])
     with pytest.raises(ValueError, match="are too few for 3 components"):
         fit_population(curves)
+
+
+def observe_again(fits, truth, seed: int, size: float = 0.7):
+    """Sparse and noisy light curves of the same stars in another band."""
+    random = np.random.default_rng(seed)
+    tables = []
+    for star_id, coefficients in zip(fits["star_id"], truth, strict=True):
+        phase = random.uniform(0, 1, random.integers(8, 14))
+        mag = 14 + size * evaluate_harmonics(phase, HARMONICS)[:, 1:] @ coefficients
+        mag += random.normal(0, 0.05, len(phase))
+        tables.append(pd.DataFrame({"star_id": star_id, "phase": phase, "mag": mag}))
+    return pd.concat(tables, ignore_index=True).assign(band="RP")
+
+
+@pytest.fixture(scope="module")
+def joint():
+    """Stars in two bands, and the population of their joint shapes."""
+    fits, folded, truth = draw_stars(300, 11)
+    others = observe_again(fits, truth, 12)
+    curves = join_curves(collect_curves(fits, folded, others, ["RP"]))
+    settings = {"harmonics": HARMONICS, "components": 2, "iterations": 15}
+    return fit_population(curves, **settings), curves, truth
+
+
+def test_what_one_band_lacks_the_other_tells(joint):
+    population, curves, truth = joint
+    own, further = population.split()
+    assert (own, further) == (slice(0, 6), slice(6, 12))
+    shapes = infer_shapes(population, curves)
+    np.testing.assert_allclose(shapes.coefficients[:, own], truth, atol=0.04)
+    error = np.std(shapes.coefficients[:, further] - 0.7 * truth)
+    alone = curves.further[0]
+    of_one = fit_population(alone, harmonics=HARMONICS, components=2, iterations=15)
+    assert error < 0.7 * np.std(infer_shapes(of_one, alone).coefficients - 0.7 * truth)
+    deviations = np.sqrt(np.diagonal(shapes.covariances, axis1=1, axis2=2))[:, further]
+    within = np.abs(shapes.coefficients[:, further] - 0.7 * truth) < deviations
+    # Rather too large errors: what keeps the covariance regular is a part of them.
+    assert 0.65 < within.mean() < 0.85
+
+
+def test_a_band_without_points_is_marginalised(joint):
+    population, curves, _ = joint
+    lacking = curves._replace(
+        further=tuple(
+            Curves(*np.zeros((3, *band.used.shape)), band.period) for band in curves.bands[1:]
+        )
+    )
+    shapes = infer_shapes(population, lacking)
+    # The same as of the population of the own band and the period alone.
+    kept = np.r_[0:6, 12]
+    marginal = population._replace(
+        means=population.means[:, kept],
+        covariances=population.covariances[:, kept][:, :, kept],
+        profile=population.profile[0],
+        harmonics=None,
+    )
+    alone = infer_shapes(marginal, curves._replace(further=()))
+    np.testing.assert_allclose(shapes.coefficients[:, :6], alone.coefficients, atol=1e-8)
+    np.testing.assert_allclose(shapes.covariances[:, :6, :6], alone.covariances, atol=1e-8)
+    np.testing.assert_allclose(shapes.noise, alone.noise)
+    # What stands for the other band is plausible, and so are the inputs of regressors.
+    whole = infer_shapes(population, curves)
+    np.testing.assert_allclose(shapes.coefficients[:, 6:], whole.coefficients[:, 6:], atol=0.1)
+    inputs, usual = (
+        describe_shapes(of_stars, curves.period, population.split()) for of_stars in (shapes, whole)
+    )
+    assert inputs.shape == (300, 5 * HARMONICS + 1 + 3 * HARMONICS)
+    assert (np.abs(inputs - usual.mean(axis=0)) < 6 * usual.std(axis=0) + 1e-9).all()
+    assert np.isfinite(inputs).all()
+
+
+def test_a_star_does_not_depend_on_the_others_in_several_bands(joint):
+    population, curves, _ = joint
+    together = infer_shapes(population, curves)
+    for rows in (np.arange(7), np.array([211])):
+        apart = infer_shapes(population, curves.take(rows))
+        for one, other in zip(apart, together, strict=True):
+            assert one.tobytes() == other[rows].tobytes()
+
+
+def test_curves_of_a_missing_band_are_asked_for():
+    fits, folded, _ = draw_stars(3, 8)
+    with pytest.raises(ValueError, match="there are no light curves in BP, RP"):
+        next(collect_curves(fits, folded, None, ["BP", "RP"]))

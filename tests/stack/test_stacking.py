@@ -154,6 +154,8 @@ def test_a_member_knows_neither_labels_nor_light_curves_of_its_fold(sample, memb
     other, _ = train_stack_member(unlabelled, fits, spoilt, 1, STACK, seed=1)
     member, _ = members[1]
     for name, array in member.population._asdict().items():
+        if array is None:
+            continue
         assert array.tobytes() == getattr(other.population, name).tobytes(), name
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():
@@ -493,3 +495,41 @@ def test_published_networks_predict_what_was_published(tmp_path, mirror):
     path = folder / "results_g" / "best_model_g" / "published_val_predictions.csv"
     published = pd.read_csv(path, dtype={"id": str}).set_index("id").loc[table["star_id"]]
     np.testing.assert_allclose(added[PUBLISHED], published["published_val_pred"], atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def in_two_bands(sample):
+    """The sample, its light curves in BP too, and a stack of both."""
+    _, _, folded = sample
+    others = folded.assign(band="BP", mag=13 + 0.8 * (folded["mag"] - 15)).iloc[::2]
+    settings = {**STACK, "published": None, "bands": ["G", "BP"], "combination": "mean"}
+    members = [
+        train_stack_member(*sample, fold, settings, seed=1, others=others) for fold in (0, 1, 2)
+    ]
+    return others, settings, members
+
+
+def test_a_stack_of_several_bands_says_which_and_asks_for_them(tmp_path, sample, in_two_bands):
+    development, fits, folded = sample
+    others, settings, members = in_two_bands
+    assert "bands" not in complete_stack(STACK | {"bands": ["G"]})
+    out_of_fold = pd.concat([table for _, table in members], ignore_index=True)
+    for number, (member, _) in enumerate(members):
+        write_stack_member(member, tmp_path / f"member_{number}.npz")
+        again = read_stack_member(tmp_path / f"member_{number}.npz")
+        assert again.population.split() == [slice(0, 4), slice(4, 8)]
+    described = {"name": "both", "band": "G", "relation": "test", "stack": settings}
+    card = make_stack_card(out_of_fold, development, fits, **described, seed=1)
+    assert (card["band"], card["stack"]["bands"]) == ("G", ["G", "BP"])
+    write_card(card, tmp_path / "card.json")
+    with pytest.raises(ValueError, match=r"reads BP beside G, .* of mine .* shape_bands: \[BP\]"):
+        predict_stars(tmp_path, fits, folded, sample="mine")
+    whole = predict_stars(tmp_path, fits, folded, others=others).set_index("star_id")
+    lacking = others[others["star_id"] != "s7"]
+    values = predict_stars(tmp_path, fits, folded, others=lacking).set_index("star_id")
+    assert "no points in BP" in values["reason"]["s7"] or values["status"]["s7"] != "ok"
+    rest = values.index != "s7"
+    pd.testing.assert_frame_equal(values[rest], whole[rest], check_exact=True)
+    assert abs(values["feh"]["s7"] - whole["feh"]["s7"]) < 3 * values["feh_err_model"]["s7"]
+    error = root_mean_squared_error(out_of_fold["feh"], out_of_fold["support_vectors"])
+    assert error < 0.6 * development["feh"].std()

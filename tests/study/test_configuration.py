@@ -16,7 +16,7 @@ from metalyra.label.relations import estimate_metallicity
 from metalyra.match.crossmatch import match_stars
 from metalyra.predict.shipped import read_shipped_cards
 from metalyra.study import messages
-from metalyra.study.checks import band_of_model
+from metalyra.study.checks import band_of_model, further_bands_of_model
 from metalyra.study.configuration import read_yaml, resolve_config
 from metalyra.study.experiments import EFFORTS
 from metalyra.study.messages import ConfigurationError
@@ -282,6 +282,73 @@ def test_one_message_says_that_bands_are_searched_only_for_periods_to_find():
         "period_bands: where periods are given, none is looked for in any band; set periods to "
         "check or find, or leave the key out"
     ]
+
+
+def with_bands(sample: dict, **stack) -> dict:
+    """Return a study with a stack on a sample of own tables."""
+    regressors = {"ridge": {"kind": "ridge"}}
+    return {
+        "study": "mine",
+        "samples": {"mine": {**OWN_SAMPLE, **sample}, "other": OWN_SAMPLE},
+        "labels": {"mine": "as_published"},
+        "models": {"joint": {"sample": "mine", "stack": {"regressors": regressors, **stack}}},
+        "predict": [{"model": "joint", "sample": "mine"}],
+    }
+
+
+def test_a_stack_may_read_several_bands_of_its_sample():
+    study = with_bands({"shape_bands": ["phot_bp", "RP"]}, bands=["phot_g", "BP", "RP"])
+    resolved = resolve(study)
+    assert resolved["samples"]["mine"]["shape_bands"] == ["BP", "RP"]
+    assert resolved["models"]["joint"]["stack"]["bands"] == ["G", "BP", "RP"]
+    assert further_bands_of_model(resolved, "joint") == ["BP", "RP"]
+    study["predict"].append({"model": "joint", "sample": "other"})
+    assert problems_of(study) == [
+        "predict[1]: the model joint reads BP, RP as well: the sample other has no light curves in "
+        "BP, RP; add samples.other: shape_bands: [BP, RP]"
+    ]
+    own = {**OWN, "model": "joint", "models": {"joint": {"trained": "m", "relation": "dekany2021"}}}
+    own["models"]["joint"] |= {"band": "G", "bands": ["G", "BP"]}
+    assert problems_of(load("apply", **own)) == [
+        "predict[0]: the model joint reads BP as well: the sample own_stars has no light curves in "
+        "BP; add --config shape_bands: [BP]"
+    ]
+    assert resolve(load("apply", **own, shape_bands=["BP"]))["samples"]["own_stars"][
+        "shape_bands"
+    ] == ["BP"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "bands", "problem"),
+    [
+        (
+            {"shape_bands": ["BP"]},
+            ["BP", "G"],
+            "BP is first; allowed there is G, the band of the s",
+        ),
+        ({"shape_bands": ["BP"]}, ["G", "BP", "BP"], "BP is named twice"),
+        ({"shape_bands": ["BP"]}, ["G", "RP"], "the sample mine has no light curves in RP; add"),
+        ({}, ["G", "RP"], "the sample mine has no light curves in RP; add samples.mine: shape_b"),
+    ],
+)
+def test_bands_that_a_stack_cannot_read_are_refused(sample, bands, problem):
+    problems = problems_of(with_bands(sample, bands=bands))
+    assert problems[0].startswith(f"models.joint.stack.bands: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"shape_bands": ["G"]}, "G is the band of the sample, which counts anyway; leave it out"),
+        ({"phases": "published"}, "light curves with phases: published are folded; leave the key"),
+        ({"survey": "dg22", "shape_bands": ["Ks"]}, "the light curves of the survey dg22 do not "),
+    ],
+)
+def test_further_bands_that_cannot_be_folded_are_refused(settings, problem):
+    sample = {**OWN_SAMPLE, "shape_bands": ["BP"], **settings}
+    problems = problems_of({"study": "mine", "samples": {"mine": sample}})
+    assert [text for text in problems if text.startswith("samples.mine.shape_bands:")] == problems
+    assert problems[0].startswith(f"samples.mine.shape_bands: {problem}")
 
 
 def test_own_stars_may_be_what_a_study_trains_on():

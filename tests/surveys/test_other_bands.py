@@ -50,7 +50,7 @@ def test_further_bands_come_in_order_of_star_and_time(tmp_path, stars, caplog):
     assert table["band"].tolist() == ["I", "I", "z", "I"]
     assert table["mag"].tolist() == [15.1, 15.2, 15.5, 15.0]
     assert "band I: 3 measurements of 2 stars" in caplog.text
-    missing = "period_bands: no star has a measurement in band Ks; there are I (3), V (2), z (1)"
+    missing = "no star has a measurement in band Ks; there are I (3), V (2), z (1)"
     assert missing in caplog.text
     parts = read(tmp_path, "own", stars, curves, "V", ["z", "I"], chunks=3)
     pd.testing.assert_frame_equal(

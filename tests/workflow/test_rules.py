@@ -30,6 +30,7 @@ OWN_STARS = {
     "output": "feh.csv",
     "periods": "find",
     "period_bands": ["BP"],
+    "shape_bands": ["BP", "RP"],
 }
 STUDIES = {"config": {}, "dg22": {}, "models": {}, "apply": OWN_STARS, "own_survey": {}}
 """Studies that together have every rule: of a simulated sky, of the archives, of what is shipped,

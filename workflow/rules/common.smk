@@ -55,6 +55,20 @@ def other_bands(wildcards):
     return [path] if study.period_bands_of(wildcards.sample) else []
 
 
+def folded_in_other_bands_of(wildcards):
+    """Return the folded light curves in other bands that the rule's model learns from, if any."""
+    if not study.reads_other_bands(wildcards.model):
+        return []
+    sample = config["models"][wildcards.model]["sample"]
+    return chunk_files("folded_in_other_bands", sample)
+
+
+def folded_in_other_bands(wildcards):
+    """Return the folded light curves in other bands that the rule's prediction reads, if any."""
+    path = f"<results>/folded_in_other_bands/{wildcards.sample}/{wildcards.chunk}.parquet"
+    return [path] if study.reads_other_bands(wildcards.model) else []
+
+
 def relation_files(relation):
     """Return the files that have a relation: the published ones and, if need be, our own."""
     calibrated = relation in config["calibrate"]

@@ -3,6 +3,8 @@
 Input   the star table and <results>/light_curves/<sample>/<chunk>.parquet
 Output  <results>/fits/<sample>/<chunk>.parquet     one row a star
         <results>/folded/<sample>/<chunk>.parquet   one row an epoch
+        <results>/folded_in_other_bands/<sample>/<chunk>.parquet
+                                                    likewise, of samples with the key shape_bands
 """
 
 
@@ -32,3 +34,28 @@ rule fit:
         "Fitting the light curves of {wildcards.sample}, chunk {wildcards.chunk}"
     script:
         "../scripts/fit.py"
+
+
+rule fold_other_bands:
+    input:
+        fits="<results>/fits/{sample}/{chunk}.parquet",
+        light_curves="<results>/light_curves_of_other_bands/{sample}/{chunk}.parquet",
+    output:
+        "<results>/folded_in_other_bands/{sample}/{chunk}.parquet",
+    log:
+        "<logs>/fold_other_bands/{sample}/{chunk}.log",
+    benchmark:
+        "<benchmarks>/fold_other_bands/{sample}/{chunk}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        bands=lambda wildcards: study.shape_bands_of(wildcards.sample),
+        library=fingerprint("fold_other_bands.py"),
+    message:
+        "Folding the light curves of {wildcards.sample} in other bands, chunk {wildcards.chunk}"
+    script:
+        "../scripts/fold_other_bands.py"

@@ -5,6 +5,7 @@ Output  <results>/stars/<sample>.parquet                    one row a star, in t
         <results>/light_curves/<sample>/<chunk>.parquet     one row an epoch
         <results>/light_curves_of_other_bands/<sample>/<chunk>.parquet
                                                             of samples with the key period_bands
+                                                            or shape_bands
 """
 
 from metalyra.surveys import SURVEYS
@@ -55,7 +56,7 @@ for sample, settings in config["samples"].items():
         script:
             "../scripts/ingest.py"
 
-    if study.period_bands_of(sample):
+    if study.other_bands_of(sample):
 
         rule:
             name:
@@ -80,7 +81,7 @@ for sample, settings in config["samples"].items():
                 given=given_files(sample),
                 survey=settings["survey"],
                 band=settings["band"],
-                period_bands=study.period_bands_of(sample),
+                other_bands=study.other_bands_of(sample),
                 reading=study.reading_of(sample),
                 names=SURVEYS[settings["survey"]].names,
                 library=fingerprint(
@@ -88,6 +89,6 @@ for sample, settings in config["samples"].items():
                     f"metalyra.surveys.{settings['survey'].partition('_')[0]}",
                 ),
             message:
-                f"Reading the light curves of {sample} in the other bands of its periods"
+                f"Reading the light curves of {sample} in other bands"
             script:
                 "../scripts/ingest_other_bands.py"

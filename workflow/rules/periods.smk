@@ -26,6 +26,7 @@ rule periods:
         runtime=120,
     params:
         mode=of_sample("periods"),
+        bands=lambda wildcards: study.period_bands_of(wildcards.sample),
         chunks=of_sample("chunks"),
         library=fingerprint("periods.py"),
     message:

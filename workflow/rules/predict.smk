@@ -10,6 +10,7 @@ rule predict:
         stars=lambda wildcards: star_table(wildcards.sample),
         fits="<results>/fits/{sample}/{chunk}.parquet",
         folded="<results>/folded/{sample}/{chunk}.parquet",
+        others=folded_in_other_bands,
         card=lambda wildcards: f"{model_folder(wildcards.model)}/card.json",
         training_set=lambda wildcards: f"{model_folder(wildcards.model)}/training_set.parquet",
         members=lambda wildcards: member_files(wildcards.model),

@@ -1,4 +1,4 @@
-"""Read the light curves of a sample in the bands that join the search of its periods."""
+"""Read the light curves of a sample in other bands than its own."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ with logged(snakemake):
         read_table(snakemake.input.stars),
         [Path(path) for path in snakemake.input.light_curves],
         snakemake.params.band,
-        snakemake.params.period_bands,
+        snakemake.params.other_bands,
         Path(snakemake.output[0]).parent,
         len(snakemake.output),
     )

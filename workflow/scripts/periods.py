@@ -10,10 +10,12 @@ with logged(snakemake):
         int(snakemake.wildcards.chunk),
         snakemake.params.chunks,
     )
+    others = read_table(*snakemake.input.others) if snakemake.input.others else None
     found = find_periods(
         stars,
         read_table(snakemake.input.light_curves),
         snakemake.params.mode,
-        read_table(*snakemake.input.others) if snakemake.input.others else None,
+        # A further band may be there for the shapes alone.
+        others if others is None else others[others["band"].isin(snakemake.params.bands)],
     )
     write_table(found, snakemake.output[0])

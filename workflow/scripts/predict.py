@@ -24,5 +24,6 @@ with logged(snakemake):
         band=params.band,
         other_band=params.prediction["other_band"],
         sample=snakemake.wildcards.sample,
+        others=read_table(*snakemake.input.others) if snakemake.input.others else None,
     )
     write_table(predictions, snakemake.output[0], {"relation": read_card(model)["relation"]})

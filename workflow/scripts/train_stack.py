@@ -13,6 +13,7 @@ with logged(snakemake):
         snakemake.params.stack,
         snakemake.params.seed,
         weights=snakemake.params.weights,
+        others=read_tables(snakemake.input.others) if snakemake.input.others else None,
     )
     write_stack_member(member, snakemake.output.member)
     write_table(out_of_fold, snakemake.output.out_of_fold)

@@ -10,5 +10,6 @@ from .folding import fold_best_aperture as fold_best_aperture
 from .fourier import assign_folds as assign_folds
 from .fourier import evaluate_harmonics as evaluate_harmonics
 from .gp import fit_batch as fit_batch
+from .other_bands import fold_other_bands as fold_other_bands
 from .periods import find_periods as find_periods
 from .settings import FitSettings as FitSettings

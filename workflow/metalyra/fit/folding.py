@@ -104,7 +104,7 @@ def clean_curve(
     values = light_curve[[time, "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
     if "zp_err" in light_curve:
         values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
-    values = values[np.isfinite(values[:, 0]) & _is_magnitude(values[:, 1])]
+    values = values[np.isfinite(values[:, 0]) & is_magnitude(values[:, 1])]
     lowest, highest = PLAUSIBLE_ERRORS
     values[~((values[:, 2] >= lowest) & (values[:, 2] <= highest)), 2] = np.nan
     values = values[np.lexsort((values[:, 1], values[:, 0]))]
@@ -123,7 +123,7 @@ def clean_curve(
     return curve._replace(phase=curve.time) if published_phases else curve
 
 
-def _is_magnitude(mag: Floats) -> Booleans:
+def is_magnitude(mag: Floats) -> Booleans:
     """Return which numbers ``(n,)`` can be magnitudes of one RR Lyrae star."""
     lowest, highest = PLAUSIBLE_MAGNITUDES
     plausible = (mag >= lowest) & (mag <= highest)

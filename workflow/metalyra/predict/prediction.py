@@ -14,6 +14,7 @@ from metalyra.core.statuses import CUT, OK, describe_status
 from metalyra.predict.stacks import predict_with_stack
 from metalyra.predict.training_range import QUALITY, Judgement, judge_stars
 from metalyra.predict.uncertainty import ErrorModel, total_errors
+from metalyra.stack.stacking import further_bands
 from metalyra.train.selection import Cuts, apply_cuts
 from metalyra.train.sequences import make_sequences
 
@@ -36,6 +37,7 @@ def predict_stars(
     band: str | None = None,
     other_band: bool = False,
     sample: str = "the sample",
+    others: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict [Fe/H] with a model of any kind, and say of each star what it is worth.
 
@@ -60,6 +62,10 @@ def predict_stars(
         says so.
     sample
         Name of the sample, for messages.
+    others
+        Folded light curves in further bands, of `metalyra.fit.fold_other_bands`, for a model
+        that reads several. The value of a star without points in one is of what its other
+        bands tell of that one, which its reason says.
 
     Returns
     -------
@@ -77,9 +83,11 @@ def predict_stars(
     Raises
     ------
     ValueError
-        If band or fits do not suit the model, or a cut names an unknown column.
+        If band or fits do not suit the model, a cut names an unknown column, or the model
+        reads further bands and there are no light curves in them.
     """
     card = read_card(model_directory)
+    check_further_bands(card, others, sample)
     caveat = check_band(card, band or card["band"], other_band, sample)
     if fit is not None:
         check_fit(card, fit, sample)
@@ -91,7 +99,7 @@ def predict_stars(
     if untrained:
         predictions = pd.DataFrame(index=stars.index)
     elif "stack" in card:
-        predictions = predict_with_stack(model_directory, stars, folded, training)
+        predictions = predict_with_stack(model_directory, stars, folded, training, others)
     else:
         sequences = make_sequences(stars, folded, card["sequence"])
         predictions = predict_metallicities(model_directory, *sequences)
@@ -116,22 +124,26 @@ def predict_stars(
         axis="columns",
     )
     table = fits[["star_id"]].astype(str).merge(values, "left", "star_id", validate="one_to_one")
-    table = _explain(table, fits, caveat, card["provenance"]["note"] if untrained else "")
+    lacking = _find_lacking(table["star_id"], further_bands(card.get("stack", {})), others)
+    caveats = ["; ".join(filter(None, (caveat, words))) for words in lacking]
+    table = _explain(table, fits, caveats, card["provenance"]["note"] if untrained else "")
     return table.astype({"status": object, "reason": object}).assign(
         in_training=table["in_training"].fillna(False).astype(bool),
         out_of_domain=table["out_of_domain"].fillna(""),
     )
 
 
-def _explain(table: pd.DataFrame, fits: pd.DataFrame, caveat: str, untrained: str) -> pd.DataFrame:
+def _explain(
+    table: pd.DataFrame, fits: pd.DataFrame, caveats: Sequence[str], untrained: str
+) -> pd.DataFrame:
     """Return predictions with the statuses and reasons of the stars that have none.
 
     Parameters
     ----------
     table, fits
         Predictions and fits, row by row of the same stars.
-    caveat
-        Reason of the stars of status ok.
+    caveats
+        Reasons of the stars if their status is ok.
     untrained
         Why the model was not trained; empty if it was.
     """
@@ -142,7 +154,8 @@ def _explain(table: pd.DataFrame, fits: pd.DataFrame, caveat: str, untrained: st
         reason or describe_status(status)
         for status, reason in zip(fits["status"][unpredicted], said[unpredicted], strict=True)
     ]
-    table["reason"] = table["reason"].where(table["status"] != OK, caveat)
+    said_of_ok = pd.Series(caveats, index=table.index, dtype=object)
+    table["reason"] = table["reason"].where(table["status"] != OK, said_of_ok)
     if untrained:
         table["reason"] = table["reason"].mask(table["status"] == "no_model", untrained)
     return table
@@ -267,6 +280,32 @@ def check_band(card: Mapping[str, Any], band: str, other_band: bool, sample: str
             f"{what} (sample {sample}); take a model for {band}, or allow it with other_band: true"
         )
     return what
+
+
+def check_further_bands(card: Mapping[str, Any], others: pd.DataFrame | None, sample: str) -> None:
+    """Raise if a model reads several bands, and a sample has light curves in one alone.
+
+    Raises
+    ------
+    ValueError
+        If so.
+    """
+    bands = further_bands(card.get("stack", {}))
+    if bands and others is None:
+        raise ValueError(
+            f"the model {card['name']} reads {', '.join(bands)} beside {card['band']}, and there "
+            f"are no light curves of {sample} in them; give the sample shape_bands: "
+            f"[{', '.join(bands)}], or take a model for {card['band']} alone"
+        )
+
+
+def _find_lacking(stars: pd.Series, bands: Sequence[str], others: pd.DataFrame | None) -> list[str]:
+    """Say of each star in which of the bands it has no points, in words; nothing if in none."""
+    if others is None or not bands:
+        return [""] * len(stars)
+    seen = {band: set(others.loc[others["band"] == band, "star_id"]) for band in bands}
+    lacking = ([band for band in bands if star not in seen[band]] for star in stars)
+    return [f"no points in {', '.join(names)}" if names else "" for names in lacking]
 
 
 def check_fit(card: Mapping[str, Any], fit: Mapping[str, Any], sample: str) -> None:

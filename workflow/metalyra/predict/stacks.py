@@ -10,7 +10,13 @@ import pandas as pd
 from metalyra.core.statuses import OK
 from metalyra.predict.cards import read_card
 from metalyra.predict.networks import predict_metallicities
-from metalyra.stack.stacking import PUBLISHED, Combination, predict_with_member, read_stack_member
+from metalyra.stack.stacking import (
+    PUBLISHED,
+    Combination,
+    further_bands,
+    predict_with_member,
+    read_stack_member,
+)
 from metalyra.train.sequences import make_sequences
 
 
@@ -27,6 +33,7 @@ def predict_with_stack(
     fits: pd.DataFrame,
     folded: pd.DataFrame,
     training: pd.DataFrame | None = None,
+    others: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Predict [Fe/H] with every member of a stack.
 
@@ -40,6 +47,8 @@ def predict_with_stack(
     training
         Stars that the stack was trained on: star_id and fold. The member that has not seen
         a star then combines its regressors by the weights that were learnt without it.
+    others
+        Folded light curves of the stars in the further bands that the stack reads.
 
     Returns
     -------
@@ -60,10 +69,11 @@ def predict_with_stack(
     if card["stack"][PUBLISHED]:
         networks = predict_published(directory / PUBLISHED, stars, folded)
         published = [networks["feh"].to_numpy()]
+    bands = further_bands(card["stack"])
     predicted, spreads = [], []
     for number in card["members"]:
         member = read_stack_member(directory / f"member_{number}.npz")
-        values, spread = predict_with_member(member, stars, folded)
+        values, spread = predict_with_member(member, stars, folded, others, bands)
         feh = combination(np.column_stack([values, *published]))
         unseen = fold == number
         if unseen.any():

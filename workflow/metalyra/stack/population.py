@@ -13,7 +13,8 @@ phase as well, since points scatter most where the light rises.
 No metallicity is used anywhere here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -39,6 +40,9 @@ _HARMONICS = ((150, 4), (1000, 6), (np.inf, 10))
 Measured out of fold: see docs/own_survey.md.
 """
 
+_FURTHER_HARMONICS = 3
+"""Harmonics of a further band, if the own one has not fewer."""
+
 _STARS_OF_COMPONENT = 250
 """Stars that tell of one Gaussian of a mixture."""
 
@@ -57,16 +61,30 @@ class Curves(NamedTuple):
         1 where there is a point, else 0.
     period : (n,)
         Periods (d).
+    further
+        Light curves of the same stars in further bands, at the same phases 0.
     """
 
     phase: Floats
     mag: Floats
     used: Floats
     period: Floats
+    further: tuple["Curves", ...] = ()
 
     def take(self, rows: NDArray[np.int_]) -> "Curves":
         """Return the light curves of some stars."""
-        return Curves(*(values[rows] for values in self))
+        return Curves(
+            self.phase[rows],
+            self.mag[rows],
+            self.used[rows],
+            self.period[rows],
+            tuple(band.take(rows) for band in self.further),
+        )
+
+    @property
+    def bands(self) -> tuple["Curves", ...]:
+        """The light curves band by band, the own one first."""
+        return (self._replace(further=()), *self.further)
 
 
 class Population(NamedTuple):
@@ -77,15 +95,18 @@ class Population(NamedTuple):
     shares : (k,)
         Shares of the components.
     means : (k, d), covariances : (k, d, d)
-        Of ``s_1, q_1, ..., s_J, q_J`` (mag) and the scaled period; d = 2 J + 1.
+        Of ``s_1, q_1, ..., s_J, q_J`` (mag), band by band, and the scaled period; d = 2 J + 1
+        for one band.
     period_scale : (2,)
         Mean and standard deviation of the periods (d), by which they are scaled.
-    profile : (b,)
+    profile : (b,) or (bands, b)
         Variance of the noise in equal bins of phase, relative to a star's.
     freedom : ()
         Degrees of freedom of the noise.
     strength : ()
         Points that the typical noise counts for, in the estimate of a star's own.
+    harmonics : (bands,)
+        Harmonics J of each band; None for one band, of which the means tell it.
     """
 
     shares: Floats
@@ -95,6 +116,19 @@ class Population(NamedTuple):
     profile: Floats
     freedom: Floats
     strength: Floats
+    harmonics: Indices | None = None
+
+    def split(self) -> list[slice]:
+        """Return where the coefficients of each band are."""
+        if self.harmonics is None:
+            return [slice(0, self.means.shape[1] - 1)]
+        return _split(self.harmonics.tolist())
+
+
+def _split(harmonics: Sequence[int]) -> list[slice]:
+    """Return where the coefficients of bands with these numbers of harmonics are."""
+    ends = [2 * sum(harmonics[:number]) for number in range(len(harmonics) + 1)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 class Shapes(NamedTuple):
@@ -103,11 +137,11 @@ class Shapes(NamedTuple):
     Attributes
     ----------
     coefficients : (n, 2 J), covariances : (n, 2 J, 2 J)
-        Means and covariances of ``s_1, q_1, ...`` (mag).
+        Means and covariances of ``s_1, q_1, ...`` (mag), band by band.
     noise : (n,)
-        Scale of the noise of the points (mag).
+        Scale of the noise of the points (mag) in the own band.
     points : (n,)
-        Number of points, each counted by its weight.
+        Number of points in the own band, each counted by its weight.
     """
 
     coefficients: Floats
@@ -117,12 +151,12 @@ class Shapes(NamedTuple):
 
 
 class _Data(NamedTuple):
-    """What the points say of the coefficients, at given noise and weights."""
+    """What the points of one band say of its coefficients, at given noise and weights."""
 
-    precision: Floats  # (n, d, d)
-    projection: Floats  # (n, d)
-    design: Floats  # (n, points, d - 1), the mean magnitude projected out
+    design: Floats  # (n, points, 2 J), the mean magnitude projected out
     residual: Floats  # (n, points), likewise
+    precision: Floats  # (n, 2 J, 2 J)
+    projection: Floats  # (n, 2 J)
 
 
 class _Noise(NamedTuple):
@@ -139,7 +173,12 @@ class _Posterior(NamedTuple):
     covariances: Floats  # (k, n, d, d)
 
 
-def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[Indices, Curves]]:
+def collect_curves(
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    others: pd.DataFrame | None = None,
+    bands: Sequence[str] = (),
+) -> Iterator[tuple[Indices, Curves]]:
     """Collect light curves by their number of points.
 
     Parameters
@@ -150,6 +189,10 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[I
         The folded light curves of the same stars, turned to `ALIGNMENT` here. Points that
         the fit rejected are used as well: the noise has room for them, and most of them
         are real.
+    others
+        Those in further bands, of `metalyra.fit.fold_other_bands`.
+    bands
+        The further bands. A star may have no points in them.
 
     Yields
     ------
@@ -158,25 +201,80 @@ def collect_curves(fits: pd.DataFrame, folded: pd.DataFrame) -> Iterator[tuple[I
     curves
         Their light curves, padded to a power of two that depends on the star alone.
     """
-    stars, folded = turn_curves(fits[fits["status"] == "ok"], folded, ALIGNMENT)
+    fits = fits[fits["status"] == "ok"]
+    stars, folded = turn_curves(fits, folded, ALIGNMENT)
+    tables = [folded]
+    if bands:
+        if others is None:
+            raise ValueError(f"there are no light curves in {', '.join(bands)}")
+        others = turn_curves(fits, others, ALIGNMENT)[1]
+        tables += [others[others["band"] == band] for band in bands]
     period = stars["period"].to_numpy(dtype=float)
+    points = [_sort_points(stars, table) for table in tables]
+    most = np.max([band.counts for band in points], axis=0)
+    lengths = 2 ** np.ceil(np.log2(np.maximum(most, 32))).astype(int)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        own, *further = [_pad_points(band, rows, length, period[rows]) for band in points]
+        yield rows, own._replace(further=tuple(further))
+
+
+def join_curves(groups: Iterable[tuple[Indices, Curves]]) -> Curves:
+    """Return the light curves of all stars of `collect_curves`, padded to the longest."""
+    rows, curves = zip(*groups, strict=True)
+    order = np.argsort(np.concatenate(rows))
+    length = max(group.phase.shape[1] for group in curves)
+    own, *further = [
+        _stack_curves(parts, order, length)
+        for parts in zip(*(group.bands for group in curves), strict=True)
+    ]
+    return own._replace(further=tuple(further))
+
+
+def _stack_curves(parts: Sequence[Curves], order: Indices, length: int) -> Curves:
+    def stack(values: Sequence[Floats]) -> Floats:
+        padded = [np.pad(part, ((0, 0), (0, length - part.shape[1]))) for part in values]
+        return np.concatenate(padded)[order]
+
+    return Curves(
+        stack([part.phase for part in parts]),
+        stack([part.mag for part in parts]),
+        stack([part.used for part in parts]),
+        np.concatenate([part.period for part in parts])[order],
+    )
+
+
+class _Points(NamedTuple):
+    """Points of one band, in order of star and phase."""
+
+    star: Indices  # row of the star
+    phase: Floats
+    mag: Floats
+    counts: Indices  # (stars,) points of each
+
+
+def _sort_points(stars: pd.DataFrame, folded: pd.DataFrame) -> _Points:
     star = pd.Index(stars["star_id"]).get_indexer(folded["star_id"])
     used = star >= 0
     points = folded[used].assign(star=star[used]).sort_values(["star", "phase", "mag"])
     star = points["star"].to_numpy()
-    counts = np.bincount(star, minlength=len(stars))
-    position = np.arange(len(star)) - (np.cumsum(counts) - counts)[star]
-    lengths = 2 ** np.ceil(np.log2(np.maximum(counts, 32))).astype(int)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        inside = lengths[star] == length
-        place = np.searchsorted(rows, star[inside]), position[inside]
-        phase, mag, present = np.zeros((3, len(rows), length))
-        phase[place] = points["phase"].to_numpy(dtype=float)[inside]
-        mag[place] = points["mag"].to_numpy(dtype=float)[inside]
-        present[place] = 1.0
-        mean = mag.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
-        yield rows, Curves(phase, (mag - mean[:, None]) * present, present, period[rows])
+    phase, mag = (points[name].to_numpy(dtype=float) for name in ("phase", "mag"))
+    return _Points(star, phase, mag, np.bincount(star, minlength=len(stars)))
+
+
+def _pad_points(points: _Points, rows: Indices, length: int, period: Floats) -> Curves:
+    """Return the light curves of some stars in one band."""
+    starts = np.cumsum(points.counts) - points.counts
+    position = np.arange(len(points.star)) - starts[points.star]
+    place = np.full(len(points.counts), -1)
+    place[rows] = np.arange(len(rows))
+    row = place[points.star]
+    inside = row >= 0
+    at = row[inside], position[inside]
+    phase, mag, present = np.zeros((3, len(rows), length))
+    phase[at], mag[at], present[at] = points.phase[inside], points.mag[inside], 1.0
+    mean = mag.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+    return Curves(phase, (mag - mean[:, None]) * present, present, period)
 
 
 def fit_population(
@@ -221,9 +319,14 @@ def fit_population(
             f"{len(curves.period)} light curves are too few for {components} components"
         )
     scale = np.array([curves.period.mean(), curves.period.std() or 1.0])
-    noise = _guess_noise(curves)
-    first = _guess_coefficients(_observe(curves, noise, harmonics, scale))
+    orders = [harmonics] + [min(harmonics, _FURTHER_HARMONICS)] * len(curves.further)
+    noise = [_guess_noise(band) for band in curves.bands]
+    data = _observe_bands(curves, noise, orders)
+    first = _guess_coefficients(*_join(data, curves.period, scale), orders)
     spread = np.cov(first.T)
+    regular = spread.diagonal().copy()
+    for part in _split(orders)[1:]:  # their own is that of their noise
+        regular[part] = regular[: part.stop - part.start]
     part = np.digitize(
         curves.period, np.quantile(curves.period, np.arange(1, components) / components)
     )
@@ -232,18 +335,20 @@ def fit_population(
         np.stack([first[part == k].mean(axis=0) for k in range(components)]),
         np.stack([spread / 2 + 1e-6 * np.eye(len(spread))] * components),
         scale,
-        np.ones(profile_bins),
+        np.ones((len(orders), profile_bins) if curves.further else profile_bins),
         np.array(freedom),
         np.array(strength),
+        np.array(orders) if curves.further else None,
     )
     for _ in range(iterations):
-        data = _observe(curves, noise, harmonics, scale)
-        posterior = _infer(population, data)
-        square = _measure_residuals(data, posterior)
-        noise = _measure_noise(curves, square, noise, population)
-        population = _update(population, posterior, np.diag(spread.diagonal()))
+        posterior, noise, squares = _expect(population, curves, noise)
+        population = _update(population, posterior, np.diag(regular))
+        profiles = [
+            _measure_profile(band, square, level, profile_bins)
+            for band, square, level in zip(curves.bands, squares, noise, strict=True)
+        ]
         population = population._replace(
-            profile=_measure_profile(curves, square, noise, profile_bins)
+            profile=np.stack(profiles) if curves.further else profiles[0]
         )
     return population
 
@@ -267,30 +372,55 @@ def infer_shapes(population: Population, curves: Curves, iterations: int = 10) -
     return Shapes(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
 
-def describe_shapes(shapes: Shapes, period: Floats) -> Floats:
+def describe_shapes(shapes: Shapes, period: Floats, parts: Sequence[slice] = ()) -> Floats:
     """Return what regressors read of a star, one row each.
+
+    Noise and number of points are those of the own band alone: a star without points in a
+    further band has there the shape that its own band and period lead to, and nothing that
+    regressors have not met.
+
+    Parameters
+    ----------
+    shapes, period
+        Of n stars; periods in days.
+    parts
+        Where the coefficients of each band are, see `Population.split`; of several alone.
 
     Returns
     -------
     array, shape (n, 5 J + 1)
         The coefficients; period (d); amplitudes A_1 to A_J; cosine and sine of phi_21 to
-        phi_J1; logarithms of the noise (mag) and of the number of points.
+        phi_J1; logarithms of the noise (mag) and of the number of points. To these come, of
+        each further band with K harmonics, 3 K numbers: A_1 over the own band's, A_2 to A_K
+        over A_1; cosine and sine of what phi_1 is more than the own band's, and of phi_21 to
+        phi_K1.
     """
-    sine, cosine = shapes.coefficients[:, 0::2], shapes.coefficients[:, 1::2]
+    own, *further = parts or [slice(None)]
+    coefficients = shapes.coefficients[:, own]
+    amplitudes, phase, relative = _describe_band(coefficients)
+    described = [
+        coefficients,
+        period,
+        amplitudes,
+        np.cos(relative),
+        np.sin(relative),
+        np.log(shapes.noise),
+        np.log(shapes.points),
+    ]
+    for part in further:
+        of_band, phase_of_band, relative = _describe_band(shapes.coefficients[:, part])
+        angles = np.column_stack([phase_of_band - phase, relative])
+        sizes = np.column_stack([amplitudes[:, 0], *[of_band[:, 0]] * (of_band.shape[1] - 1)])
+        described += [of_band / sizes, np.cos(angles), np.sin(angles)]
+    return np.column_stack(described)
+
+
+def _describe_band(coefficients: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return A_1 to A_J (n, J), phi_1 (n,) and phi_21 to phi_J1 (n, J - 1), not wrapped."""
+    sine, cosine = coefficients[:, 0::2], coefficients[:, 1::2]
     phase = np.arctan2(cosine, sine)
     order = np.arange(2, sine.shape[1] + 1)
-    relative = phase[:, 1:] - order * phase[:, :1]
-    return np.column_stack(
-        [
-            shapes.coefficients,
-            period,
-            np.hypot(sine, cosine),
-            np.cos(relative),
-            np.sin(relative),
-            np.log(shapes.noise),
-            np.log(shapes.points),
-        ]
-    )
+    return np.hypot(sine, cosine), phase[:, 0], phase[:, 1:] - order * phase[:, :1]
 
 
 def _choose_size(stars: int, harmonics: int | None, components: int | None) -> tuple[int, int]:
@@ -307,21 +437,38 @@ def _ranges(size: int) -> list[tuple[int, int]]:
 
 
 def _infer_batch(population: Population, curves: Curves, iterations: int) -> Shapes:
-    harmonics = population.means.shape[1] // 2
-    noise = _guess_noise(curves)
+    noise = [_guess_noise(band) for band in curves.bands]
     for _ in range(iterations):
-        data = _observe(curves, noise, harmonics, population.period_scale)
-        posterior = _infer(population, data)
-        square = _measure_residuals(data, posterior)
-        noise = _measure_noise(curves, square, noise, population)
+        posterior, noise, _ = _expect(population, curves, noise)
     shares = posterior.shares.T[:, :, None]
     mean = (shares * posterior.means).sum(axis=0)
     offset = posterior.means - mean
     covariance = posterior.covariances + offset[..., :, None] * offset[..., None, :]
     covariance = (shares[..., None] * covariance).sum(axis=0)
     return Shapes(
-        mean[:, :-1], covariance[:, :-1, :-1], np.sqrt(noise.variance), noise.weight.sum(axis=1)
+        mean[:, :-1],
+        covariance[:, :-1, :-1],
+        np.sqrt(noise[0].variance),
+        noise[0].weight.sum(axis=1),
     )
+
+
+def _expect(
+    population: Population, curves: Curves, noise: list[_Noise]
+) -> tuple[_Posterior, list[_Noise], list[Floats]]:
+    """Return posterior, noise and squared residuals (n, points), the latter two by band."""
+    parts = population.split()
+    data = _observe_bands(curves, noise, [(part.stop - part.start) // 2 for part in parts])
+    posterior = _infer(population, *_join(data, curves.period, population.period_scale))
+    squares = [
+        _measure_residuals(band, posterior, part) for band, part in zip(data, parts, strict=True)
+    ]
+    profiles = np.atleast_2d(population.profile)
+    noise = [
+        _measure_noise(band, square, level, profile, population)
+        for band, square, level, profile in zip(curves.bands, squares, noise, profiles, strict=True)
+    ]
+    return posterior, noise, squares
 
 
 def _guess_noise(curves: Curves) -> _Noise:
@@ -331,8 +478,15 @@ def _guess_noise(curves: Curves) -> _Noise:
     return _Noise(variance, curves.used, curves.used / variance[:, None])
 
 
-def _observe(curves: Curves, noise: _Noise, harmonics: int, period_scale: Floats) -> _Data:
-    """Project the light curves on the harmonics, the mean magnitude integrated out."""
+def _observe_bands(curves: Curves, noise: list[_Noise], harmonics: list[int]) -> list[_Data]:
+    return [
+        _observe(band, level, order)
+        for band, level, order in zip(curves.bands, noise, harmonics, strict=True)
+    ]
+
+
+def _observe(curves: Curves, noise: _Noise, harmonics: int) -> _Data:
+    """Project the light curves of a band on the harmonics, the mean magnitude integrated out."""
     stars, points = curves.phase.shape
     design = evaluate_harmonics(curves.phase.ravel(), harmonics).reshape(stars, points, -1)
     design = design[:, :, 1:]
@@ -340,31 +494,44 @@ def _observe(curves: Curves, noise: _Noise, harmonics: int, period_scale: Floats
     design = design - np.matmul(share[:, None, :], design)
     residual = curves.mag - (share * curves.mag).sum(axis=1, keepdims=True)
     weighted = (design * noise.precision[:, :, None]).transpose(0, 2, 1)
-    size = design.shape[2] + 1
-    precision, projection = np.zeros((stars, size, size)), np.zeros((stars, size))
-    precision[:, :-1, :-1] = np.matmul(weighted, design)
-    projection[:, :-1] = np.matmul(weighted, residual[:, :, None])[:, :, 0]
+    precision = np.matmul(weighted, design)
+    return _Data(design, residual, precision, np.matmul(weighted, residual[:, :, None])[:, :, 0])
+
+
+def _join(data: list[_Data], period: Floats, period_scale: Floats) -> tuple[Floats, Floats]:
+    """Return precision (n, d, d) and projection (n, d) of all that is seen of a star.
+
+    The points of a band say nothing of the others: only the population joins them.
+    """
+    size = sum(band.projection.shape[1] for band in data) + 1
+    precision, projection = np.zeros((len(period), size, size)), np.zeros((len(period), size))
+    start = 0
+    for band in data:
+        stop = start + band.projection.shape[1]
+        precision[:, start:stop, start:stop] = band.precision
+        projection[:, start:stop] = band.projection
+        start = stop
     precision[:, -1, -1] = _PERIOD_ERROR**-2
     mean, deviation = period_scale
-    projection[:, -1] = (curves.period - mean) / deviation * _PERIOD_ERROR**-2
-    return _Data(precision, projection, design, residual)
+    projection[:, -1] = (period - mean) / deviation * _PERIOD_ERROR**-2
+    return precision, projection
 
 
-def _guess_coefficients(data: _Data) -> Floats:
+def _guess_coefficients(precision: Floats, projection: Floats, harmonics: list[int]) -> Floats:
     """Fit each light curve alone, with higher harmonics held back."""
-    order = np.repeat(np.arange(1, data.design.shape[2] // 2 + 1), 2)
+    order = np.concatenate([np.repeat(np.arange(1, highest + 1), 2) for highest in harmonics])
     prior = np.diag(np.append(10.0 * order**2, 0.0))
-    solved = cast("Floats", np.linalg.solve(data.precision + prior, data.projection[:, :, None]))
+    solved = cast("Floats", np.linalg.solve(precision + prior, projection[:, :, None]))
     return solved[:, :, 0]
 
 
-def _infer(population: Population, data: _Data) -> _Posterior:
+def _infer(population: Population, precision: Floats, projection: Floats) -> _Posterior:
     """Return the posterior of the coefficients and the component of each star."""
     prior = np.linalg.inv(population.covariances)
     means, covariances, log_shares = [], [], []
     for k in range(len(population.shares)):
-        covariance = np.linalg.inv(data.precision + prior[k])
-        pull = data.projection + prior[k] @ population.means[k]
+        covariance = np.linalg.inv(precision + prior[k])
+        pull = projection + prior[k] @ population.means[k]
         mean = np.matmul(covariance, pull[:, :, None])[:, :, 0]
         evidence = (pull * mean).sum(axis=1) + np.linalg.slogdet(covariance)[1]
         evidence += np.linalg.slogdet(prior[k])[1]
@@ -376,26 +543,29 @@ def _infer(population: Population, data: _Data) -> _Posterior:
     return _Posterior((shares / shares.sum(axis=0)).T, np.stack(means), np.stack(covariances))
 
 
-def _measure_residuals(data: _Data, posterior: _Posterior) -> Floats:
-    """Return the expected squared residuals (n, points) in mag2."""
+def _measure_residuals(data: _Data, posterior: _Posterior, part: slice) -> Floats:
+    """Return the expected squared residuals (n, points) in mag2 of a band."""
     square = np.zeros_like(data.residual)
     for k, (means, covariances) in enumerate(
         zip(posterior.means, posterior.covariances, strict=True)
     ):
-        model = np.matmul(data.design, means[:, :-1, None])[:, :, 0]
-        spread = (np.matmul(data.design, covariances[:, :-1, :-1]) * data.design).sum(axis=2)
+        model = np.matmul(data.design, means[:, part, None])[:, :, 0]
+        spread = (np.matmul(data.design, covariances[:, part, part]) * data.design).sum(axis=2)
         square += posterior.shares[:, k, None] * ((data.residual - model) ** 2 + spread)
     return square
 
 
-def _measure_noise(curves: Curves, square: Floats, noise: _Noise, population: Population) -> _Noise:
+def _measure_noise(
+    curves: Curves, square: Floats, noise: _Noise, profile: Floats, population: Population
+) -> _Noise:
     """Return the noise of points of which the squared residuals (n, points) are known."""
     freedom, strength = float(population.freedom), float(population.strength)
-    profile = population.profile[_profile_bin(curves.phase, len(population.profile))]
+    profile = profile[_profile_bin(curves.phase, len(profile))]
     square = square / profile
     weight = curves.used * (freedom + 1) / (freedom + square / noise.variance[:, None])
     total = (weight * square).sum(axis=1) + strength * _NOISE_FLOOR**2
-    variance = total / np.maximum(curves.used.sum(axis=1) - 1 + strength, 1e-12)
+    count = np.maximum(curves.used.sum(axis=1), 1)
+    variance = total / np.maximum(count - 1 + strength, 1e-12)
     return _Noise(variance, weight, weight / (profile * variance[:, None]))
 
 

@@ -32,6 +32,7 @@ from metalyra.stack.population import (
     describe_shapes,
     fit_population,
     infer_shapes,
+    join_curves,
 )
 from metalyra.stack.regressors import FORMS, Regressor, complete_regressor, fit_regressor
 from metalyra.stack.regressors.linear import LinearModel
@@ -43,6 +44,9 @@ PUBLISHED = "published"
 COMBINATIONS = ("learnt", "mean")
 """How regressors are combined, see `combine`."""
 
+BANDS = "bands"
+"""Key of the bands of a stack that reads several, its own first."""
+
 _OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
 """Columns beside the regressors' in a table of out-of-fold predictions."""
 
@@ -50,8 +54,8 @@ _OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
 class StackMember(NamedTuple):
     """What one member has learnt: its population, and regressors by name.
 
-    `slopes` (2 J,) tell how [Fe/H] changes with the coefficients, for the spread that the
-    noise of a light curve leaves.
+    `slopes` (2 J,), band by band, tell how [Fe/H] changes with the coefficients, for the
+    spread that the noise of a light curve leaves.
     """
 
     population: Population
@@ -84,14 +88,15 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
         the noise of a light curve: stars are then weighted by the inverse of their
         variance, to which the known errors of their labels add; under `published`,
         optionally, the name of a published model that joins in; under `combination`, optionally,
-        how the regressors are combined, see `combine`.
+        how the regressors are combined, see `combine`; under `bands`, optionally, the bands
+        that it reads, its own first.
 
     Raises
     ------
     ValueError
         If a setting is unknown, or there is no regressor.
     """
-    allowed = ("population", "regressors", "noise_floor", PUBLISHED, "combination")
+    allowed = ("population", "regressors", "noise_floor", PUBLISHED, "combination", BANDS)
     if unknown := ", ".join(sorted(set(config) - set(allowed))):
         raise ValueError(
             f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
@@ -105,7 +110,9 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
     how = config.get("combination", COMBINATIONS[0])
     if how not in COMBINATIONS:
         raise ValueError(f"combination is {how!r}; allowed are {', '.join(COMBINATIONS)}")
+    bands = list(config.get(BANDS) or [])
     return {
+        **({BANDS: bands} if len(bands) > 1 else {}),
         **({"combination": how} if how != COMBINATIONS[0] else {}),
         "population": complete_settings(
             fit_population, config.get("population") or {}, "the population of a stack"
@@ -125,6 +132,7 @@ def train_stack_member(
     seed: int,
     *,
     weights: Mapping[str, Any] | None = None,
+    others: pd.DataFrame | None = None,
 ) -> tuple[StackMember | None, pd.DataFrame]:
     """Train the member of a stack that sees neither labels nor light curves of one fold.
 
@@ -143,6 +151,8 @@ def train_stack_member(
     weights
         Settings of `metalyra.train.weights.make_weights`; learnt from the stars of the other
         folds.
+    others
+        Folded light curves of the stars in the further bands of the stack.
 
     Returns
     -------
@@ -155,7 +165,7 @@ def train_stack_member(
     Raises
     ------
     ValueError
-        If a star has no fit, or the fold or all others are empty.
+        If a star has no fit, the fold or all others are empty, or a band is missing.
     """
     settings = complete_stack(stack)
     stars = development[development["fold"] >= 0].sort_values("star_id")
@@ -168,10 +178,11 @@ def train_stack_member(
         raise ValueError(f"fold {fold} leaves no stars to {'train' if held_out.all() else 'test'}")
     known = stars[~held_out]
     # Not even padded together with the fold, whose longest light curve would leave a trace.
-    curves = _pad_together(fits[~held_out], folded)
+    bands = further_bands(settings)
+    curves = join_curves(collect_curves(fits[~held_out], folded, others, bands))
     population = fit_population(curves, **settings["population"])
     shapes = infer_shapes(population, curves)
-    inputs, feh = describe_shapes(shapes, curves.period), known["feh"].to_numpy(dtype=float)
+    inputs, feh = _describe(population, shapes, curves), known["feh"].to_numpy(dtype=float)
     coordinates = np.column_stack([shapes.coefficients, curves.period])
     linear = cast("LinearModel", fit_regressor({"kind": "ridge"}, coordinates, feh))
     counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
@@ -189,16 +200,38 @@ def train_stack_member(
         for name, config in settings["regressors"].items()
     }
     member = StackMember(population, regressors, linear.slopes[:-1])
-    predicted, spread = predict_with_member(member, fits[held_out], folded)
+    predicted, spread = predict_with_member(member, fits[held_out], folded, others, bands)
     out_of_fold = stars[held_out].reset_index(drop=True).assign(spread=spread)
     out_of_fold[list(regressors)] = predicted
     return member, out_of_fold[[*_OUT_OF_FOLD, *regressors]]
 
 
+def further_bands(stack: Mapping[str, Any]) -> list[str]:
+    """Return the bands that a stack reads beside its own, by its settings; often none."""
+    return list(stack.get(BANDS, []))[1:]
+
+
+def _describe(population: Population, shapes: Shapes, curves: Curves) -> Floats:
+    return describe_shapes(shapes, curves.period, population.split())
+
+
 def predict_with_member(
-    member: StackMember, fits: pd.DataFrame, folded: pd.DataFrame
+    member: StackMember,
+    fits: pd.DataFrame,
+    folded: pd.DataFrame,
+    others: pd.DataFrame | None = None,
+    bands: Sequence[str] = (),
 ) -> tuple[Floats, Floats]:
     """Predict [Fe/H] with each regressor of one member.
+
+    Parameters
+    ----------
+    member
+        Of `train_stack_member`.
+    fits, folded
+        Tables of the stars.
+    others, bands
+        Their folded light curves in the further bands of the stack, and which these are.
 
     Returns
     -------
@@ -209,9 +242,9 @@ def predict_with_member(
     """
     stars = int((fits["status"] == OK).sum())
     predicted, spread = np.empty((stars, len(member.regressors))), np.empty(stars)
-    for rows, curves in collect_curves(fits, folded):
+    for rows, curves in collect_curves(fits, folded, others, bands):
         shapes = infer_shapes(member.population, curves)
-        inputs = describe_shapes(shapes, curves.period)
+        inputs = _describe(member.population, shapes, curves)
         for column, regressor in enumerate(member.regressors.values()):
             predicted[rows, column] = regressor.predict(inputs)
         spread[rows] = measure_spread(shapes, member.slopes)
@@ -291,7 +324,8 @@ def write_stack_member(
         with replace_when_complete(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file)
         return
-    arrays = {f"population/{key}": array for key, array in member.population._asdict().items()}
+    population = member.population._asdict().items()
+    arrays = {f"population/{key}": array for key, array in population if array is not None}
     for name, regressor in member.regressors.items():
         for key, array in regressor._asdict().items():
             arrays[f"regressors/{name}/{type(regressor).__name__}/{key}"] = array
@@ -309,7 +343,8 @@ def read_stack_member(path: Path | str) -> StackMember:
         if name.startswith("regressors/"):
             _, regressor, form, key = name.split("/")
             parts.setdefault((regressor, form), {})[key] = array
-    population = Population(*(arrays[f"population/{key}"] for key in Population._fields))
+    learnt = [name for name in arrays if name.startswith("population/")]
+    population = Population(**{name.partition("/")[2]: arrays[name] for name in learnt})
     regressors = {name: FORMS[form](**entries) for (name, form), entries in parts.items()}
     return StackMember(population, regressors, arrays["slopes"])
 
@@ -321,19 +356,3 @@ def fits_of_stars(stars: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
         raise ValueError("a star of the development set has no fit")
     chosen: pd.DataFrame = fits.iloc[row].reset_index(drop=True)
     return chosen
-
-
-def _pad_together(fits: pd.DataFrame, folded: pd.DataFrame) -> Curves:
-    """Return the light curves of all stars, padded to the longest."""
-    groups = list(collect_curves(fits, folded))
-    length = max(curves.phase.shape[1] for _, curves in groups)
-
-    def pad(values: Floats) -> Floats:
-        return np.pad(values, ((0, 0), (0, length - values.shape[1])))
-
-    padded = [
-        Curves(pad(curves.phase), pad(curves.mag), pad(curves.used), curves.period)
-        for _, curves in groups
-    ]
-    order = np.argsort(np.concatenate([rows for rows, _ in groups]))
-    return Curves(*(np.concatenate(parts)[order] for parts in zip(*padded, strict=True)))

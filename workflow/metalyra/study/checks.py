@@ -57,6 +57,13 @@ def labels_of_sample(config: Mapping[str, Any], sample: str) -> str:
     return str(config["samples"][sample].get("match", {}).get("reference", sample))
 
 
+def further_bands_of_model(config: Mapping[str, Any], model: str) -> list[str]:
+    """Return the bands that a model reads beside its own; often none."""
+    settings = config["models"][model]
+    bands: list[str] = settings.get("bands") or settings.get("stack", {}).get("bands") or []
+    return bands[1:]
+
+
 def check_together(
     config: Config,
     relations: Mapping[str, Mapping[str, Any]],
@@ -205,6 +212,8 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
     yield from _check_reading(prefix, sample)
     if "period_bands" in sample:
         yield from _check_period_bands(f"{prefix}period_bands:", sample)
+    if "shape_bands" in sample:
+        yield from _check_shape_bands(f"{prefix}shape_bands:", sample)
     if not is_own(sample):
         for source in [*sample["stars"], *sample["light_curves"]]:
             yield from _check_source(key, source)
@@ -237,12 +246,24 @@ def _check_reading(key: str, sample: Config) -> Iterator[str]:
 
 def _check_period_bands(key: str, sample: Config) -> Iterator[str]:
     """Check the further bands in which the periods of a sample are found."""
-    survey, bands = SURVEYS[sample["survey"]], sample["period_bands"]
     if sample["periods"] == "given":
         yield (
             f"{key} where periods are given, none is looked for in any band; set periods to check "
             "or find, or leave the key out"
         )
+    yield from _check_further_bands(key, sample, sample["period_bands"])
+
+
+def _check_shape_bands(key: str, sample: Config) -> Iterator[str]:
+    """Check the further bands whose light curves are folded."""
+    if sample["phases"] == "published":
+        yield f"{key} light curves with phases: published are folded; leave the key out"
+    yield from _check_further_bands(key, sample, sample["shape_bands"])
+
+
+def _check_further_bands(key: str, sample: Config, bands: list[str]) -> Iterator[str]:
+    """Check bands that are read beside a sample's own, of the same files."""
+    survey = SURVEYS[sample["survey"]]
     if survey.read_other_band is None:
         able = [name for name, other in SURVEYS.items() if other.read_other_band is not None]
         yield (
@@ -348,6 +369,9 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
     if origins == ["sample"]:
         yield from _check_training_of_model(key, model, config)
         yield from _check_labels_of_model(key, model, config)
+        yield from _check_bands_of_model(key, model, config)
+    if "bands" in model and not {"trained", "shipped"} & set(origins):
+        yield f"{key}.bands: of a stack that is trained here, they are in stack.bands"
 
 
 def _check_training_of_model(key: str, model: Config, config: Config) -> Iterator[str]:
@@ -403,6 +427,34 @@ def _check_further_samples(key: str, model: Config, config: Config) -> Iterator[
             yield f"{key}: {name} is in band {band}, {first} in {samples[first]['band']}"
         if (labels := labels_of_sample(config, name)) not in config["labels"]:
             yield unknown(f"{key}: the labelled sample", labels, config["labels"])
+
+
+def _check_bands_of_model(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check that the sample of a stack has all bands that it reads, its own first."""
+    own, *further = model.get("stack", {}).get("bands") or [None]
+    sample = config["samples"].get(model["sample"])
+    if own is None or sample is None:
+        return
+    if own != sample["band"]:
+        yield (
+            f"{key}.stack.bands: {own} is first; allowed there is {sample['band']}, the band of "
+            f"the sample {model['sample']}"
+        )
+    for place, band in enumerate(further):
+        if band in (own, *further[:place]):
+            yield f"{key}.stack.bands: {band} is named twice"
+    yield from _check_sample_has_bands(f"{key}.stack.bands", further, model["sample"], config)
+
+
+def _check_sample_has_bands(key: str, bands: list[str], name: str, config: Config) -> Iterator[str]:
+    sample = config["samples"][name]
+    missing = [band for band in bands if band not in sample.get("shape_bands", [])]
+    if missing:
+        where = "--config" if name == OWN_SAMPLE and "output" in config else f"samples.{name}:"
+        yield (
+            f"{key}: the sample {name} has no light curves in {', '.join(missing)}; add {where} "
+            f"shape_bands: [{', '.join(bands)}]"
+        )
 
 
 def _check_searches(config: Config) -> Iterator[str]:
@@ -465,6 +517,9 @@ def _check_prediction(key: str, prediction: Config, config: Config) -> Iterator[
     if known:
         yield from _check_cuts(f"{key}.cuts", prediction["cuts"], prediction["sample"], config)
         yield from _check_band_of_prediction(key, prediction, config)
+        bands = further_bands_of_model(config, prediction["model"])
+        at = f"{key}: the model {prediction['model']} reads {', '.join(bands)} as well"
+        yield from _check_sample_has_bands(at, bands, prediction["sample"], config)
 
 
 def _check_band_of_prediction(key: str, prediction: Config, config: Config) -> Iterator[str]:

@@ -148,7 +148,7 @@ def _check_keys(config: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` with all that does not fit the model of a study."""
     problems = []
     studied = names_own_stars(config)
-    optional = ("other_band", "cuts", "survey", "periods", "period_bands", *READING_KEYS)
+    optional = ("other_band", "cuts", "survey", "periods", *_FURTHER_BANDS, *READING_KEYS)
     given = [key for key in (*_OWN_KEYS, *optional) if key in config]
     missing = [key for key in (_STUDIED_KEYS if studied else _OWN_KEYS) if key not in config]
     if (given or studied) and missing:
@@ -242,7 +242,7 @@ def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]
         "stars": [config["stars"]],
         "light_curves": [config["lightcurves"]],
         "periods": config.get("periods", "given"),
-        **{key: config[key] for key in ("period_bands", *READING_KEYS) if key in config},
+        **{key: config[key] for key in (*_FURTHER_BANDS, *READING_KEYS) if key in config},
     }
     if studied:
         return
@@ -272,6 +272,9 @@ def names_own_stars(config: Mapping[str, Any]) -> bool:
     return OWN_SAMPLE in (*config.get("labels", {}), *named)
 
 
+_FURTHER_BANDS = ("period_bands", "shape_bands")
+"""Keys of a sample that name bands beside its own."""
+
 _PARTS_OF_SAMPLES = ("calibrate", "models")
 
 
@@ -293,8 +296,11 @@ def _resolve_bands(config: Config) -> None:
     for group in groups:
         if "band" in group:
             group["band"] = resolve_band(group["band"])
-        if "period_bands" in group:
-            group["period_bands"] = [resolve_band(band) for band in group["period_bands"]]
+        stack = group.get("stack", {})
+        for part in (group, stack):
+            for key in ("bands", *_FURTHER_BANDS):
+                if key in part:
+                    part[key] = [resolve_band(band) for band in part[key]]
 
 
 def _describe_shipped(config: Config, shipped: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -306,6 +312,8 @@ def _describe_shipped(config: Config, shipped: Mapping[str, Mapping[str, Any]]) 
             yield f"{unknown(f'models.{name}.shipped:', model['shipped'], shipped)}; {OTHER_MODELS}"
             continue
         card = shipped[model["shipped"]]
+        if bands := card.get("stack", {}).get("bands"):
+            model["bands"] = bands
         for key in ("band", "relation", "pulsation_type"):
             if model.setdefault(key, card[key]) != card[key]:
                 yield (

@@ -446,6 +446,12 @@ _PERIOD_BANDS = (
 )
 
 
+_SHAPE_BANDS = (
+    "Further bands of the same light-curve files, such as `[BP, RP]`, whose points are folded like "
+    "those of the sample's own band, for models that read several (`bands` of a stack)."
+)
+
+
 class Sample(Part):
     """A star list with light curves in one band from one survey."""
 
@@ -472,6 +478,7 @@ class Sample(Part):
     )
     periods: Literal["given", "check", "find"] = Field("given", description=_PERIODS)
     period_bands: Bands = absent(_PERIOD_BANDS)
+    shape_bands: Bands = absent(_SHAPE_BANDS)
     match: Match = absent("The sample whose stars its stars are, with their periods or labels.")
     labelling: Labelling = group("How the relation that labels the sample is applied.")
     show: Shown = group(
@@ -542,6 +549,10 @@ class Stack(Part):
     combination: Literal["learnt", "mean"] = absent(
         "Weights of the regressors: `learnt` out of fold (the default), or all alike, which is "
         "better where there are fewer than some 1,000 stars."
+    )
+    bands: Annotated[list[Band], MinLen(2)] = absent(
+        "Bands whose joint shapes the stack reads, such as `[G, BP, RP]`: its sample's own, and of "
+        "its `shape_bands`; without it, the own one. What a star lacks is marginalised."
     )
     published: Name = absent(
         "A published model of the study that joins in. If its networks chose their epoch on the "
@@ -615,6 +626,9 @@ class Model(Part):
         "Star list, with their folds, of the stars that a published model was trained on."
     )
     band: Band = absent("Band of a model that is published or of another study.")
+    bands: Annotated[list[Band], MinLen(2)] = absent(
+        "Bands of a stack of another study that reads several, its own first."
+    )
     members: Count = absent("Number of networks of a published model, or of published folds.")
     relation: RelationName = absent(
         "The metallicity relation that the labels of a model come from."
@@ -850,6 +864,9 @@ class Configuration(Part):
     period_bands: Bands = absent(
         "Further bands whose points join the search of the periods of your own stars, as the key "
         "of a sample."
+    )
+    shape_bands: Bands = absent(
+        "Further bands of your own stars, for a model that reads several, as the key of a sample."
     )
     output: Annotated[str, StringConstraints(pattern=r"\.csv$")] = absent(
         "The CSV file with the metallicities of your own stars."

@@ -13,6 +13,7 @@ from metalyra.study.checks import (
     OWN_SAMPLE,
     READING_KEYS,
     band_of_model,
+    further_bands_of_model,
     is_of_example,
     is_own,
     labels_of_sample,
@@ -135,6 +136,15 @@ class Study:
         """Return the bands beside a sample's own in which its periods are found; often none."""
         return list(self._samples[sample].get("period_bands", []))
 
+    def shape_bands_of(self, sample: str) -> list[str]:
+        """Return the bands beside a sample's own whose light curves are folded; often none."""
+        return list(self._samples[sample].get("shape_bands", []))
+
+    def other_bands_of(self, sample: str) -> list[str]:
+        """Return all bands beside a sample's own that are read; often none."""
+        bands = [*self.period_bands_of(sample), *self.shape_bands_of(sample)]
+        return list(dict.fromkeys(bands))
+
     def needs_periods(self, sample: str) -> bool:
         """Say whether the star list of a sample has to have periods."""
         settings = self._samples[sample]
@@ -223,6 +233,10 @@ class Study:
     def band_of(self, model: str) -> str | None:
         """Return the band that a model is for."""
         return band_of_model(self.config, model)
+
+    def reads_other_bands(self, model: str) -> bool:
+        """Say whether a model reads light curves in several bands."""
+        return bool(further_bands_of_model(self.config, model))
 
     def relation_of(self, model: str) -> str:
         """Return the relation that a model has learnt: its own, or that of its labels."""

@@ -1,4 +1,4 @@
-"""The light curves of a sample in other bands than its own, in which its periods are looked for."""
+"""The light curves of a sample in other bands than its own, for its periods or its shapes."""
 
 import logging
 from collections import Counter
@@ -97,4 +97,4 @@ def _read_band(
         total = measurements.total()
         logger.info("band %s: %d measurements of %d stars", band, total, observed)
     else:
-        logger.warning("period_bands: no star has a measurement in band %s%s", band, there)
+        logger.warning("no star has a measurement in band %s%s", band, there)
