@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from metalyra.train import SampleTables, join_samples, list_usable_stars
+from metalyra.train import SampleTables, join_samples, list_usable_stars, select_unlabelled
 
 
 def tables_of(stars: pd.DataFrame, **labels: float) -> SampleTables:
@@ -47,3 +47,25 @@ def test_the_centre_of_a_cell_is_a_place():
     second = place(["7", "8"], [12.008, 12.008], [0.500001, np.nan], position_from_cell=True)
     joined = join_samples({"first": FIRST, "second": tables_of(second)})
     assert joined.fits["star_id"].tolist() == ["1", "2", "3", "8"]
+
+
+def test_no_labelled_star_is_learnt_from_unlabelled_whatever_its_name():
+    trained = place(["1", "2", "3"], [10.0, 11.0, 12.0], status="ok", pulsation_type="RRab")
+    development = pd.DataFrame({"star_id": ["1", "2", "3"], "fold": [0, -1, 1]})
+    # Itself; another name at the place and with the period; near without a period; no fold.
+    stars = place(
+        ["1", "13", "31", "2", "40", "41", "42"],
+        [10.0, 12.0, 12.01, 11.0, 40.0, 41.0, 42.0],
+        [0.5, 0.5, np.nan, 0.5, np.nan, 0.5, 0.5],
+        status="ok",
+        pulsation_type=["RRab"] * 6 + ["RRc"],
+    )
+    fits = stars[["star_id", "period"]].assign(status=["ok"] * 5 + ["too_few_epochs", "ok"])
+    options = {"most": 10, "seed": 1}
+    chosen = select_unlabelled(stars, fits, development, trained, "RRab", **options)
+    assert chosen["star_id"].tolist() == ["2", "40"]
+    options["most"] = 1
+    drawn = select_unlabelled(stars, fits, development, trained, "RRab", **options)
+    shuffled = select_unlabelled(stars, fits[::-1], development, trained, "RRab", **options)
+    assert len(drawn) == 1
+    assert drawn["star_id"].tolist() == shuffled["star_id"].tolist()

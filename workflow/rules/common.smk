@@ -199,6 +199,28 @@ def joined_tables(model, *stages):
     return {stage: f"<results>/joined/{model}/{stage}.parquet" for stage in stages}
 
 
+def unlabelled_files(wildcards):
+    """Return what is known of the samples that the rule's stack learns from without labels."""
+    model = wildcards.model
+    trained = star_table(config["models"][model]["sample"])
+    if study.joins_samples(model):
+        trained = joined_tables(model, "stars")["stars"]
+    files = {"development": f"<results>/development/{model}.parquet", "trained": trained}
+    for sample in study.unlabelled_samples(model):
+        files[f"stars_{sample}"] = star_table(sample)
+        files[f"fits_{sample}"] = chunk_files("fits", sample)
+        files[f"folded_{sample}"] = chunk_files("folded", sample)
+    return files
+
+
+def unlabelled_tables(wildcards):
+    """Return fits and folded light curves that the rule's stack learns from without labels."""
+    model = wildcards.model
+    if not study.unlabelled_samples(model):
+        return []
+    return [f"<results>/unlabelled/{model}/{stage}.parquet" for stage in ("fits", "folded")]
+
+
 def development_files(wildcards):
     """Return the tables that the development set of a model is made of."""
     if study.joins_samples(wildcards.model):

@@ -2,6 +2,7 @@
 
 Input   <results>/fits/ and folded/ of the model's samples, labels, the match between both
         <results>/joined/<model>/       of a model that is trained on several samples
+        <results>/unlabelled/<model>/   light curves that its populations learn from besides
 Output  <results>/development/<model>.parquet   one row a star of the sample
         <results>/development/<model>.npz       the sequences of the stars that are used
 """
@@ -62,3 +63,33 @@ rule develop:
         "Making the development set of {wildcards.model}"
     script:
         "../scripts/develop.py"
+
+
+rule collect_unlabelled:
+    input:
+        unpack(unlabelled_files),
+    output:
+        fits="<results>/unlabelled/{model}/fits.parquet",
+        folded="<results>/unlabelled/{model}/folded.parquet",
+    log:
+        "<logs>/collect_unlabelled/{model}.log",
+    benchmark:
+        "<benchmarks>/collect_unlabelled/{model}.tsv"
+    conda:
+        "../../envs/light_curves.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        samples=lambda wildcards: study.unlabelled_samples(wildcards.model),
+        most=lambda wildcards: config["models"][wildcards.model]["stack"].get(
+            "most_unlabelled", 5000
+        ),
+        pulsation_type=of_model("pulsation_type"),
+        seed=config["seed"],
+        library=fingerprint("collect_unlabelled.py"),
+    message:
+        "Collecting the light curves that {wildcards.model} learns from without labels"
+    script:
+        "../scripts/collect_unlabelled.py"

@@ -173,6 +173,7 @@ rule train_stack:
         fits=fits_of,
         folded=folded_of,
         others=folded_in_other_bands_of,
+        unlabelled=unlabelled_tables,
     output:
         member="<results>/models/{model}/member_{member}.npz",
         out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",

@@ -14,6 +14,11 @@ with logged(snakemake):
         snakemake.params.seed,
         weights=snakemake.params.weights,
         others=read_tables(snakemake.input.others) if snakemake.input.others else None,
+        unlabelled=(
+            tuple(read_table(path) for path in snakemake.input.unlabelled)
+            if snakemake.input.unlabelled
+            else None
+        ),
     )
     write_stack_member(member, snakemake.output.member)
     write_table(out_of_fold, snakemake.output.out_of_fold)

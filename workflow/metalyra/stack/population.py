@@ -292,7 +292,8 @@ def fit_population(
     Parameters
     ----------
     curves
-        Of n stars, some hundred or more.
+        Of n stars, some hundred or more. A period may be unknown (NaN) of a curve that came
+        folded: it is marginalised.
     harmonics
         Harmonics J of the light curves; None for as many as the stars can tell of: 4 below
         150 stars, 6 below 1,000, else 10.
@@ -318,17 +319,20 @@ def fit_population(
         raise ValueError(
             f"{len(curves.period)} light curves are too few for {components} components"
         )
-    scale = np.array([curves.period.mean(), curves.period.std() or 1.0])
+    certain = curves
+    if not (timed := np.isfinite(curves.period)).all():
+        certain = curves.take(np.flatnonzero(timed))
+    scale = np.array([certain.period.mean(), certain.period.std() or 1.0])
     orders = [harmonics] + [min(harmonics, _FURTHER_HARMONICS)] * len(curves.further)
     noise = [_guess_noise(band) for band in curves.bands]
-    data = _observe_bands(curves, noise, orders)
-    first = _guess_coefficients(*_join(data, curves.period, scale), orders)
+    data = _observe_bands(certain, [_guess_noise(band) for band in certain.bands], orders)
+    first = _guess_coefficients(*_join(data, certain.period, scale), orders)
     spread = np.cov(first.T)
     regular = spread.diagonal().copy()
-    for part in _split(orders)[1:]:  # their own is that of their noise
-        regular[part] = regular[: part.stop - part.start]
+    for further in _split(orders)[1:]:  # their own is that of their noise
+        regular[further] = regular[: further.stop - further.start]
     part = np.digitize(
-        curves.period, np.quantile(curves.period, np.arange(1, components) / components)
+        certain.period, np.quantile(certain.period, np.arange(1, components) / components)
     )
     population = Population(
         np.full(components, 1 / components),
@@ -511,9 +515,9 @@ def _join(data: list[_Data], period: Floats, period_scale: Floats) -> tuple[Floa
         precision[:, start:stop, start:stop] = band.precision
         projection[:, start:stop] = band.projection
         start = stop
-    precision[:, -1, -1] = _PERIOD_ERROR**-2
-    mean, deviation = period_scale
-    projection[:, -1] = (period - mean) / deviation * _PERIOD_ERROR**-2
+    known, (mean, deviation) = np.isfinite(period), period_scale
+    precision[known, -1, -1] = _PERIOD_ERROR**-2
+    projection[known, -1] = (period[known] - mean) / deviation * _PERIOD_ERROR**-2
     return precision, projection
 
 

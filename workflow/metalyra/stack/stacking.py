@@ -41,6 +41,9 @@ from metalyra.train.weights import make_weights
 PUBLISHED = "published"
 """Name of the published networks among the regressors, and of their folder."""
 
+UNLABELLED = ("unlabelled", "most_unlabelled")
+"""What a stack says of the light curves, labelled or not, that its populations learn from."""
+
 COMBINATIONS = ("learnt", "mean")
 """How regressors are combined, see `combine`."""
 
@@ -89,14 +92,16 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
         variance, to which the known errors of their labels add; under `published`,
         optionally, the name of a published model that joins in; under `combination`, optionally,
         how the regressors are combined, see `combine`; under `bands`, optionally, the bands
-        that it reads, its own first.
+        that it reads, its own first; under `unlabelled` and `most_unlabelled`, optionally, the
+        samples that its populations learn from besides, and how many stars of each at most.
 
     Raises
     ------
     ValueError
         If a setting is unknown, or there is no regressor.
     """
-    allowed = ("population", "regressors", "noise_floor", PUBLISHED, "combination", BANDS)
+    known = ("population", "regressors", "noise_floor", PUBLISHED, "combination", BANDS)
+    allowed = (*known, *UNLABELLED)
     if unknown := ", ".join(sorted(set(config) - set(allowed))):
         raise ValueError(
             f"unknown settings of a stack: {unknown}; allowed are {', '.join(allowed)}"
@@ -113,6 +118,7 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
     bands = list(config.get(BANDS) or [])
     return {
         **({BANDS: bands} if len(bands) > 1 else {}),
+        **{key: config[key] for key in UNLABELLED if key in config},
         **({"combination": how} if how != COMBINATIONS[0] else {}),
         "population": complete_settings(
             fit_population, config.get("population") or {}, "the population of a stack"
@@ -133,6 +139,7 @@ def train_stack_member(
     *,
     weights: Mapping[str, Any] | None = None,
     others: pd.DataFrame | None = None,
+    unlabelled: tuple[pd.DataFrame, pd.DataFrame] | None = None,
 ) -> tuple[StackMember | None, pd.DataFrame]:
     """Train the member of a stack that sees neither labels nor light curves of one fold.
 
@@ -153,6 +160,9 @@ def train_stack_member(
         folds.
     others
         Folded light curves of the stars in the further bands of the stack.
+    unlabelled
+        Fits and folded light curves of other stars, from which the population learns as well;
+        see `metalyra.train.joining.select_unlabelled`.
 
     Returns
     -------
@@ -179,8 +189,12 @@ def train_stack_member(
     known = stars[~held_out]
     # Not even padded together with the fold, whose longest light curve would leave a trace.
     bands = further_bands(settings)
-    curves = join_curves(collect_curves(fits[~held_out], folded, others, bands))
-    population = fit_population(curves, **settings["population"])
+    groups = list(collect_curves(fits[~held_out], folded, others, bands))
+    curves = join_curves(groups)
+    if unlabelled is not None:
+        more = collect_curves(*unlabelled, others, bands)
+        groups += [(rows + len(known), group) for rows, group in more]
+    population = fit_population(join_curves(groups), **settings["population"])
     shapes = infer_shapes(population, curves)
     inputs, feh = _describe(population, shapes, curves), known["feh"].to_numpy(dtype=float)
     coordinates = np.column_stack([shapes.coefficients, curves.period])

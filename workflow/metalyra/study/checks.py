@@ -409,6 +409,7 @@ def _check_labels_of_model(key: str, model: Config, config: Config) -> Iterator[
         allowed = [model["sample"], *([reference] if reference else [])]
         yield unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
     yield from _check_further_samples(f"{key}.further_samples", model, config)
+    yield from _check_unlabelled(key, model, config)
 
 
 def _check_further_samples(key: str, model: Config, config: Config) -> Iterator[str]:
@@ -427,6 +428,17 @@ def _check_further_samples(key: str, model: Config, config: Config) -> Iterator[
             yield f"{key}: {name} is in band {band}, {first} in {samples[first]['band']}"
         if (labels := labels_of_sample(config, name)) not in config["labels"]:
             yield unknown(f"{key}: the labelled sample", labels, config["labels"])
+
+
+def _check_unlabelled(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check the samples that a stack's populations learn from besides."""
+    samples = config["samples"]
+    for name in model.get("stack", {}).get("unlabelled", []):
+        if name not in samples:
+            yield unknown(f"{key}.stack.unlabelled:", name, samples)
+        elif (band := samples[name]["band"]) != samples[model["sample"]]["band"]:
+            own = samples[model["sample"]]["band"]
+            yield f"{key}.stack.unlabelled: {name} is in band {band}, {model['sample']} in {own}"
 
 
 def _check_bands_of_model(key: str, model: Config, config: Config) -> Iterator[str]:

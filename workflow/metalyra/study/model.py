@@ -554,6 +554,11 @@ class Stack(Part):
         "Bands whose joint shapes the stack reads, such as `[G, BP, RP]`: its sample's own, and of "
         "its `shape_bands`; without it, the own one. What a star lacks is marginalised."
     )
+    unlabelled: Annotated[list[Name], MinLen(1)] = absent(
+        "Samples whose light curves the population learns from as well, labelled or not; stars "
+        "of the held-out fold are left out."
+    )
+    most_unlabelled: Count = absent("Stars of these that are drawn, each sample; without it 5000.")
     published: Name = absent(
         "A published model of the study that joins in. If its networks chose their epoch on the "
         "fold that counts as unseen, weights, errors and metrics of the stack are optimistic."

@@ -252,6 +252,10 @@ class Study:
             **{name: labels_of_sample(self.config, name) for name in further},
         }
 
+    def unlabelled_samples(self, model: str) -> list[str]:
+        """Return the samples that a model's populations learn from besides; often none."""
+        return list(self._models[model].get("stack", {}).get("unlabelled", []))
+
     def joins_samples(self, model: str) -> bool:
         """Say whether a model is trained on several samples."""
         return "further_samples" in self._models[model]

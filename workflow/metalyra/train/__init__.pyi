@@ -7,6 +7,7 @@ from .evaluation import evaluate as evaluate
 from .joining import SampleTables as SampleTables
 from .joining import join_samples as join_samples
 from .joining import list_usable_stars as list_usable_stars
+from .joining import select_unlabelled as select_unlabelled
 from .networks import build_network as build_network
 from .networks import set_scaling as set_scaling
 from .published import read_training_stars as read_training_stars

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from metalyra.core.randomness import generator
 from metalyra.core.statuses import OK
-from metalyra.match.crossmatch import is_matched, match_stars
+from metalyra.match.crossmatch import is_matched, match_stars, move_to_epoch
 
 SAME_POSITION = 1.0
 """Largest distance (arcsec) of the positions of one star in two samples."""
@@ -66,6 +67,51 @@ def join_samples(samples: Mapping[str, SampleTables]) -> SampleTables:
     )
 
 
+def select_unlabelled(
+    stars: pd.DataFrame,
+    fits: pd.DataFrame,
+    development: pd.DataFrame,
+    trained: pd.DataFrame,
+    pulsation_type: str,
+    *,
+    most: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the fits of stars from which a population may learn beside the labelled ones.
+
+    Parameters
+    ----------
+    stars, fits
+        Of one sample. A light curve that came folded needs no period.
+    development
+        Development set of the model; its stars with a fold are the labelled ones.
+    trained
+        Star table of the samples that the model is trained on.
+    pulsation_type
+        Type of the stars that the model is for.
+    most
+        Stars that are drawn at random, if there are more.
+    seed
+        Seed of the study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Fits of status ok, by `star_id`. None is of a labelled star, whatever its name here: each
+        of those is in a fold that some member has not seen.
+    """
+    used = development.loc[development["fold"] >= 0, "star_id"]
+    labelled = trained[trained["star_id"].isin(used)]
+    kind = stars.set_index("star_id")["pulsation_type"].reindex(fits["star_id"])
+    chosen = (fits["status"] == OK).to_numpy() & (kind == pulsation_type).to_numpy()
+    repeated = find_same_stars(stars, labelled) | find_neighbours(stars, labelled)
+    chosen &= ~fits["star_id"].isin(repeated).to_numpy()
+    names = np.sort(fits.loc[chosen, "star_id"].to_numpy(dtype=str))
+    if len(names) > most:
+        names = generator(seed, "unlabelled", "").choice(names, most, replace=False)
+    return fits[fits["star_id"].isin(set(names))].sort_values("star_id", ignore_index=True)
+
+
 def list_usable_stars(joined: SampleTables, sample: str) -> set[str]:
     """Return the stars of one of the joined samples that have a fit and a label."""
     fits, labels = joined.fits, joined.labels
@@ -84,6 +130,20 @@ def label_own_stars(stars: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     own = labels.set_index("star_id").reindex(reference).reset_index(drop=True)
     own.insert(0, "star_id", stars["star_id"].to_numpy())
     return own.assign(status=own["status"].astype(object).fillna("no_match"))
+
+
+def find_neighbours(stars: pd.DataFrame, others: pd.DataFrame) -> set[str]:
+    """Return the stars without a period that may be those of another sample by their place."""
+    from astropy import units
+
+    untimed = stars[~np.isfinite(stars["period"].astype(float)) & stars["ra"].notna()]
+    placed = others[others["ra"].notna()]
+    if untimed.empty or placed.empty:
+        return set()
+    near, *_ = move_to_epoch(placed, None).search_around_sky(
+        move_to_epoch(untimed, None), SAME_CELL * units.arcsec
+    )
+    return set(untimed["star_id"].iloc[near])
 
 
 def find_same_stars(stars: pd.DataFrame, others: pd.DataFrame) -> set[str]:
