@@ -60,7 +60,7 @@ def test_a_query_is_given_as_the_archive_got_it_with_its_replies(places, tmp_pat
     folder.mkdir(parents=True)
     (folder / "reply.csv").write_text("source_id")
     traced = trace(places, tmp_path)
-    [asked] = traced[STARS]["asked"]
+    asked = traced[STARS]["asked"][0]
     assert "FROM gaiadr3.vari_rrlyrae AS rr" in asked
     assert "rr.best_classification IN ('RRab')" in asked
     assert traced[STARS]["replies"] == {"reply.csv": hashlib.sha256(b"source_id").hexdigest()}

@@ -38,7 +38,9 @@ def prediction(feh: list[float], status: list[str]) -> pd.DataFrame:
     return table.assign(feh_low_68=table["feh"] - 0.2, feh_high_68=table["feh"] + 0.2)
 
 
-LABELS = prediction([-1.1, -1.2, -1.3, NAN], ["ok", "ok", "ok", "duplicate_id"])
+LABELS = prediction([-1.1, -1.2, -1.3, NAN], ["ok", "ok", "ok", "duplicate_id"])[
+    ["star_id", "feh", "feh_err", "status"]
+]
 PREDICTIONS = {
     ("rrab", "gaia_g"): prediction(
         [-1.5, NAN, -1.7, NAN], ["ok", "wrong_pulsation_type", "unlike_training", "duplicate_id"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import metalyra
 from metalyra.acquire.clients import Product, find_product, plan_requests
-from metalyra.acquire.inventory import Places
+from metalyra.acquire.inventory import SHOWN_REQUESTS, Places
 from metalyra.acquire.queries import Settings, find_query
 from metalyra.acquire.sources import read_registry
 
@@ -107,7 +107,10 @@ def _trace_query(query: Settings, batch: int, places: Places, replies: Path) -> 
     if product.names.get("of_stars"):
         about["asked"] = _ask_for_stars(product, query, batch)
     else:
-        about["asked"] = [request.describe() for request in plan_requests(product, query)]
+        requests = plan_requests(product, query)
+        about["asked"] = [request.describe() for request in requests[:SHOWN_REQUESTS]]
+        if len(requests) > SHOWN_REQUESTS:
+            about["asked"].append(f"and {len(requests) - SHOWN_REQUESTS} more like these")
     if replies.is_dir():
         files = sorted(path for path in replies.rglob("*") if path.is_file())
         about["replies"] = {path.relative_to(replies).as_posix(): digest(path) for path in files}
