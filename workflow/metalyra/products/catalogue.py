@@ -603,7 +603,7 @@ def _write_votable(
         return
     header, start, stream = path.read_bytes().partition(b'<STREAM encoding="base64">')
     with path.open("wb") as file:
-        file.write(header.replace(b'nrows="1"', b'nrows="%d"' % len(table)) + start + b"\n")
+        file.write(header + start + b"\n")
         for first in range(0, len(table), _ROWS_AT_ONCE):
             rows = _to_binary(table[first : first + _ROWS_AT_ONCE])
             file.write(base64.encodebytes(rows.tobytes()))

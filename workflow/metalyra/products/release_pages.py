@@ -428,7 +428,7 @@ class Paper:
     @property
     def key(self) -> str:
         """Return the key of its entry: first author and year, in ASCII letters and digits."""
-        first = re.split(r", | & | et al\\.?", self.authors)[0].split("Collaboration")[0]
+        first = re.split(r", | & | et al\.", self.authors)[0].split("Collaboration")[0]
         plain = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode()
         return re.sub(r"[^a-z]", "", plain.lower()) + self.year
 
