@@ -598,6 +598,9 @@ def _write_votable(
     for field in resource.tables[0].fields:
         if field.name in ("ra", "dec"):
             field.ref = "icrs"
+        if field.datatype == "bit":
+            # Astropy's bits are not where the standard has them; letters are the same to all.
+            field.datatype = "boolean"
     writeto(document, str(path), tabledata_format="binary2")
     if not len(table):
         return
