@@ -3,11 +3,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from metalyra.products.figures import sky_maps
-from metalyra.products.figures.sky_maps import SkyRegion, enclose, sky_map, unwrap_longitude
+from metalyra.products.figures.sky_maps import (
+    SkyCircle,
+    SkyRegion,
+    SkyRemainder,
+    enclose,
+    sky_map,
+    unwrap_longitude,
+)
 from metalyra.products.figures.style import save_figure
 
 REGIONS = Path(__file__).parents[2] / "resources/sky_regions.yaml"
@@ -101,20 +108,23 @@ def test_a_longitude_beyond_zero_keeps_its_customary_name():
 def test_the_mean_of_cells_is_the_mean_of_their_stars():
     longitude, latitude = RNG.uniform(0, 360, 3000), np.degrees(np.arcsin(RNG.uniform(-1, 1, 3000)))
     feh = RNG.normal(-1.5, 0.3, 3000)
-    means = sky_maps.average_cells(longitude, latitude, feh, nside=4)
-    assert len(means) == 12 * 4**2
+    means, counts = sky_maps.average_cells(longitude, latitude, feh, nside=4)
+    assert len(means) == len(counts) == 12 * 4**2
     assert np.isfinite(means).all()
+    assert counts.sum() == 3000
     assert np.mean(means) == pytest.approx(np.mean(feh), abs=0.02)
-    shifted = sky_maps.average_cells(longitude + 360, latitude, feh + 1, nside=4)
+    shifted = sky_maps.average_cells(longitude + 360, latitude, feh + 1, nside=4).means
     np.testing.assert_allclose(shifted, means + 1, rtol=1e-12)
 
 
 def test_a_cell_without_stars_is_empty():
-    means = sky_maps.average_cells(
+    means, counts = sky_maps.average_cells(
         np.array([10.0, 10.0]), np.array([5.0, 5.0]), np.array([-1, -2]), 8
     )
     assert np.nansum(means) == -1.5
     assert np.isfinite(means).sum() == 1
+    assert counts[np.isfinite(means)].tolist() == [2]
+    assert counts.sum() == 2
 
 
 def test_more_stars_are_shown_in_finer_cells():
@@ -151,11 +161,65 @@ def test_stars_without_position_or_metallicity_are_left_out():
     assert len(figure.axes[0].collections[0].get_offsets()) == 1
 
 
-@pytest.mark.parametrize("region", [None, SkyRegion((-10.0, 10.0), (-3.0, 3.0))])
+@pytest.mark.parametrize(
+    "region",
+    [
+        None,
+        SkyRegion((-10.0, 10.0), (-3.0, 3.0)),
+        SkyCircle((280.5, -32.9), 10.0),
+        SkyRemainder((SkyCircle((280.5, -32.9), 10.0),)),
+    ],
+)
 def test_an_empty_sky_says_so(region, tmp_path):
-    figure = sky_map([], [], [], region=region)
+    figure = sky_map([], [], [], "LMC", region)
     assert "no stars" in [text.get_text() for text in figure.axes[0].texts]
+    assert figure.get_suptitle() == "LMC: 0 stars"
     save_figure(figure, tmp_path / "empty.png")
+
+
+@pytest.mark.parametrize("number", [60, 2000])
+def test_the_title_has_the_number_of_stars_that_are_shown(number, monkeypatch):
+    monkeypatch.setattr(sky_maps, "MOST_POINTS", 1000)
+    region = SkyRegion((0.0, 10.0), (-5.0, 5.0))
+    longitude = np.r_[RNG.uniform(0, 10, number), 20.0]
+    figure = sky_map(*to_icrs(longitude, RNG.uniform(-5, 5, number + 1)), longitude, "sky", region)
+    assert figure.get_suptitle().startswith(f"sky: {number:,} stars")
+
+
+def test_the_number_of_stars_is_beside_the_mean_of_cells(monkeypatch):
+    monkeypatch.setattr(sky_maps, "MOST_POINTS", 1000)
+    longitude, latitude = RNG.normal(280.5, 2, 3000), RNG.normal(-32.9, 2, 3000)
+    region = SkyCircle((280.5, -32.9), 10.0)
+    figure = sky_map(*to_icrs(longitude, latitude), longitude, region=region)
+    labels = {axes.get_xlabel() for axes in figure.axes[2:]}
+    assert labels == {"[Fe/H] (dex)", "stars per cell"}
+    numbers = figure.axes[1].collections[0].get_array().compressed()
+    nside = sky_maps.choose_nside(longitude, latitude)
+    counts = sky_maps.average_cells(longitude, latitude, longitude, nside).counts
+    assert set(numbers) <= set(counts)
+    assert max(numbers) == max(counts)
+
+
+def test_a_circle_is_shown_around_its_centre_with_longitude_to_the_left():
+    region = SkyCircle((302.8, -44.3), 7.0)
+    longitude, latitude = np.array([302.8, 305.8, 302.8, 330.0]), np.array([-44.3, -44.3, -41.3, 0])
+    figure, drawn = draw_at(longitude, latitude, region=region)
+    drawn = drawn[np.lexsort((drawn[:, 1], drawn[:, 0]))]
+    assert len(drawn) == 3
+    np.testing.assert_allclose(drawn[1:], [[0, 0], [0, 3]], atol=2e-3)
+    assert drawn[0, 0] == pytest.approx(-3 * np.cos(np.radians(44.3)), abs=0.01)
+    assert figure.axes[0].get_aspect() == 1.0
+
+
+@given(st.floats(0, 360), st.floats(-90, 90))
+def test_a_position_is_in_a_circle_or_in_the_rest_of_the_sky(longitude, latitude):
+    circle = SkyCircle((280.465, -32.888), 10.0)
+    position = np.array([longitude]), np.array([latitude])
+    centre = SkyCoord(280.465, -32.888, unit="deg", frame="galactic")
+    distance = centre.separation(SkyCoord(longitude, latitude, unit="deg", frame="galactic")).deg
+    assume(abs(distance - 10.0) > 1e-9)
+    assert circle.contains(*position)[0] == (distance < 10.0)
+    assert SkyRemainder((circle,)).contains(*position)[0] == (distance > 10.0)
 
 
 def test_a_map_is_the_same_file_twice(tmp_path):
@@ -167,11 +231,38 @@ def test_a_map_is_the_same_file_twice(tmp_path):
 
 def test_the_projects_regions_are_valid_and_of_the_sky_they_name():
     regions = sky_maps.read_regions(REGIONS)
-    magellanic = regions["magellanic_clouds"]
-    for ra, dec in ((80.894, -69.756), (13.187, -72.829)):
+    for name, ra, dec in (("lmc", 80.89375, -69.75611), ("smc", 13.18667, -72.82861)):
         longitude, latitude = sky_maps.to_galactic([ra], [dec])
-        assert magellanic.contains(magellanic.unwrap(longitude), latitude).all()
+        np.testing.assert_allclose(
+            (longitude[0], latitude[0]), regions[name].centre, atol=1e-3, err_msg=name
+        )
+        assert regions["magellanic_clouds"].contains(longitude, latitude).all()
+        assert not regions["halo"].contains(longitude, latitude).any()
     assert regions["inner_bulge"].contains(np.zeros(1), np.zeros(1)).all()
+    assert regions["halo"].contains(np.array([180.0]), np.array([5.0])).all()
+    assert not regions["halo"].contains(np.array([359.0]), np.array([5.0])).any()
+
+
+def test_every_star_is_in_one_map_of_halo_bulge_and_clouds():
+    regions = sky_maps.read_regions(REGIONS)
+    longitude, latitude = RNG.uniform(0, 360, 5000), np.degrees(np.arcsin(RNG.uniform(-1, 1, 5000)))
+    maps = [regions[name].contains(longitude, latitude) for name in ("halo", "bulge", "lmc", "smc")]
+    assert (np.sum(maps, axis=0) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a: {longitude: [10, -10], latitude: [0, 1]}", "longitude"),
+        ("a: {centre: [0, 100], radius: 3}", "latitude"),
+        ("a: {centre: [0, 10], radius: 0}", "radius"),
+        ("a: {without: [b]}", "b"),
+    ],
+)
+def test_a_wrong_region_is_named(tmp_path, text, key):
+    (tmp_path / "regions.yaml").write_text(text)
+    with pytest.raises(ValueError, match=f"region a: .*{key}"):
+        sky_maps.read_regions(tmp_path / "regions.yaml")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
 
 
 def test_every_column_is_explained_as_in_the_files():
-    columns = (*COLUMNS, *ESTIMATE_COLUMNS, *PERIOD_COLUMNS, PERIOD_BANDS, *Variation._fields)
+    columns = (
+        *COLUMNS,
+        *ESTIMATE_COLUMNS,
+        "source_id",
+        *PERIOD_COLUMNS,
+        PERIOD_BANDS,
+        *Variation._fields,
+    )
     for name in columns:
         column = describe(name)
         assert f"| `{name}` | {column.unit} | {column.description} |" in GLOSSARY

@@ -3,6 +3,7 @@
 Input   what all stages wrote for all samples
 Output  <results>/catalogue/metallicities.{parquet,vot,fits,csv}   one row a star
         <results>/catalogue/estimates.parquet   one row a star and model or relation
+        <results>/release/      the catalogue ready for a data release
         <results>/ledger.csv    stars by stage and status; the rule fails if one is lost
 """
 
@@ -10,6 +11,8 @@ targets += expand(
     "<results>/catalogue/metallicities.{suffix}", suffix=["parquet", "vot", "fits", "csv"]
 )
 targets.append("<results>/ledger.csv")
+if study.releases_data:
+    targets.append("<results>/release/SHA256SUMS")
 
 
 rule catalogue:
@@ -74,6 +77,72 @@ rule ledger:
         "Counting the stars of every stage"
     script:
         "../scripts/ledger.py"
+
+
+rule provenance:
+    input:
+        cards=released_cards,
+        sources=released_sources,
+        # A new version of the project is no reason to release the data again.
+        registry=ancient(SOURCES),
+        archives=ancient(ARCHIVES),
+    output:
+        "<results>/release/provenance.json",
+    log:
+        "<logs>/provenance.log",
+    benchmark:
+        "<benchmarks>/provenance.tsv"
+    conda:
+        "../../envs/archives.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        names=study.needed_sources(),
+        simulated=study.is_simulated,
+        configuration=lambda wildcards: describe_configuration(config),
+        sources=f"results/{config['study']}/sources",
+        replies=f"results/{config['study']}/replies",
+        root=str(ROOT),
+        library=fingerprint("provenance.py"),
+    message:
+        "Looking where the data come from"
+    script:
+        "../scripts/provenance.py"
+
+
+rule data_release:
+    input:
+        catalogue="<results>/catalogue/metallicities.parquet",
+        estimates="<results>/catalogue/estimates.parquet",
+        provenance="<results>/release/provenance.json",
+        published=RELATIONS,
+        calibrated=released_relations,
+        cards=released_cards,
+    output:
+        multiext("<results>/release/catalogue", ".vot", ".fits", ".parquet"),
+        multiext("<results>/release/CITATION", ".md", ".bib"),
+        readme="<results>/release/README.md",
+        licence="<results>/release/LICENCE",
+        sums="<results>/release/SHA256SUMS",
+    log:
+        "<logs>/data_release.log",
+    benchmark:
+        "<benchmarks>/data_release.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: study.released_settings(),
+        library=fingerprint("data_release.py"),
+    message:
+        "Making the catalogue ready for a data release"
+    script:
+        "../scripts/data_release.py"
 
 
 if study.writes_own_stars:

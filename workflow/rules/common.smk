@@ -6,7 +6,13 @@ What a study asks for is known by `study`; here are the paths. They are relative
 
 from functools import cache
 
-from metalyra.acquire import find_mirror, find_query, list_ingredients, read_registry
+from metalyra.acquire import (
+    describe_configuration,
+    find_mirror,
+    find_query,
+    list_ingredients,
+    read_registry,
+)
 from metalyra.study import identify, list_light_curves
 
 targets = []
@@ -365,6 +371,26 @@ def counted_files():
         if config["models"][model]["sample"] in samples:
             files[f"development_{model}"] = f"<results>/development/{model}.parquet"
     return files
+
+
+def released_cards(wildcards):
+    """Return the cards of the models that a data release has values of."""
+    if not study.releases_data:
+        raise WorkflowError(
+            "the key data_release is missing in the configuration of the study; it has the title "
+            "and the authors of the release: see docs/data_release.md"
+        )
+    return [f"{model_folder(model)}/card.json" for model in study.released_models()]
+
+
+def released_relations(wildcards):
+    """Return the relations calibrated here that a data release has values of."""
+    return [relation_files(relation)[-1] for relation in study.released_relations()]
+
+
+def released_sources(wildcards):
+    """Return the sources that a data release names, all of the study."""
+    return sources(study.needed_sources())
 
 
 def product_files(group, name):

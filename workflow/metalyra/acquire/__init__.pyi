@@ -4,6 +4,10 @@ from .connection import TransientError as TransientError
 from .inventory import Places as Places
 from .inventory import describe_queries as describe_queries
 from .inventory import list_sources as list_sources
+from .provenance import describe_configuration as describe_configuration
+from .provenance import describe_software as describe_software
+from .provenance import trace_models as trace_models
+from .provenance import trace_sources as trace_sources
 from .queries import find_query as find_query
 from .reconstruction import find_catalogued_periods as find_catalogued_periods
 from .reconstruction import find_development_periods as find_development_periods

@@ -28,6 +28,7 @@ class Column:
 COLUMNS: Mapping[str, Column] = {
     "sample": Column("", "Star list and band of the study", "meta.id"),
     "star_id": Column("", "Identifier of the star in its survey", "meta.id;meta.main"),
+    "source_id": Column("", "Identifier of the source in its Gaia release, 0 if none", "meta.id"),
     "reference_id": Column("", "Matched star of the reference sample", "meta.id.cross"),
     "separation": Column("arcsec", "Distance to the matched star", "pos.angDistance"),
     "band": Column("", "Photometric band", "meta.id;instr.bandpass"),
@@ -107,7 +108,7 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "gp_converged": Column("", "True if the GP's optimisation converged", "meta.code.qual"),
     "period_change": Column(
-        "", "Change of the period with time (d / Myr)", "time.period;arith.rate"
+        "", "Change of the period with time (d / Myr)", "arith.rate;time.period"
     ),
     "period_change_err": Column("", "Error of the change of the period (d / Myr)", "stat.error"),
     "modulation_period": Column("d", "Period of the strongest modulation (Blazhko)", "time.period"),
@@ -185,6 +186,9 @@ COLUMNS: Mapping[str, Column] = {
 GIVEN = "given_"
 """Prefix of the columns of a user's star list that pass through."""
 
+BY = "_by_"
+"""Between a column of the estimates and the model or relation whose value it has."""
+
 
 def describe(name: str) -> Column:
     """Return the meaning of a column; a plain one for survey columns."""
@@ -195,6 +199,10 @@ def describe(name: str) -> Column:
         return Column(own.unit, f"As the archive or paper has it: {own.description}", own.ucd)
     if name in COLUMNS:
         return COLUMNS[name]
+    column, separator, source = name.partition(BY)
+    if separator and column in COLUMNS:
+        own = COLUMNS[column]
+        return Column(own.unit, f"By {source}: {own.description}", own.ucd)
     if name.endswith("_err") and name.removesuffix("_err") in _FOURIER:
         parameter = _FOURIER[name.removesuffix("_err")]
         return Column(parameter.unit, f"Error of: {parameter.description}", "stat.error")

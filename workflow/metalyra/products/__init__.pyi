@@ -9,6 +9,9 @@ from .catalogue import write_catalogue as write_catalogue
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import describe_cross_validations as describe_cross_validations
 from .cross_validation import tabulate_cross_validations as tabulate_cross_validations
+from .data_release import READ_ESTIMATES as READ_ESTIMATES
+from .data_release import make_release_table as make_release_table
+from .data_release import write_data_release as write_data_release
 from .figures.calibrations import corner_figure as corner_figure
 from .figures.drawing import FIGURES as FIGURES
 from .figures.drawing import Subject as Subject
@@ -24,3 +27,4 @@ from .paper_tables.experiments import tabulate_experiment as tabulate_experiment
 from .paper_tables.layouts import LAYOUTS as LAYOUTS
 from .paper_tables.layouts import choose_layout as choose_layout
 from .paper_tables.writing import write_paper_table as write_paper_table
+from .release_pages import read_release as read_release

@@ -1,5 +1,7 @@
 """The metallicity catalogue: one row per star of every sample, and its four files."""
 
+import base64
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from metalyra.core.metrics import (
     root_mean_squared_error,
 )
 from metalyra.core.statuses import OK, STATUSES, describe_status, restore_star_id
-from metalyra.core.tables import GIVEN, describe, replace_when_complete, write_table
+from metalyra.core.tables import BY, GIVEN, describe, replace_when_complete, write_table
 from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
@@ -53,6 +55,9 @@ TEXT_COLUMNS = (
 _LABELS = ("archive_feh", "archive_feh_err")
 _TRUTHS = ("in_training", "preferred")
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
+
+_ROWS_AT_ONCE = 57 * 64
+"""Of a VOTable; whole lines of 57 bytes, which base64 writes in 76 letters."""
 
 NAME = "metallicities"
 DESCRIPTION = "Metallicities of RR Lyrae stars from the shapes of their light curves"
@@ -334,15 +339,40 @@ def write_catalogue(
     metadata
         What the catalogue is of: study, version and the like.
     """
-    directory = Path(directory)
-    metadata = dict(metadata or {})
-    write_table(catalogue, directory / f"{NAME}.parquet", metadata)
-    with replace_when_complete(directory / f"{NAME}.vot") as temporary:
-        _write_votable(catalogue, temporary, metadata)
-    with replace_when_complete(directory / f"{NAME}.fits") as temporary:
-        _write_fits(catalogue, temporary, metadata)
-    with replace_when_complete(directory / f"{NAME}.csv") as temporary:
+    stem = Path(directory) / NAME
+    write_formats(catalogue, stem, DESCRIPTION, metadata)
+    with replace_when_complete(stem.with_suffix(".csv")) as temporary:
         catalogue.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def write_formats(
+    table: pd.DataFrame,
+    stem: Path,
+    description: str,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table of stars as Parquet, VOTable and FITS, each complete or not at all.
+
+    The three files hold the same rows to the last bit, with the units, descriptions and UCDs of
+    all columns, and the same table makes the same bytes.
+
+    Parameters
+    ----------
+    table
+        Of the columns of a catalogue, or of some of them by model or relation.
+    stem
+        Path of the files, without their suffixes.
+    description
+        What the table is.
+    metadata
+        What it is of: study, version and the like.
+    """
+    metadata = dict(metadata or {})
+    write_table(table, stem.with_suffix(".parquet"), metadata)
+    with replace_when_complete(stem.with_suffix(".vot")) as temporary:
+        _write_votable(table, temporary, stem.name, description, metadata)
+    with replace_when_complete(stem.with_suffix(".fits")) as temporary:
+        _write_fits(table, temporary, stem.name, description, metadata)
 
 
 def pair_with_truth(
@@ -523,16 +553,23 @@ def _with_plain_types(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFram
     return pd.DataFrame(plain)
 
 
+def is_text(column: str) -> bool:
+    """Say whether a column of a catalogue, or of a model's estimates in it, is text."""
+    return column.partition(BY)[0] in TEXT_COLUMNS
+
+
 def _to_astropy(catalogue: pd.DataFrame) -> Table:
     """Return the catalogue as an astropy table with units, descriptions and UCDs."""
     table = Table()
     for name in map(str, catalogue):
         values = catalogue[name]
-        if name not in TEXT_COLUMNS:
+        if not is_text(name):
             table[name] = values.to_numpy()
         else:
             # One byte a letter where that is enough: it is what most readers expect.
-            table[name] = values.to_numpy(dtype="S" if values.map(str.isascii).all() else "U")
+            table[name] = values.to_numpy(
+                dtype="S" if values.map(str.isascii).all() else _wide(values)
+            )
         column = describe(name)
         table[name].unit = column.unit or None
         table[name].description = column.description
@@ -540,41 +577,87 @@ def _to_astropy(catalogue: pd.DataFrame) -> Table:
     return table
 
 
-def _write_votable(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a VOTable whose positions refer to the ICRS."""
-    document = from_table(_to_astropy(catalogue), table_id=NAME)
-    document.description = DESCRIPTION
+def _wide(values: pd.Series) -> str:
+    """Return the type of texts with two bytes a letter, and four for some."""
+    return f"U{max(len(text.encode('utf-16-be')) // 2 for text in values)}"
+
+
+def _write_votable(
+    catalogue: pd.DataFrame, path: Path, name: str, description: str, metadata: Mapping[str, str]
+) -> None:
+    """Write a VOTable whose positions refer to the ICRS.
+
+    Astropy writes all but the rows, which take it a millisecond each.
+    """
+    table = _to_astropy(catalogue)
+    document = from_table(table[:1], table_id=name)
+    document.description = description
     [resource] = document.resources
     resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
     resource.infos.extend(Info(name=key, value=text) for key, text in sorted(metadata.items()))
     for field in resource.tables[0].fields:
         if field.name in ("ra", "dec"):
             field.ref = "icrs"
+        if field.datatype == "bit":
+            # Astropy's bits are not where the standard has them; letters are the same to all.
+            field.datatype = "boolean"
     writeto(document, str(path), tabledata_format="binary2")
+    if not len(table):
+        return
+    header, start, stream = path.read_bytes().partition(b'<STREAM encoding="base64">')
+    with path.open("wb") as file:
+        file.write(header + start + b"\n")
+        for first in range(0, len(table), _ROWS_AT_ONCE):
+            rows = _to_binary(table[first : first + _ROWS_AT_ONCE])
+            file.write(base64.encodebytes(rows.tobytes()))
+        file.write(b"".join(stream.partition(b"</STREAM>")[1:]))
 
 
-def _write_fits(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
+def _to_binary(table: Table) -> np.ndarray:
+    """Return rows as the format BINARY2 of VOTables has them, each after its flags of nulls."""
+    columns: dict[str, np.ndarray] = {
+        "nulls": np.zeros((len(table), math.ceil(len(table.columns) / 8)), np.uint8)
+    }
+    for name, column in table.columns.items():
+        values = column.data
+        if values.dtype.kind == "b":
+            columns[name] = np.where(values, b"T", b"F")
+        elif values.dtype.kind == "U":
+            width = values.dtype.itemsize // 2
+            columns[name] = np.strings.encode(values, "utf-16-be").astype(f"S{width}")
+        else:
+            columns[name] = values.astype(values.dtype.newbyteorder(">"))
+    types = [(name, values.dtype, values.shape[1:]) for name, values in columns.items()]
+    binary = np.empty(len(table), types)
+    for name, values in columns.items():
+        binary[name] = values
+    return binary
+
+
+def _write_fits(
+    catalogue: pd.DataFrame, path: Path, name: str, description: str, metadata: Mapping[str, str]
+) -> None:
     """Write a FITS binary table with TCOMM and TUCD cards as TOPCAT reads them."""
     # A FITS table holds ASCII text only; anything else is kept as an escape sequence.
     ascii_only = catalogue.assign(
         **{
-            name: catalogue[name].map(
+            column: catalogue[column].map(
                 lambda text: text.encode("ascii", "backslashreplace").decode()
             )
-            for name in catalogue.columns.intersection([*TEXT_COLUMNS])
+            for column in filter(is_text, map(str, catalogue))
         }
     )
     table = _to_astropy(ascii_only)
-    cards = [(table[name].description, table[name].meta.get("ucd")) for name in table.colnames]
-    for name in table.colnames:
-        table[name].description, table[name].meta = None, {}
-    hdu = fits_format.table_to_hdu(table, name=NAME.upper())
-    for number, (description, ucd) in enumerate(cards, start=1):
-        hdu.header[f"TCOMM{number}"] = description
+    cards = [(column.description, column.meta.get("ucd")) for column in table.columns.values()]
+    for column in table.columns.values():
+        column.description, column.meta = None, {}
+    hdu = fits_format.table_to_hdu(table, name=name.upper())
+    for number, (comment, ucd) in enumerate(cards, start=1):
+        hdu.header[f"TCOMM{number}"] = comment
         if ucd:
             hdu.header[f"TUCD{number}"] = ucd
     hdu.header["RADESYS"] = "ICRS"
-    hdu.header["COMMENT"] = DESCRIPTION
+    hdu.header["COMMENT"] = description
     for key, text in sorted(metadata.items()):
         hdu.header["COMMENT"] = f"{key}: {text}"
     fits_format.HDUList([fits_format.PrimaryHDU(), hdu]).writeto(path, output_verify="exception")

@@ -148,6 +148,9 @@ def _check_products(config: Config) -> Iterator[str]:
     for group in ("tables", "sky_maps"):
         for name, product in config[group].items():
             yield from _check_product(f"{group}.{name}", product, config)
+    for name in config.get("data_release", {}).get("samples") or ():
+        if name not in config["samples"]:
+            yield unknown("data_release.samples: the sample", name, config["samples"])
     for name, table in config["tables"].items():
         layout = LAYOUTS[choose_layout(table)]
         if (layout.of == "predictions") != ("model" in table):

@@ -739,6 +739,31 @@ class SkyMap(Part):
     title: str = Field("", description="Title of the map.")
 
 
+class DataRelease(Part):
+    """The catalogue ready for a data release: table, README, provenance, licence, citations."""
+
+    title: Text = Field(description="Title of the release.")
+    authors: Annotated[list[Text], MinLen(1)] = Field(
+        description="Its authors, each as BibTeX takes a name."
+    )
+    version: Text = Field("1.0", description="Version of the data.")
+    licence: Text = Field(
+        "CC-BY-4.0", description="Licence of the data: an SPDX identifier, or in words."
+    )
+    description: str = Field("", description="What the data are, for the README.")
+    limits: list[Text] = Field(
+        [],
+        description="Limits of the data that a user should know, beside those that the README "
+        "names anyway.",
+    )
+    samples: Annotated[list[Name], MinLen(1)] | None = Field(
+        None, description="The samples whose stars are released; all with null."
+    )
+    year: Annotated[int, Ge(1900), Le(2200)] = absent("Year of the release.")
+    contact: Text = absent("Whom to ask.")
+    doi: Text = absent("Its DOI, without the address of the resolver.")
+
+
 class Configuration(Part):
     """A file of config/: what a study is made of, and what it makes."""
 
@@ -831,6 +856,9 @@ class Configuration(Part):
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    data_release: DataRelease = absent(
+        "The catalogue ready for a data release, in release/; see docs/data_release.md."
     )
     figures: list[FigureName] | None = Field(
         None,

@@ -177,6 +177,36 @@ class Study:
         parts = {key: self.config[key] for key in ("labels", "models", "predict")}
         return {"samples": samples, **parts}
 
+    # The data release
+
+    @property
+    def releases_data(self) -> bool:
+        """Whether a data release is made of the catalogue."""
+        return "data_release" in self.config
+
+    def released_settings(self) -> Settings:
+        """Return the part of the configuration that the data release depends on."""
+        about = self.config["data_release"]
+        names = about["samples"] or list(self._samples)
+        predict = [entry for entry in self.config["predict"] if entry["sample"] in names]
+        return {
+            "samples": {name: self._samples[name] for name in names},
+            "predict": predict,
+            **{key: self.config[key] for key in ("labels", "models", "calibrate", "data_release")},
+        }
+
+    def released_models(self) -> list[str]:
+        """Return the models whose values are released, each once."""
+        entries = self.released_settings()["predict"]
+        return list(dict.fromkeys(entry["model"] for entry in entries))
+
+    def released_relations(self) -> list[str]:
+        """Return the relations calibrated here that released values are on the scale of."""
+        released = self.released_settings()
+        used = [self.relation_of(model) for model in self.released_models()]
+        used += [self.config["labels"].get(name) for name in released["samples"]]
+        return [name for name in self.config["calibrate"] if name in used]
+
     # Predictions
 
     def predictions_of(self, sample: str) -> list[str]:

@@ -14,7 +14,9 @@ from .metallicities import predicted_against_true as predicted_against_true
 from .models import learning_curves as learning_curves
 from .models import sample_weights as sample_weights
 from .searches import search_trials as search_trials
+from .sky_maps import SkyCircle as SkyCircle
 from .sky_maps import SkyRegion as SkyRegion
+from .sky_maps import SkyRemainder as SkyRemainder
 from .sky_maps import read_regions as read_regions
 from .sky_maps import sky_map as sky_map
 from .style import metallicity_scale as metallicity_scale

@@ -1,24 +1,27 @@
 """Maps of metallicity on the sky, in Galactic coordinates.
 
 Longitude increases to the left and latitude upwards, as the sky is seen. Few stars are
-drawn as points, many as the mean of HEALPix cells.
+drawn as points, many as the mean of HEALPix cells with the number of stars in each beside it.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import astropy.units as u
 import numpy as np
 import yaml
 from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
 from astropy_healpix import lonlat_to_healpix, nside_to_pixel_resolution
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from metalyra.core.arrays import Floats
@@ -31,16 +34,18 @@ from metalyra.products.figures.style import (
     keep_finite,
     metallicity_scale,
     new_figure,
-    say,
     styled,
 )
 
-MOST_POINTS = 10_000
+MOST_POINTS = 5_000
 """A map of more stars than this shows the mean of cells."""
 
-_STARS_PER_CELL = 3
+NUMBER_COLOURS = ListedColormap(colormaps["viridis_r"](np.linspace(0.08, 1.0, 256)), "number")
+"""Colours of numbers of stars: perceptually uniform, the darker the more."""
+
+_STARS_PER_CELL = 5
 _WIDEST_REGION = 60.0
-_RADIANS = math.pi / 180
+_MOST_STEPS = 900
 
 
 @figure(
@@ -55,6 +60,8 @@ def draw_sky_map(subject: Subject) -> Figure:
     """Draw the metallicities of a sample on the sky."""
     regions = read_regions(str(subject.files["regions"]))
     region = subject.settings["region"]
+    if region not in (None, *regions):
+        raise ValueError(f"unknown region {region!r} of the sky; allowed: {', '.join(regions)}")
     metallicities = subject.read("metallicities")
     metallicities = metallicities.loc[metallicities["status"] == OK, ["star_id", "feh"]]
     stars = subject.read("stars")[["star_id", "ra", "dec"]].merge(
@@ -86,8 +93,9 @@ class SkyRegion:
             raise ValueError(f"latitude {self.latitude}: need -90 <= smallest < largest <= 90")
 
     def contains(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
-        """Return which positions, unwrapped around the region, are in it."""
+        """Return which positions are in it."""
         (west, east), (south, north) = self.longitude, self.latitude
+        longitude = self.unwrap(longitude)
         return (west <= longitude) & (longitude <= east) & (south <= latitude) & (latitude <= north)
 
     def unwrap(self, longitude: Floats) -> Floats:
@@ -95,18 +103,78 @@ class SkyRegion:
         return unwrap_longitude(longitude, sum(self.longitude) / 2)
 
 
+@dataclass(frozen=True)
+class SkyCircle:
+    """A circle around a position in Galactic coordinates (deg)."""
+
+    centre: tuple[float, float]
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not -90 <= self.centre[1] <= 90:
+            raise ValueError(f"centre {self.centre}: need a latitude from -90 to 90")
+        if not 0 < self.radius <= 90:
+            raise ValueError(f"radius {self.radius}: need more than 0 and 90 deg at most")
+
+    def contains(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
+        """Return which positions are in it."""
+        across, height = np.radians(longitude - self.centre[0]), np.radians(latitude)
+        middle = math.radians(self.centre[1])
+        haversine = (
+            np.sin((height - middle) / 2) ** 2
+            + math.cos(middle) * np.cos(height) * np.sin(across / 2) ** 2
+        )
+        within: NDArray[np.bool_] = haversine <= math.sin(math.radians(self.radius) / 2) ** 2
+        return within
+
+
+@dataclass(frozen=True)
+class SkyRemainder:
+    """All of the sky but some regions."""
+
+    without: tuple[SkyRegion | SkyCircle, ...]
+
+    def contains(self, longitude: Floats, latitude: Floats) -> NDArray[np.bool_]:
+        """Return which positions are in it."""
+        outside = [~region.contains(longitude, latitude) for region in self.without]
+        every: NDArray[np.bool_] = np.all(outside, axis=0)
+        return every
+
+
+AnyRegion = SkyRegion | SkyCircle | SkyRemainder
+
 ALL_SKY = SkyRegion((-180.0, 180.0), (-90.0, 90.0))
 
 
-def read_regions(path: Path | str) -> dict[str, SkyRegion]:
-    """Read named regions from a YAML file such as resources/sky_regions.yaml."""
+def read_regions(path: Path | str) -> dict[str, AnyRegion]:
+    """Read named regions from a YAML file such as resources/sky_regions.yaml.
+
+    Raises
+    ------
+    ValueError
+        If one is none; the message names it.
+    """
     with open(path, encoding="utf-8") as file:
-        content: Mapping[str, Mapping[str, list[float]]] = yaml.safe_load(file)
-    return {
-        name: SkyRegion((west, east), (south, north))
-        for name, box in content.items()
-        for (west, east), (south, north) in [(box["longitude"], box["latitude"])]
-    }
+        content: Mapping[str, Mapping[str, Any]] = yaml.safe_load(file)
+    regions: dict[str, AnyRegion] = {}
+    for name, entry in content.items():
+        try:
+            regions[name] = _make_region(entry, regions)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: region {name}: {error}") from error
+    return regions
+
+
+def _make_region(entry: Mapping[str, Any], before: Mapping[str, AnyRegion]) -> AnyRegion:
+    """Return a region; `before` are those that it may leave out."""
+    if "without" in entry:
+        parts = [before[name] for name in entry["without"]]
+        return SkyRemainder(tuple(part for part in parts if not isinstance(part, SkyRemainder)))
+    if "centre" in entry:
+        longitude, latitude = entry["centre"]
+        return SkyCircle((longitude, latitude), entry["radius"])
+    (west, east), (south, north) = entry["longitude"], entry["latitude"]
+    return SkyRegion((west, east), (south, north))
 
 
 def to_galactic(ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Floats]:
@@ -153,8 +221,18 @@ def choose_nside(longitude: Floats, latitude: Floats) -> int:
     return nside
 
 
-def average_cells(longitude: Floats, latitude: Floats, feh: Floats, nside: int) -> Floats:
-    """Return the mean [Fe/H] of every HEALPix cell, NaN where there is no star.
+class Cells(NamedTuple):
+    """What HEALPix cells, in ring order, hold."""
+
+    means: Floats
+    """Mean [Fe/H] (dex), NaN where there is no star; shape (12 nside^2,)."""
+
+    counts: NDArray[np.int64]
+    """Number of stars; of the same shape."""
+
+
+def average_cells(longitude: Floats, latitude: Floats, feh: Floats, nside: int) -> Cells:
+    """Return the mean [Fe/H] and the number of stars of every HEALPix cell.
 
     Parameters
     ----------
@@ -163,18 +241,13 @@ def average_cells(longitude: Floats, latitude: Floats, feh: Floats, nside: int) 
     feh : array, shape (n,)
         [Fe/H] (dex).
     nside
-        HEALPix resolution; cells are in ring order.
-
-    Returns
-    -------
-    array, shape (12 nside^2,)
+        HEALPix resolution.
     """
     cell = _cell_of(longitude, latitude, nside)
     size = 12 * nside**2
     counts = np.bincount(cell, minlength=size)
     sums = np.bincount(cell, weights=feh, minlength=size)
-    means: Floats = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
-    return means
+    return Cells(np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0), counts)
 
 
 @styled
@@ -183,11 +256,12 @@ def sky_map(
     dec: ArrayLike,
     feh: ArrayLike,
     title: str = "",
-    region: SkyRegion | None = None,
+    region: AnyRegion | None = None,
 ) -> Figure:
     """Draw the sky with stars coloured by metallicity.
 
-    After Dékány & Grebel (2022), Figs. 10 and 12.
+    After Dékány & Grebel (2022), Figs. 10 and 12. More than `MOST_POINTS` stars are shown as
+    the mean of HEALPix cells, with the number of stars in each beside it.
 
     Parameters
     ----------
@@ -196,7 +270,7 @@ def sky_map(
     feh : array, shape (n,)
         [Fe/H] (dex). Stars without position or metallicity are left out.
     title
-        Title of the figure.
+        Title of the figure, which has the number of stars as well.
     region
         The part of the sky to show. By default the part that has stars or, where they
         spread over more than 60 deg, the whole sky in Mollweide's projection.
@@ -207,112 +281,228 @@ def sky_map(
         region = enclose(longitude, latitude) if len(feh) else ALL_SKY
         if max(np.ptp(region.longitude), np.ptp(region.latitude)) > _WIDEST_REGION:
             region = ALL_SKY
-    longitude = region.unwrap(longitude)
     inside = region.contains(longitude, latitude)
-    draw = _draw_all_sky if region == ALL_SKY else _draw_region
-    return draw(longitude[inside], latitude[inside], feh[inside], region, title)
-
-
-def _draw_all_sky(
-    longitude: Floats, latitude: Floats, feh: Floats, region: SkyRegion, title: str
-) -> Figure:
-    """Draw the whole sky in Mollweide's projection, the Galactic centre in the middle."""
-    figure = new_figure(7.2, 4.4)
-    axes = figure.add_subplot(projection="mollweide")
-    figure.suptitle(title, fontsize=10)
-    # Matplotlib's longitudes are radians that increase to the right.
-    meridians = np.arange(-150, 180, 30)
-    axes.set_xticks(np.radians(meridians), labels=[""] * len(meridians))
-    axes.set_yticks(np.radians(np.arange(-60, 90, 30)))
-    axes.yaxis.set_major_formatter(lambda tick, _: rf"${math.degrees(tick):.0f}\degree$")
-    axes.tick_params(axis="y", labelsize=8)
-    axes.grid(color="0.8", linewidth=0.5)
-    axes.set_axisbelow(True)
-    for meridian in meridians:
-        label = axes.text(
-            math.radians(meridian),
-            math.radians(-60),
-            rf"${-meridian % 360}\degree$",
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            zorder=5,
-        )
-        # The labels lie among the stars, but away from the plane, where most of them are.
-        label.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
+    longitude, latitude, feh = longitude[inside], latitude[inside], feh[inside]
+    view = _choose_view(region)
+    panels = 2 if len(feh) > MOST_POINTS else 1
+    figure = view.make_figure(panels)
+    places = [view.add_axes(figure, panels, number) for number in range(panels)]
+    heading = f"{title}: {_count(feh)}" if title else _count(feh)
     if not len(feh):
-        say(axes)
-        return figure
-    scale = _draw_stars(axes, longitude, latitude, feh, region, (-_RADIANS, _RADIANS))
-    axes.text(1.0, 0.0, _count(feh), transform=axes.transAxes, ha="right", fontsize=8)
-    add_metallicity_bar(figure, axes, scale, location="bottom", shrink=0.55, aspect=35, pad=0.04)
-    return figure
-
-
-def _draw_region(
-    longitude: Floats, latitude: Floats, feh: Floats, region: SkyRegion, title: str
-) -> Figure:
-    """Draw a part of the sky with equal scales along both axes at its middle."""
-    (west, east), (south, north) = region.longitude, region.latitude
-    shrink = math.cos(math.radians((south + north) / 2))
-    height = 6.4 * (north - south) / ((east - west) * shrink)
-    figure = new_figure(7.2, float(np.clip(height, 1.4, 6.5)) + 1.5, layout="compressed")
-    axes = figure.add_subplot()
-    axes.set(
-        title=title,
-        xlabel="Galactic longitude $l$ (deg)",
-        ylabel="Galactic latitude $b$ (deg)",
-        xlim=(east, west),
-        ylim=(south, north),
-        aspect=1 / shrink,
-    )
-    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    if west >= 0:
-        axes.xaxis.set_major_formatter(lambda tick, _: f"{tick % 360:g}")
-    if not len(feh):
-        say(axes)
-        return figure
-    scale = _draw_stars(axes, longitude, latitude, feh, region, (1.0, 1.0))
-    axes.set_title(_count(feh), loc="right", fontsize=8)
-    add_metallicity_bar(figure, axes, scale, location="bottom", shrink=0.55, aspect=35)
-    return figure
-
-
-def _draw_stars(
-    axes: Axes,
-    longitude: Floats,
-    latitude: Floats,
-    feh: Floats,
-    region: SkyRegion,
-    units: tuple[float, float],
-) -> Normalize:
-    """Draw points or the mean of cells, and return the colour scale.
-
-    `units` are what one degree of longitude and latitude is on the axes.
-    """
-    if len(feh) <= MOST_POINTS:
+        middle: dict[str, Any] = {"transform": places[0].transAxes, "ha": "center", "va": "center"}
+        places[0].text(0.5, 0.5, "no stars", fontsize=14, color="0.45", **middle)
+    elif panels == 1:
         scale = metallicity_scale(feh)
-        draw_metallicity_points(axes, longitude * units[0], latitude * units[1], feh, scale)
-        return scale
-    nside = choose_nside(longitude, latitude)
-    means = average_cells(longitude, latitude, feh, nside)
-    scale = metallicity_scale(means[np.isfinite(means)])
+        draw_metallicity_points(places[0], *view.project(longitude, latitude), feh, scale)
+        add_metallicity_bar(figure, places[0], scale, **view.bar)
+    else:
+        nside = choose_nside(longitude, latitude)
+        _draw_cells(figure, places, view, average_cells(longitude, latitude, feh, nside), nside)
+        heading += f", cells of {nside_to_pixel_resolution(nside).to_value(u.deg):.2g} deg"
+    figure.suptitle(heading, fontsize=10)
+    return figure
+
+
+def _draw_cells(
+    figure: Figure, places: Sequence[Axes], view: "_View", cells: "Cells", nside: int
+) -> None:
+    """Draw the mean [Fe/H] of cells, and the number of stars in them."""
     # A small part of a cell, so that the outlines of the cells are seen as they are.
-    step = max(nside_to_pixel_resolution(nside).to_value(u.deg) / 6, np.ptp(region.longitude) / 900)
-    edges = [
-        np.linspace(low, high, math.ceil((high - low) / step) + 1)
-        for low, high in (region.longitude, region.latitude)
-    ]
-    longitudes, latitudes = np.meshgrid(*[(edge[1:] + edge[:-1]) / 2 for edge in edges])
-    axes.pcolormesh(
-        edges[0] * units[0],
-        edges[1] * units[1],
-        means[_cell_of(longitudes, latitudes, nside)],
-        cmap=FEH_COLOURS,
-        norm=scale,
+    step = nside_to_pixel_resolution(nside).to_value(u.deg) / 6
+    x, y, longitude, latitude = view.sample(step)
+    cell = _cell_of(longitude, latitude, nside)
+    shown = view.region.contains(longitude, latitude)
+    occupied = cells.counts > 0
+    scale = metallicity_scale(cells.means[occupied])
+    means = np.where(shown, cells.means[cell], np.nan)
+    places[0].pcolormesh(x, y, means, cmap=FEH_COLOURS, norm=scale, rasterized=True)
+    add_metallicity_bar(figure, places[0], scale, **view.bar)
+    most = max(2, int(cells.counts.max()))
+    counts = np.where(shown & occupied[cell], cells.counts[cell], np.nan)
+    mesh = places[1].pcolormesh(x, y, counts, cmap=NUMBER_COLOURS, norm=LogNorm(1, most))
+    bar = figure.colorbar(mesh, ax=places[1], label="stars per cell", **view.bar)
+    bar.formatter = LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5))
+    bar.update_ticks()
+
+
+class _View(Protocol):
+    """How a part of the sky is laid on axes."""
+
+    @property
+    def region(self) -> AnyRegion:
+        """Return the part of the sky."""
+
+    @property
+    def bar(self) -> Mapping[str, Any]:
+        """Return where the colour bar of its axes is."""
+
+    def make_figure(self, panels: int) -> Figure:
+        """Return an empty figure for so many panels."""
+
+    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+        """Add the axes of a panel."""
+
+    def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        """Return the places of positions (deg) on the axes."""
+
+    def sample(self, step: float) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return edges along both axes, and the positions (deg) between them."""
+
+
+def _choose_view(region: AnyRegion) -> _View:
+    if isinstance(region, SkyCircle):
+        return _CircleView(region)
+    if isinstance(region, SkyRemainder) or region == ALL_SKY:
+        return _WholeView(region)
+    return _BoxView(region)
+
+
+def _edges(low: float, high: float, step: float) -> Floats:
+    """Return edges a step apart, or more where they would be too many."""
+    step = max(step, (high - low) / _MOST_STEPS)
+    return np.linspace(low, high, math.ceil((high - low) / step) + 1)
+
+
+def _middles(edges: Floats) -> Floats:
+    middles: Floats = (edges[1:] + edges[:-1]) / 2
+    return middles
+
+
+@dataclass(frozen=True)
+class _WholeView:
+    """The whole sky in Mollweide's projection, the Galactic centre in the middle."""
+
+    region: SkyRegion | SkyRemainder
+    bar: Mapping[str, Any] = field(
+        default_factory=lambda: {"location": "bottom", "shrink": 0.55, "aspect": 35, "pad": 0.04}
     )
-    return scale
+
+    def make_figure(self, panels: int) -> Figure:
+        return new_figure(7.2, 0.3 + 4.3 * panels)
+
+    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+        axes = figure.add_subplot(panels, 1, number + 1, projection="mollweide")
+        # Matplotlib's longitudes are radians that increase to the right.
+        meridians = np.arange(-150, 180, 30)
+        axes.set_xticks(np.radians(meridians), labels=[""] * len(meridians))
+        axes.set_yticks(np.radians(np.arange(-60, 90, 30)))
+        axes.yaxis.set_major_formatter(lambda tick, _: rf"${math.degrees(tick):.0f}\degree$")
+        axes.tick_params(axis="y", labelsize=8)
+        axes.grid(color="0.8", linewidth=0.5)
+        axes.set_axisbelow(True)
+        for meridian in meridians:
+            label = axes.text(
+                math.radians(meridian),
+                math.radians(-60),
+                rf"${-meridian % 360}\degree$",
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                zorder=5,
+            )
+            # The labels lie among the stars, but away from the plane, where most of them are.
+            label.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
+        return axes
+
+    def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        return -np.radians(unwrap_longitude(longitude, 0.0)), np.radians(latitude)
+
+    def sample(self, step: float) -> tuple[Floats, Floats, Floats, Floats]:
+        x, y = _edges(-180.0, 180.0, step), _edges(-90.0, 90.0, step)
+        longitude, latitude = np.meshgrid(-_middles(x), _middles(y))
+        return np.radians(x), np.radians(y), longitude, latitude
+
+
+@dataclass(frozen=True)
+class _BoxView:
+    """A box with equal scales along both axes at its middle."""
+
+    region: SkyRegion
+    bar: Mapping[str, Any] = field(
+        default_factory=lambda: {"location": "bottom", "shrink": 0.55, "aspect": 35}
+    )
+
+    @property
+    def _shrink(self) -> float:
+        return math.cos(math.radians(sum(self.region.latitude) / 2))
+
+    def make_figure(self, panels: int) -> Figure:
+        (west, east), (south, north) = self.region.longitude, self.region.latitude
+        height = float(np.clip(6.4 * (north - south) / ((east - west) * self._shrink), 1.4, 6.5))
+        return new_figure(7.2, 0.2 + (height + 1.3) * panels, layout="compressed")
+
+    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+        (west, east), (south, north) = self.region.longitude, self.region.latitude
+        axes = figure.add_subplot(panels, 1, number + 1)
+        axes.set(
+            xlabel="Galactic longitude $l$ (deg)",
+            ylabel="Galactic latitude $b$ (deg)",
+            xlim=(east, west),
+            ylim=(south, north),
+            aspect=1 / self._shrink,
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        if west >= 0:
+            axes.xaxis.set_major_formatter(lambda tick, _: f"{tick % 360:g}")
+        return axes
+
+    def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        return self.region.unwrap(longitude), latitude
+
+    def sample(self, step: float) -> tuple[Floats, Floats, Floats, Floats]:
+        x, y = _edges(*self.region.longitude, step), _edges(*self.region.latitude, step)
+        longitude, latitude = np.meshgrid(_middles(x), _middles(y))
+        return x, y, longitude, latitude
+
+
+@dataclass(frozen=True)
+class _CircleView:
+    """A circle in the zenithal equal-area projection around its centre; axes in degrees."""
+
+    region: SkyCircle
+    bar: Mapping[str, Any] = field(
+        default_factory=lambda: {"location": "bottom", "shrink": 0.8, "aspect": 30}
+    )
+
+    @property
+    def _projection(self) -> WCS:
+        """Return the projection, of which a pixel is a degree and the first one the centre."""
+        projection = WCS(naxis=2)
+        projection.wcs.ctype = ["GLON-ZEA", "GLAT-ZEA"]
+        projection.wcs.crval = self.region.centre
+        projection.wcs.crpix = [1.0, 1.0]
+        projection.wcs.cdelt = [-1.0, 1.0]
+        return projection
+
+    @property
+    def _reach(self) -> float:
+        """Return the distance of the circle from its centre in the projection (deg)."""
+        return math.degrees(2 * math.sin(math.radians(self.region.radius) / 2))
+
+    def make_figure(self, panels: int) -> Figure:
+        return new_figure(4.4 * panels + 0.4, 5.4, layout="compressed")
+
+    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+        axes: Axes = figure.add_subplot(1, panels, number + 1, projection=self._projection)
+        reach = 1.02 * self._reach
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        coordinates = axes.coords  # type: ignore[attr-defined]
+        for coordinate, label in zip(coordinates, ("longitude $l$", "latitude $b$"), strict=True):
+            coordinate.set_axislabel(f"Galactic {label} (deg)")
+            coordinate.set_major_formatter("d", show_decimal_unit=False)
+            coordinate.grid(color="0.75", linewidth=0.5, zorder=0)
+        return axes
+
+    def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        x, y = self._projection.world_to_pixel_values(longitude, latitude)
+        return x, y
+
+    def sample(self, step: float) -> tuple[Floats, Floats, Floats, Floats]:
+        edges = _edges(-self._reach, self._reach, step)
+        across, up = np.meshgrid(_middles(edges), _middles(edges))
+        longitude, latitude = self._projection.pixel_to_world_values(across, up)
+        return edges, edges, longitude, latitude
 
 
 def _cell_of(longitude: Floats, latitude: Floats, nside: int) -> NDArray[np.int64]:
@@ -324,4 +514,4 @@ def _cell_of(longitude: Floats, latitude: Floats, nside: int) -> NDArray[np.int6
 
 
 def _count(feh: Floats) -> str:
-    return f"{len(feh):,} stars"
+    return f"{len(feh):,} {'star' if len(feh) == 1 else 'stars'}"
