@@ -132,8 +132,8 @@ def _change(config: Config, changes: Mapping[str, Any]) -> Config:
     for key, value in changes.items():
         if isinstance(value, Mapping) and isinstance(config.get(key), Mapping):
             changed[key] = _change(config[key], value)
-        elif value is None and isinstance(config.get(key), Mapping):
-            del changed[key]
+        elif value is None:
+            changed.pop(key, None)
         else:
             changed[key] = copy.deepcopy(value)
     return changed
