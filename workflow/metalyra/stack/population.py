@@ -325,8 +325,8 @@ def fit_population(
     first = _guess_coefficients(*_join(data, curves.period, scale), orders)
     spread = np.cov(first.T)
     regular = spread.diagonal().copy()
-    for part in _split(orders)[1:]:  # their own is that of their noise
-        regular[part] = regular[: part.stop - part.start]
+    for further in _split(orders)[1:]:  # their own is that of their noise
+        regular[further] = regular[: further.stop - further.start]
     part = np.digitize(
         curves.period, np.quantile(curves.period, np.arange(1, components) / components)
     )
