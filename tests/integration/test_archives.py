@@ -282,6 +282,7 @@ def test_release_day(new_project, release_day, tmp_path):
     registry = register_simulated(project, release_day)
     with LoopbackArchive(release_day, registry=registry, **options) as archive:
         environment[VARIABLE] = archive.address
+        project.run("--cores", "1", "results/gaia_dr4/labels/ogle_i.parquet", *study, **environment)
         assert "there, and as expected" in project.run(*check, **environment)
         project.run("--cores", "1", *study, **environment)
     catalogue = pd.read_csv(project.path("results/gaia_dr4/catalogue/metallicities.csv"))

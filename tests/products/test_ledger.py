@@ -105,6 +105,16 @@ def test_a_match_may_revive_a_star_without_a_period():
     assert table.query("stage == 'fit' and status == 'ok'")["stars"].item() == 3
 
 
+def test_a_label_may_revive_a_star_without_a_light_curve_and_no_other():
+    fits = with_status(a="no_light_curve", b="too_few_epochs")
+    stages = [StageTable("stars", "g", STARS), StageTable("fit", "g", fits)]
+    labelled = StageTable("label", "g", with_status(b="too_few_epochs"))
+    table = make_ledger([*stages, labelled], catalogue_of("g", fits))
+    assert table.query("stage == 'label' and status == 'ok'")["stars"].item() == 2
+    with pytest.raises(LedgerError, match=r"stage label.* b \(too_few_epochs -> ok\)$"):
+        make_ledger([*stages, StageTable("label", "g", STARS)])
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [

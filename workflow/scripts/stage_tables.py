@@ -37,8 +37,10 @@ def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]
 
 def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTable]:
     """Give the status of every star in every stage, which is all that a ledger counts."""
+    listed = {}
     for sample in study["samples"]:
-        yield StageTable("stars", sample, read_table(files[f"listed_{sample}"], STATUS))
+        listed[sample] = read_table(files[f"listed_{sample}"], STATUS)
+        yield StageTable("stars", sample, listed[sample])
         settings, last = study["samples"][sample], files[f"stars_{sample}"]
         if "match" in settings:
             matched = files.get(f"before_periods_{sample}", last)
@@ -50,7 +52,12 @@ def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTab
             yield StageTable("label", sample, read_table(files[f"labels_{sample}"], STATUS))
     for model, settings in study["models"].items():
         if development := files.get(f"development_{model}"):
-            yield StageTable("develop", settings["sample"], read_table(development, STATUS), model)
+            table, own = read_table(development, STATUS), listed[settings["sample"]]
+            # Of the samples that are joined, the first one's stars are all there.
+            for further in settings.get("further_samples", []):
+                others = set(listed[further]["star_id"]) - set(own["star_id"])
+                table = table[~table["star_id"].isin(others)]
+            yield StageTable("develop", settings["sample"], table, model)
     for model, sample in _predictions(study):
         table = read_tables(files[f"predictions_{model}_OF_{sample}"], STATUS)
         yield StageTable("predict", sample, table, model)

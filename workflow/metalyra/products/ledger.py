@@ -33,8 +33,9 @@ _GIVEN_BY: Mapping[str, tuple[str, ...]] = {
     "catalogue": ("fit", "periods", "match", "stars"),
 }
 
-# A match brings the period of the reference sample, and with it stars that had none.
-_REVIVED = {"match": frozenset({"invalid_period"})}
+# A match brings the period of the reference sample, and with it stars that had none; a catalogue's
+# own parameters label stars that have no light curve here.
+_REVIVED = {"match": frozenset({"invalid_period"}), "label": frozenset({"no_light_curve"})}
 
 _NAMED_STARS = 5
 

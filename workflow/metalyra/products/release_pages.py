@@ -186,7 +186,7 @@ def _introduce(table: pd.DataFrame, release: Release, provenance: Mapping[str, A
     about = release.about
     year = f", {about['year']}" if "year" in about else ""
     facts = [
-        f"Version {release.version}{year}, by {_join(about['authors'])}.",
+        f"Version {release.version}{year}, by {_join(_plain(about['authors']))}.",
         *([f"Contact: {about['contact']}."] if "contact" in about else []),
         *([f"DOI: {about['doi']}."] if "doi" in about else []),
     ]
@@ -358,7 +358,8 @@ def write_citation(release: Release, provenance: Mapping[str, Any]) -> str:
     doi = f", doi:{about['doi']}" if "doi" in about else ""
     parts = [
         "# How to cite\n",
-        f"{_join(about['authors'])}{year}: {release.title}, version {release.version}{doi}.\n",
+        f"{_join(_plain(about['authors']))}{year}: {release.title}, version {release.version}"
+        f"{doi}.\n",
         f"Software: MetaLyra {provenance['software']['metalyra']}.\n",
     ]
     for kind, citations in list_citations(release, provenance).items():
@@ -503,7 +504,7 @@ def write_licence(release: Release, provenance: Mapping[str, Any]) -> str:
             sources[source.get("licence") or ""].append(citation)
     parts = [
         f"{release.title}, version {release.version}",
-        f"Copyright (c) {year}{_join(about['authors'])}",
+        f"Copyright (c) {year}{_join(_plain(about['authors']))}",
         f"The files of this release are licensed under: {_name_licence(release)}",
     ]
     if any(sources.values()):
@@ -525,6 +526,11 @@ def _name_licence(release: Release) -> str:
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _plain(authors: Iterable[str]) -> list[str]:
+    """Return names without the braces that keep BibTeX from taking them apart."""
+    return [name.strip("{}") for name in authors]
 
 
 def _join(words: Iterable[str]) -> str:
