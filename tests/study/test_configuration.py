@@ -132,6 +132,7 @@ def test_a_data_release_is_one_word():
     for release in ("dr3", "dr4"):
         resolved = resolve(load("gaia", release=release))
         assert resolved["study"] == f"gaia_{release}"
+        assert f"Gaia {release.upper()}" in resolved["data_release"]["title"]
         assert resolved["samples"]["gaia_g"]["survey"] == f"gaia_{release}"
         assert f"gaia_{release}/epoch_photometry/49.zip" in str(resolved["samples"])
         assert {query["archive"] for query in resolved["queries"].values()} == {f"gaia_{release}"}

@@ -252,8 +252,10 @@ def _describe_model(model: str, table: pd.DataFrame, release: Release) -> str:
     words.append(f"Scale of [Fe/H]: {_describe_scale(release.relation_of(model), release)}.")
     if "sample" in settings:
         labels = settings.get("labels", settings["sample"])
+        further = [f"`{name}`" for name in settings.get("further_samples", [])]
+        besides = f", and on {_join(further)}" if further else ""
         words.append(
-            f"Trained on the sample `{settings['sample']}`, with the labels of `{labels}`."
+            f"Trained on the sample `{settings['sample']}`, with the labels of `{labels}`{besides}."
         )
     if union:
         words.append(

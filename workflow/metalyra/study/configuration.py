@@ -37,7 +37,7 @@ _STUDIED_KEYS = ("stars", "lightcurves", "band")
 _HOW_TO_STUDY = "stars=<csv> lightcurves=<folder or table> band=<band>"
 
 RELEASE_MARK = "{release}"
-"""Stands in a configuration for the value of its key `release`."""
+"""Stands in a configuration for the value of its key `release`; `{RELEASE}` for its capitals."""
 
 Config = dict[str, Any]
 
@@ -115,7 +115,8 @@ def _fill_in_release(config: Mapping[str, Any]) -> Config:
 
     def fill_in(value: Any) -> Any:
         if isinstance(value, str):
-            return value.replace(RELEASE_MARK, str(release))
+            value = value.replace(RELEASE_MARK, str(release))
+            return value.replace(RELEASE_MARK.upper(), str(release).upper())
         if isinstance(value, Mapping):
             return {fill_in(key): fill_in(entry) for key, entry in value.items()}
         if isinstance(value, list):
