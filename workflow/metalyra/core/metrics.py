@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.special import rel_entr
-from scipy.stats import gaussian_kde
 
 
 def r2_score(true: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -72,6 +71,8 @@ def density_divergence(true: np.ndarray, predicted: np.ndarray, points: int = 10
     evaluated at `points` equal steps over the range of both samples. NaN if all values
     of a sample are equal.
     """
+    from scipy.stats import gaussian_kde
+
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return float("nan")
     grid = np.linspace(min(true.min(), predicted.min()), max(true.max(), predicted.max()), points)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from metalyra.core.arrays import Floats
 
@@ -56,6 +55,8 @@ def fit_error_model(residuals: Floats, spread: Floats) -> ErrorModel:
         raise ValueError(
             f"{len(residuals)} held-out stars are too few; {fewest_residuals()} are needed"
         )
+    from scipy.optimize import minimize
+
     typical = float(np.sqrt(np.mean(spread**2))) or 1.0
     relative, scale = spread / typical, float(np.sqrt(np.mean(residuals**2)))
 
@@ -126,7 +127,7 @@ def total_errors(
     known_spread = np.zeros(len(feh)) if spread is None else spread
     _, half_widths = estimate_errors(error_model, known_spread)
     of_relation = 0.0 if np.isnan(relation) else relation
-    in_deviations = norm.ppf((1 + np.array(LEVELS)) / 2)
+    in_deviations = ndtri((1 + np.array(LEVELS)) / 2)
     whole = np.hypot(half_widths, in_deviations / in_deviations[0] * of_relation)
     scale = error_model.quantiles[0]
     light_curve = scale * error_model.factor * known_spread
@@ -141,7 +142,7 @@ def total_errors(
 
 def normal_bounds(feh: Floats, feh_err: Floats) -> pd.DataFrame:
     """Return the `BOUNDS` of metallicities (n,) whose errors (n,) are Gaussian (dex)."""
-    in_deviations = norm.ppf((1 + np.array(LEVELS)) / 2)
+    in_deviations = ndtri((1 + np.array(LEVELS)) / 2)
     bounds = [
         feh + sign * width / in_deviations[0] * feh_err
         for width in in_deviations
