@@ -54,6 +54,9 @@ _LABELS = ("archive_feh", "archive_feh_err")
 _TRUTHS = ("in_training", "preferred")
 _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr")
 
+READ = ("star_id", "status", "reason", *_FITTED, *ESTIMATED)
+"""Columns of fits, labels and predictions that a catalogue is made of, where they have them."""
+
 NAME = "metallicities"
 DESCRIPTION = "Metallicities of RR Lyrae stars from the shapes of their light curves"
 
@@ -168,7 +171,7 @@ def list_sample_estimates(
         table["status"] = before.where(before != OK, table["status"])
         table = table.reindex(columns=["star_id", *ESTIMATED, "status", "reason"])
         values = [name for name in ESTIMATED if name not in ("relation", "model")]
-        table[values] = table[values].astype(object).where(before == OK, None)
+        table[values] = table[values].where(before == OK)
         explained = table["status"].map(_describe_unless_ok)
         silent = table["reason"].isna() | ((table["reason"] == "") & (table["status"] != OK))
         table["reason"] = table["reason"].mask(silent, explained).mask(known != "", known)
