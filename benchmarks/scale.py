@@ -1,7 +1,7 @@
 """A catalogue of as many simulated Gaia stars as wanted, and what every stage of it takes.
 
-The files of the archive are written first: some thousand stars, copied with new noise. Then runs the
-workflow with the study `benchmarks/scale.yaml`, in a copy of the project, without network. CPU
+The files of the archive are written first: some thousand stars, copied with new noise. Then the
+workflow runs with the study `benchmarks/scale.yaml`, in a copy of the project, without network. CPU
 seconds are those of the jobs themselves; wall times depend on what else the machine does. With
 --kill-after all processes of the run are killed in the middle, and it is started again.
 """
@@ -187,8 +187,9 @@ def describe_workflow(runs: list[Run], stages: pd.DataFrame, cores: int) -> str:
     jobs, of_jobs = stages.loc["all", "jobs"], stages.loc["all"]
     idle = cores * (wall - sum(run.planning for run in runs)) - of_jobs["wall_s"]
     return (
-        f"wall {wall:.0f} s, CPU {cpu:.0f} s; Snakemake's own: {cpu - of_jobs['cpu_s']:.0f} s of CPU, "
-        f"{runs[0].planning:.0f} s until the first job, {idle / jobs:.2f} s a job beside it"
+        f"wall {wall:.0f} s, CPU {cpu:.0f} s; Snakemake's own: "
+        f"{cpu - of_jobs['cpu_s']:.0f} s of CPU, {runs[0].planning:.0f} s until the "
+        f"first job, {idle / jobs:.2f} s a job beside it"
     )
 
 

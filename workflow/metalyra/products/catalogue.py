@@ -1,5 +1,6 @@
 """The metallicity catalogue: one row per star of every sample, and its four files."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -544,8 +545,13 @@ def _to_astropy(catalogue: pd.DataFrame) -> Table:
 
 
 def _write_votable(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a VOTable whose positions refer to the ICRS."""
-    document = from_table(_to_astropy(catalogue), table_id=NAME)
+    """Write a VOTable whose positions refer to the ICRS.
+
+    astropy writes a binary table cell by cell, minutes for 300,000 stars; so it writes the
+    first row, in whose place then come all.
+    """
+    table = _to_astropy(catalogue)
+    document = from_table(table[:1], table_id=NAME)
     document.description = DESCRIPTION
     [resource] = document.resources
     resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
@@ -554,6 +560,35 @@ def _write_votable(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, s
         if field.name in ("ra", "dec"):
             field.ref = "icrs"
     writeto(document, str(path), tabledata_format="binary2")
+    if len(table):
+        first, every = (b64encode(_pack_rows(rows)) for rows in (table[:1], table))
+        before, found, after = path.read_bytes().partition(first)
+        if not found:
+            raise RuntimeError("this version of astropy writes VOTables in another way")
+        path.write_bytes(b"".join([before, every, after]))
+
+
+def _pack_rows(table: Table) -> bytes:
+    """Return the rows of a table without masks as a VOTable of BINARY2 has them.
+
+    Each begins with a bit a column that says whether it is masked; numbers are big-endian,
+    truths letters, texts of one length, in ASCII or UTF-16.
+    """
+    columns = {}
+    for name in table.colnames:
+        values = np.asarray(table[name])
+        if values.dtype.kind == "b":
+            values = np.where(values, b"T", b"F")
+        elif values.dtype.kind == "U":
+            width = values.dtype.itemsize // 2
+            values = np.char.encode(values, "utf_16_be").astype(f"S{width}")
+        columns[name] = values
+    masks = f"{-(-len(columns) // 8)}u1"
+    kinds = [(name, values.dtype.newbyteorder(">")) for name, values in columns.items()]
+    rows = np.zeros(len(table), dtype=[("", masks), *kinds])
+    for name, values in columns.items():
+        rows[name] = values
+    return rows.tobytes()
 
 
 def _write_fits(catalogue: pd.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
