@@ -572,13 +572,13 @@ def _pack_rows(table: Table) -> bytes:
     """Return the rows of a table without masks as a VOTable of BINARY2 has them.
 
     Each begins with a bit a column that says whether it is masked; numbers are big-endian,
-    truths letters, texts of one length, in ASCII or UTF-16.
+    truths the fourth bit of a byte, texts of one length, in ASCII or UTF-16.
     """
     columns = {}
     for name in table.colnames:
         values = np.asarray(table[name])
         if values.dtype.kind == "b":
-            values = np.where(values, b"T", b"F")
+            values = np.where(values, np.uint8(8), np.uint8(0))
         elif values.dtype.kind == "U":
             width = values.dtype.itemsize // 2
             values = np.char.encode(values, "utf_16_be").astype(f"S{width}")
