@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io.votable import from_table, writeto
 from astropy.io.votable import parse as parse_votable
 from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
@@ -323,6 +324,21 @@ def test_a_name_beyond_ascii_costs_no_row(tmp_path):
         assert again["star_id"].tolist() == table["star_id"].tolist()
     escaped = read_back(tmp_path / "metallicities.fits")["star_id"]
     assert escaped[0] == "\\u03c9 Cen V1 <&>"
+
+
+@pytest.mark.parametrize("name", ["V1", "ω", "𝛚 Cen", ""])
+def test_a_votable_has_the_rows_that_astropy_writes(tmp_path, name):
+    table = make_study()
+    table.loc[1, "reason"] = name
+    table.loc[2, ["feh", "ra"]] = [np.inf, -0.0]
+    write_catalogue(table, tmp_path)
+    astropys = from_table(catalogue._to_astropy(table), table_id=catalogue.NAME)
+    writeto(astropys, str(tmp_path / "astropy.vot"), tabledata_format="binary2")
+    ours, theirs = (
+        (tmp_path / file).read_text().partition("<STREAM")[2].partition("</STREAM")[0]
+        for file in ("metallicities.vot", "astropy.vot")
+    )
+    assert ours == theirs
 
 
 def test_a_failed_write_leaves_the_earlier_file(tmp_path, monkeypatch):

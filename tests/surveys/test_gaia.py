@@ -70,6 +70,63 @@ def test_stars_are_known_by_their_column_not_by_the_name_of_the_file(tmp_path):
     assert {*read_curves([path], [other])} == {other}
 
 
+MANY = [str(int(ID) + 128 * number) for number in range(9)]
+
+
+def files_of_many() -> dict[str, bytes]:
+    """Files that are read together: other epochs for every star, the last without an end."""
+    files = {
+        product(star): epochs(star).replace(",15.", f",1{number}.").encode()
+        for number, star in enumerate(MANY)
+    }
+    return files | {product(MANY[-1]): files[product(MANY[-1])].rstrip(b"\n")}
+
+
+def assert_same_curves(found, expected):
+    assert [*found] == [*expected]
+    for star, curve in expected.items():
+        assert found[star].problem == curve.problem
+        if curve.table is None:
+            assert found[star].table is None
+        else:
+            pd.testing.assert_frame_equal(
+                found[star].table.reset_index(drop=True), curve.table.reset_index(drop=True)
+            )
+
+
+def test_files_that_are_read_together_are_those_that_are_read_alone(tmp_path):
+    files = files_of_many()
+    alone = {}
+    for number, (name, data) in enumerate(files.items()):
+        alone |= read_curves([write_zip(tmp_path / f"{number}.zip", {name: data})], MANY)
+    assert len(alone) == len(MANY)
+    assert_same_curves(read_curves([write_zip(tmp_path / "all.zip", files)], MANY), alone)
+    wanted = read_curves([tmp_path / "all.zip"], MANY[3:5])
+    assert_same_curves(wanted, {star: alone[star] for star in MANY[3:5]})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda text: text.replace("15.7", "x", 1), id="no number"),
+        pytest.param(lambda text: text[: text.rindex(",G,")], id="cut short"),
+        pytest.param(lambda text: HEADER, id="no rows"),
+        pytest.param(lambda text: "", id="empty"),
+        pytest.param(lambda text: text.replace(",G,", ',"G,', 1), id="open quotes"),
+        pytest.param(lambda text: text.replace("band,", "colour,"), id="another header"),
+        pytest.param(lambda text: text.replace("\n", "\r\n"), id="another end of lines"),
+        pytest.param(lambda text: text.replace("1703.5", "", 1), id="an epoch less"),
+    ],
+)
+def test_a_damaged_file_among_those_read_together_harms_itself_alone(tmp_path, damage):
+    files = files_of_many()
+    files[product(MANY[4])] = damage(epochs(MANY[4])).encode()
+    alone = {}
+    for number, (name, data) in enumerate(files.items()):
+        alone |= read_curves([write_zip(tmp_path / f"{number}.zip", {name: data})], MANY)
+    assert_same_curves(read_curves([write_zip(tmp_path / "all.zip", files)], MANY), alone)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

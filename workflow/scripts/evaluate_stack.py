@@ -13,14 +13,15 @@ from metalyra.train import select_training_set
 
 with logged(snakemake):
     params = snakemake.params
-    fits, folded = read_tables(snakemake.input.fits), read_tables(snakemake.input.folded)
     development = read_table(snakemake.input.table)
     out_of_fold = read_tables(snakemake.input.out_of_fold)
+    used = set(out_of_fold["star_id"])
+    fits = read_tables(snakemake.input.fits, star_ids=used)
     stack = complete_stack(params.stack)
     names = list(stack["regressors"])
     if params.stack.get(PUBLISHED):
-        used = fits[fits["star_id"].isin(out_of_fold["star_id"])]
-        predictions = predict_published(snakemake.input.published[0], used, folded)
+        folded = read_tables(snakemake.input.folded, star_ids=used)
+        predictions = predict_published(snakemake.input.published[0], fits, folded)
         out_of_fold = add_published(out_of_fold, predictions)
         names.append(PUBLISHED)
     card = make_stack_card(

@@ -5,7 +5,10 @@ Must be imported before the library: TensorFlow reads its settings once.
 
 import logging
 import os
+import re
+import resource
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +43,8 @@ def logged(snakemake: "Snakemake") -> Iterator[None]:
     """Log to the rule's log file, and say in one line what has gone wrong.
 
     The log file has the whole traceback; the terminal has the message and the name of
-    the log file.
+    the log file. What a job took is in its log file as well: Snakemake's benchmarks look at it
+    every now and then, and miss the end.
     """
     study = Path("results") / snakemake.config["study"]
     log = Path(snakemake.log[0])
@@ -52,6 +56,9 @@ def logged(snakemake: "Snakemake") -> Iterator[None]:
     try:
         with mark_job(study):
             yield
+        logging.info(
+            "took %.2f s of CPU and %.0f MB of memory", time.process_time(), _peak_memory()
+        )
     except Exception as error:
         logging.exception("the job failed")
         wildcards = ", ".join(map(str, snakemake.wildcards))
@@ -59,3 +66,12 @@ def logged(snakemake: "Snakemake") -> Iterator[None]:
         reason = str(error) or type(error).__name__
         print(f"\nMetaLyra, {job}: {reason}\n  (log: {log})", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _peak_memory() -> float:
+    """Return the most memory (MB) that this process has had; elsewhere than on Linux about that."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    # The other number is at least what the process that has started this one had.
+    peak = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024

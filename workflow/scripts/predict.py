@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from job import logged
-from metalyra.core import read_table, write_table
+from metalyra.core import read_rows, read_table, write_table
 from metalyra.label import read_relations, scatter_of
 from metalyra.predict import locate_model, predict_stars, read_card
 from metalyra.train import join_archive, select_stars
@@ -12,8 +12,9 @@ with logged(snakemake):
     params = snakemake.params
     model = locate_model(Path(snakemake.input.card).parent)
     relations = read_relations(*snakemake.input.relations)
-    stars = read_table(snakemake.input.stars)
-    fits = select_stars(read_table(snakemake.input.fits), stars, params.pulsation_type)
+    fits = read_table(snakemake.input.fits)
+    stars = read_rows([snakemake.input.stars], fits["star_id"].tolist())
+    fits = select_stars(fits, stars, params.pulsation_type)
     predictions = predict_stars(
         model,
         join_archive(fits, stars),

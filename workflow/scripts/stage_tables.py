@@ -7,10 +7,11 @@ development_<model>.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from metalyra.core import read_table, read_tables
-from metalyra.products import StageTable
+from metalyra.core import list_columns, read_table, read_tables
+from metalyra.products import READ, StageTable
 
 if TYPE_CHECKING:
+    import pandas as pd
     from snakemake.iocontainers import InputFiles
 
 STATUS = ["star_id", "status"]
@@ -22,17 +23,22 @@ def read_measured(files: "InputFiles", study: dict[str, Any]) -> tuple[Any, ...]
     return (
         study,
         {sample: read_table(files[f"stars_{sample}"]) for sample in samples},
-        {sample: read_tables(files[f"fits_{sample}"]) for sample in samples},
+        {sample: _read_needed(files[f"fits_{sample}"]) for sample in samples},
         {
             sample: read_table(files[f"labels_{sample}"])
             for sample in samples
             if sample in study["labels"]
         },
         {
-            (model, sample): read_tables(files[f"predictions_{model}_OF_{sample}"])
+            (model, sample): _read_needed(files[f"predictions_{model}_OF_{sample}"])
             for model, sample in _predictions(study)
         },
     )
+
+
+def _read_needed(chunks: list[str]) -> "pd.DataFrame":
+    """Read what a catalogue is made of; all columns of 300,000 stars take some gigabytes."""
+    return read_tables(chunks, [name for name in list_columns(chunks[0]) if name in READ])
 
 
 def read_stages(files: "InputFiles", study: dict[str, Any]) -> Iterator[StageTable]:

@@ -9,6 +9,7 @@ from .metrics import evaluate_predictions as evaluate_predictions
 from .phase_differences import wrap_around as wrap_around
 from .randomness import generator as generator
 from .statuses import OK as OK
+from .tables import list_columns as list_columns
 from .tables import order_as as order_as
 from .tables import read_metadata as read_metadata
 from .tables import read_rows as read_rows

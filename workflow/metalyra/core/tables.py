@@ -290,6 +290,12 @@ def read_tables(
     return table.sort_values("star_id", kind="stable", ignore_index=True)
 
 
+def list_columns(path: Path | str) -> list[str]:
+    """Return the names of the columns of a Parquet table."""
+    names: list[str] = pq.read_schema(path).names
+    return names
+
+
 def order_as(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a table of stars in the order of a list that has the same stars.
 

@@ -93,10 +93,9 @@ def measure_errors(
     if published:
         scales = {name: float(np.std(values)) for name, values in deviations.items()}
     else:
-        scales = {
-            name: float(np.quantile(np.abs(values), _ONE_SIGMA))
-            for name, values in deviations.items()
-        }
+        sizes = np.abs(np.stack([*deviations.values()]))
+        quantiles = np.quantile(sizes, _ONE_SIGMA, axis=1).tolist()
+        scales = dict(zip(deviations, quantiles, strict=True))
         deviations = {
             name: np.clip(values, -3 * scales[name], 3 * scales[name])
             for name, values in deviations.items()

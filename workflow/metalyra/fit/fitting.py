@@ -78,14 +78,18 @@ def fit_stars(
     """
     settings = FitSettings.from_config(config)
     folded, rows = _fold_stars(stars, light_curves, settings, seed)
-    tables: dict[str, pd.DataFrame] = {}
-    for star_id, row, table in _describe_stars(folded, settings):
+    turns: dict[str, float] = {}
+    for star_id, row, turn in _describe_stars(folded, settings):
         rows[star_id] = row
-        if table is not None:
-            tables[star_id] = table
+        if turn is not None:
+            turns[star_id] = turn
     _judge_periods(stars, rows)
     band = str(light_curves["band"].iloc[0]) if len(light_curves) else ""
-    measured = [tables[star_id] for star_id in folded if star_id in tables]
+    measured = {
+        star_id: (star.curve, turns[star_id])
+        for star_id, star in folded.items()
+        if star_id in turns
+    }
     return _fits_table(stars, rows, band, settings.alignment), _folded_table(measured, band)
 
 
@@ -132,8 +136,8 @@ def _fold_stars(
 
 def _describe_stars(
     folded: Mapping[str, _FoldedStar], settings: FitSettings
-) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame | None]]:
-    """Give each star, its row of the fits table, and its folded light curve if measured."""
+) -> Iterator[tuple[str, dict[str, Any], float | None]]:
+    """Give each star, its row of the fits table, and how far its phases turn if measured."""
     curves = {star_id: star.curve for star_id, star in folded.items()}
     types = {star_id: star.pulsation_type for star_id, star in folded.items()}
     for batch, rival, rival_share in split_batches(types, settings.kernel):
@@ -158,20 +162,7 @@ def _describe_stars(
                     f"at the period {curve.period:.8g} d, the log evidence of a periodic curve "
                     f"over a constant is {row['gp_log_bayes_factor']:.1f} (at least {DECISIVE:g})"
                 )
-            yield star_id, row, _folded_rows(star_id, curve, turn)
-
-
-def _folded_rows(star_id: str, folded: FoldedCurve, turn: float) -> pd.DataFrame:
-    """Return the points of one star, turned to the alignment of the settings."""
-    return pd.DataFrame(
-        {
-            "star_id": star_id,
-            "phase": (folded.phase + turn) % 1.0,
-            "mag": folded.curve.mag,
-            "mag_err": folded.curve.mag_err,
-            "kept": folded.fit.kept,
-        }
-    )
+            yield star_id, row, turn
 
 
 _OF_A_WRONG_PERIOD = ("ok", "not_variable", "fit_failed")
@@ -234,11 +225,23 @@ def _reasons(
     return pd.Series(reasons, index=statuses.index, dtype="str")
 
 
-def _folded_table(tables: list[pd.DataFrame], band: str) -> pd.DataFrame:
+def _folded_table(measured: Mapping[str, tuple[FoldedCurve, float]], band: str) -> pd.DataFrame:
+    """Return the points of all stars, turned to the alignment of the settings."""
     columns = {"star_id": str, "band": str, "phase": float, "mag": float, "mag_err": float}
-    if not tables:
+    if not measured:
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty.assign(kept=pd.Series(dtype=bool))
-    table = pd.concat(tables, ignore_index=True)
+    curves = [folded for folded, _ in measured.values()]
+    phases = [(folded.phase + turn) % 1.0 for folded, turn in measured.values()]
+    names = np.repeat([*measured], [phase.size for phase in phases])
+    table = pd.DataFrame(
+        {
+            "star_id": pd.Series(names, dtype="str"),
+            "phase": np.concatenate(phases),
+            "mag": np.concatenate([folded.curve.mag for folded in curves]),
+            "mag_err": np.concatenate([folded.curve.mag_err for folded in curves]),
+            "kept": np.concatenate([folded.fit.kept for folded in curves]),
+        }
+    )
     table.insert(1, "band", band)
     return table

@@ -1,3 +1,4 @@
+from .catalogue import READ as READ
 from .catalogue import append_given as append_given
 from .catalogue import compare_with_truth as compare_with_truth
 from .catalogue import describe_flags as describe_flags

@@ -59,6 +59,9 @@ _FITTED = ("period", "mean_mag", "amplitude", "n_epochs", "phase_coverage", "snr
 _ROWS_AT_ONCE = 57 * 64
 """Of a VOTable; whole lines of 57 bytes, which base64 writes in 76 letters."""
 
+READ = ("star_id", "status", "reason", *_FITTED, *ESTIMATED)
+"""Columns of fits, labels and predictions that a catalogue is made of, where they have them."""
+
 NAME = "metallicities"
 DESCRIPTION = "Metallicities of RR Lyrae stars from the shapes of their light curves"
 
@@ -173,7 +176,7 @@ def list_sample_estimates(
         table["status"] = before.where(before != OK, table["status"])
         table = table.reindex(columns=["star_id", *ESTIMATED, "status", "reason"])
         values = [name for name in ESTIMATED if name not in ("relation", "model")]
-        table[values] = table[values].astype(object).where(before == OK, None)
+        table[values] = table[values].where(before == OK)
         explained = table["status"].map(_describe_unless_ok)
         silent = table["reason"].isna() | ((table["reason"] == "") & (table["status"] != OK))
         table["reason"] = table["reason"].mask(silent, explained).mask(known != "", known)

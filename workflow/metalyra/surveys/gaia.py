@@ -8,7 +8,7 @@ in zip files, folders or alone. CSV, ECSV, VOTable and FITS are the same.
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,12 @@ from metalyra.surveys.formats.gaia_epochs import (
     read_flags,
 )
 from metalyra.surveys.formats.gaia_releases import BANDS, UNFLAGGED, Columns, Release, read_releases
-from metalyra.surveys.formats.serialisations import FILE_NAME, read_text_columns
+from metalyra.surveys.formats.serialisations import (
+    FILE_NAME,
+    find_header,
+    join_csv,
+    read_text_columns,
+)
 from metalyra.surveys.formats.star_tables import (
     UNKNOWN_TYPE,
     merge_star_tables,
@@ -41,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 PRODUCT_LIMIT = 2**28
 """Largest file of light curves (bytes); one of 5,000 sources has a tenth of it."""
+
+_READ_AT_ONCE = 2**22
+"""Bytes of small files that are read at once, for each takes as long as thousands of rows."""
 
 _CELLS_A_SIDE = 2**12
 _CELL_BITS = 35
@@ -190,9 +198,13 @@ def read_light_curves(
     wanted = set(stars["star_id"])
     verdicts = _read_verdicts(paths, wanted, band, release)
     for path in paths:
-        for member in stream_members(path, PRODUCT_LIMIT):
-            if FILE_NAME.fullmatch(member.name) and not _holds_flags(member.name, release):
-                yield from _light_curves(member, wanted, band, release, verdicts)
+        tables = (
+            member
+            for member in stream_members(path, PRODUCT_LIMIT)
+            if FILE_NAME.fullmatch(member.name) and not _holds_flags(member.name, release)
+        )
+        for members in _gather_alike(tables):
+            yield from _read_together(members, wanted, band, release, verdicts)
 
 
 def _survey(release: Release) -> Survey:
@@ -349,6 +361,38 @@ def _read_verdicts(
                 # The stars that are left without flags say so themselves.
                 logger.warning("%s: %s: %s", path, member.path, error)
     return verdicts if there_are else None
+
+
+def _gather_alike(members: Iterable[Member]) -> Iterator[list[Member]]:
+    """Give the files in their order, those that follow each other and can be joined together."""
+    waiting: list[Member] = []
+    header, size = None, 0
+    for member in members:
+        own = None if member.data is None else find_header(member.data)
+        if waiting and (own is None or own != header or size > _READ_AT_ONCE):
+            yield waiting
+            waiting, size = [], 0
+        waiting.append(member)
+        header, size = own, size + len(member.data or b"")
+    if waiting:
+        yield waiting
+
+
+def _read_together(
+    members: list[Member], wanted: set[str], band: str, release: Release, verdicts: Verdicts | None
+) -> Iterator[LightCurve]:
+    """Read the light curves of files that are alike: at once, or one by one if one is damaged."""
+    if len(members) > 1:
+        joined = join_csv([member.data for member in members if member.data is not None])
+        try:
+            curves = [*read_epochs(joined, release, band, verdicts=verdicts)]
+        except (ValueError, pa.ArrowException):
+            curves = []  # which file it is, and why, is said below
+        if curves and not any(curve.problem for curve in curves):
+            yield from (curve for curve in curves if curve.star_id in wanted)
+            return
+    for member in members:
+        yield from _light_curves(member, wanted, band, release, verdicts)
 
 
 def _light_curves(

@@ -4,7 +4,7 @@ import gzip
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from metalyra.core.tables import replace_when_complete
 from testbench.simulate.sky import Archive, Sky
 
 _OGLE_FOLDER = "ogle_ocvs/ogle4/blg"
-_GAIA_SOLUTION = 375316653866487564
+GAIA_SOLUTION = 375316653866487564
 _GAIA_RELEASES = {"gaia_dr2": "Gaia DR2", "gaia_dr3": "Gaia DR3"}
 
 
@@ -88,20 +88,23 @@ def _sexagesimal(value: float, digits: int) -> str:
 
 def _gaia_files(archive: Archive, survey: str) -> Iterator[tuple[str, bytes]]:
     """Give the answer of TAP for vari_rrlyrae and that of DataLink for its sources."""
-    yield f"{survey}/vari_rrlyrae.csv.gz", gzip.compress(_csv(archive.stars), mtime=0)
+    yield f"{survey}/vari_rrlyrae.csv.gz", pack_csv(archive.stars)
     members = {
-        f"EPOCH_PHOTOMETRY-{_GAIA_RELEASES[survey]} {source_id}.csv": _epoch_photometry(
-            source_id, curve
-        )
+        name_epoch_photometry(survey, source_id): _epoch_photometry(source_id, curve)
         for source_id, curve in archive.light_curves.items()
     }
-    yield f"{survey}/epoch_photometry.zip", _zip(members)
+    yield f"{survey}/epoch_photometry.zip", pack_zip(members)
+
+
+def name_epoch_photometry(survey: str, source_id: str) -> str:
+    """Return the name that a source has in the answers of DataLink."""
+    return f"EPOCH_PHOTOMETRY-{_GAIA_RELEASES[survey]} {source_id}.csv"
 
 
 def _epoch_photometry(source_id: str, curve: pd.DataFrame | bytes) -> bytes:
     if isinstance(curve, bytes):
         return curve
-    table = curve.assign(solution_id=_GAIA_SOLUTION)
+    table = curve.assign(solution_id=GAIA_SOLUTION)
     table.insert(0, "source_id", source_id)
     return _csv(table)
 
@@ -129,6 +132,11 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
+def pack_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as CSV, compressed without a time."""
+    return gzip.compress(_csv(table), mtime=0)
+
+
 def _tar_gz(members: dict[str, bytes]) -> bytes:
     """Return a compressed tar file without times or owners."""
     buffer = io.BytesIO()
@@ -140,7 +148,7 @@ def _tar_gz(members: dict[str, bytes]) -> bytes:
     return gzip.compress(buffer.getvalue(), mtime=0)
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
+def pack_zip(members: Mapping[str, bytes]) -> bytes:
     """Return a zip file whose members all have the format's earliest time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

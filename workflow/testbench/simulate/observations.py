@@ -62,7 +62,7 @@ _GAIA_REJECTED = 0.008
 _GAIA_FIELD_GAPS = (0.074, 0.176)
 _GAIA_TRANSITS = ((1, 2, 3, 4, 5, 6), (0.39, 0.43, 0.04, 0.08, 0.03, 0.03))
 _GAIA_VISIT_GAPS = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (2, 7, 22, 34, 94, 141, 323))
-_GAIA_BANDS = {  # amplitude over G, magnitude minus G, error over G, zero point
+GAIA_BANDS = {  # amplitude over G, magnitude minus G, error over G, zero point
     "G": (1.0, 0.0, 1.0, 25.68737),
     "BP": (1.18, 0.42, 5.0, 25.33854),
     "RP": (0.72, -0.73, 2.6, 24.74790),
@@ -145,13 +145,20 @@ def observe_gaia(
         (time is BJD - 2455197.5; flux in electrons a second) without the identifiers of
         the source and the solution.
     """
-    if n_epochs is None:
-        n_epochs = round(np.interp(rng.uniform(), *_GAIA_EPOCHS[release]))
-    transit = _draw_transits(rng, *_GAIA_SPANS[release], n_epochs)
+    transit = draw_gaia_transits(rng, release, n_epochs)
     return pd.concat(
-        [_observe_gaia_band(star, rng, band, transit) for band in _GAIA_BANDS],
+        [_observe_gaia_band(star, rng, band, transit) for band in GAIA_BANDS],
         ignore_index=True,
     )
+
+
+def draw_gaia_transits(
+    rng: np.random.Generator, release: str, n_epochs: int | None = None
+) -> NDArray[np.float64]:
+    """Draw when the transits of a star begin (BJD - 2455197.5, d), as many as in a release."""
+    if n_epochs is None:
+        n_epochs = round(np.interp(rng.uniform(), *_GAIA_EPOCHS[release]))
+    return _draw_transits(rng, *_GAIA_SPANS[release], n_epochs)
 
 
 def gaia_noise(curve: FourierCurve) -> float:
@@ -163,15 +170,44 @@ def _observe_gaia_band(
     star: Star, rng: np.random.Generator, band: str, transit: NDArray[np.float64]
 ) -> pd.DataFrame:
     """Return the rows of one band."""
-    n_epochs = len(transit)
-    amplitude, colour, relative_error, zero_point = _GAIA_BANDS[band]
-    time = transit + rng.uniform(0, 0.0004, n_epochs)
+    time = transit + rng.uniform(0, 0.0004, len(transit))
+    return measure_gaia(rng, band, transit, time, gaia_magnitude(star, band, time))
+
+
+def gaia_magnitude(star: Star, band: str, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the magnitudes of a star in a band of Gaia at BJD - 2455197.5, without noise."""
+    amplitude, colour, _, _ = GAIA_BANDS[band]
     curve = star.curves["G"]
     signal = curve.magnitude(star.phase(time + GAIA_ZERO)) - curve.mean
-    magnitude = curve.mean + colour + amplitude * signal
+    magnitude: NDArray[np.float64] = curve.mean + colour + amplitude * signal
+    return magnitude
+
+
+def measure_gaia(
+    rng: np.random.Generator,
+    band: str,
+    transit: NDArray[np.float64],
+    time: NDArray[np.float64],
+    magnitude: NDArray[np.float64],
+) -> pd.DataFrame:
+    """Return the rows of `observe_gaia` for transits of one star or of many in one band.
+
+    Parameters
+    ----------
+    rng
+        Draws the noise, and what is rejected or missing.
+    band
+        ``G``, ``BP`` or ``RP``.
+    transit, time : array, shape (n,)
+        When the transits begin, and when the band is observed (BJD - 2455197.5, d).
+    magnitude : array, shape (n,)
+        Of `gaia_magnitude`.
+    """
+    n_epochs = len(transit)
+    _, colour, relative_error, zero_point = GAIA_BANDS[band]
     error = relative_error * np.interp(magnitude - colour, _GAIA_MAGNITUDES, _GAIA_ERRORS)
     error *= rng.lognormal(0, 0.1, n_epochs)
-    magnitude += _GAIA_NOISE_OVER_ERROR * error * rng.standard_normal(n_epochs)
+    magnitude = magnitude + _GAIA_NOISE_OVER_ERROR * error * rng.standard_normal(n_epochs)
     rejected = rng.uniform(size=n_epochs) < _GAIA_REJECTED
     magnitude[rejected] += np.abs(rng.normal(0, 0.7, rejected.sum()))
     flux = 10 ** (0.4 * (zero_point - magnitude))

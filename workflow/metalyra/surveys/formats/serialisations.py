@@ -11,7 +11,7 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ UNIT, NAME = b"unit", b"name"
 """Metadata of a field: the unit of a column, and its name as the file has it."""
 
 _GZIP = b"\x1f\x8b"
+
+_PLAIN_HEADER = re.compile(rb"[\w ]+(,[\w ]+)+\r?")
 
 
 def read_tables(data: bytes, columns: Collection[str] | None = None) -> list[pa.Table]:
@@ -110,6 +112,22 @@ def read_text_columns(place: object, data: bytes) -> pd.DataFrame:
             if not pa.types.is_nested(table.schema.field(name).type)
         }
     )
+
+
+def find_header(data: bytes) -> bytes | None:
+    """Return the first line of a CSV file that can be joined with others; None of other files.
+
+    It has rows, a last one that may lack its end, and no quotes, which might hide that end.
+    """
+    header, _, rows = data.partition(b"\n")
+    plain = _PLAIN_HEADER.fullmatch(header) is not None and b'"' not in rows and bool(rows.strip())
+    return header if plain else None
+
+
+def join_csv(files: Sequence[bytes]) -> bytes:
+    """Return one CSV file with the rows of several that have the same `find_header`."""
+    header, _, _ = files[0].partition(b"\n")
+    return b"\n".join([header, *(data[len(header) + 1 :].rstrip(b"\r\n") for data in files), b""])
 
 
 def parse_lists(cells: pa.ChunkedArray) -> pa.ChunkedArray:
