@@ -126,14 +126,15 @@ def run_workflow(project: Project, cores: int, kill_after: int | None = None) ->
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        while process.poll() is None:
-            time.sleep(0.2)
+        while process.poll() is None and (kill_after or not planning):
+            time.sleep(0.5)
             said = log.read_text()
             if not planning and _STARTED.search(said):
                 planning = time.perf_counter() - start
             if kill_after and len(_FINISHED.findall(said)) >= kill_after:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                break
+        process.wait()
     wall, said = time.perf_counter() - start, log.read_text()
     if process.returncode != (-signal.SIGKILL if kill_after else 0):
         raise SystemExit(f"the run has ended with {process.returncode}: {log}")
