@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--stars", type=int, default=300_000)
     parser.add_argument("--folder", type=Path, required=True, help="where everything is written")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--stars-of-a-job", type=int, default=750)
+    parser.add_argument("--stars-of-a-job", type=int, default=1500)
     parser.add_argument("--kill-after", type=int, metavar="JOBS", help="jobs that finish before")
     options = parser.parse_args()
     batches = -(-options.stars // BATCH_SIZE)
