@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--stars", type=int, default=300_000)
     parser.add_argument("--folder", type=Path, required=True, help="where everything is written")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--stars-of-a-job", type=int, default=750)
+    parser.add_argument("--stars-of-a-job", type=int, default=1500)
     parser.add_argument("--kill-after", type=int, metavar="JOBS", help="jobs that finish before")
     options = parser.parse_args()
     batches = -(-options.stars // BATCH_SIZE)
@@ -126,14 +126,15 @@ def run_workflow(project: Project, cores: int, kill_after: int | None = None) ->
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        while process.poll() is None:
-            time.sleep(0.2)
+        while process.poll() is None and (kill_after or not planning):
+            time.sleep(0.5)
             said = log.read_text()
             if not planning and _STARTED.search(said):
                 planning = time.perf_counter() - start
             if kill_after and len(_FINISHED.findall(said)) >= kill_after:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                break
+        process.wait()
     wall, said = time.perf_counter() - start, log.read_text()
     if process.returncode != (-signal.SIGKILL if kill_after else 0):
         raise SystemExit(f"the run has ended with {process.returncode}: {log}")

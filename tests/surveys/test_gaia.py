@@ -568,6 +568,28 @@ def test_a_product_of_flags_with_gaps_loses_no_star(tmp_path, caplog):
     assert flags_file(other) in caplog.text
 
 
+@pytest.mark.parametrize("damage", [None, "a file", "a source twice"])
+def test_flags_that_are_read_together_are_those_that_are_read_alone(tmp_path, damage):
+    flags = {flags_file(star): used({1 + n % 4, 4}, star).encode() for n, star in enumerate(MANY)}
+    if damage == "a file":
+        flags[flags_file(MANY[4])] = flags[flags_file(MANY[4])].replace(b",2,", b",x,")
+    elif damage:
+        flags[flags_file("123456")] = used({2}, MANY[4]).encode()
+    curves = {product(star): rename(epochs(star)).encode() for star in MANY}
+    photometry = write_zip(tmp_path / "curves.zip", curves)
+    apart = [
+        write_zip(tmp_path / f"{number}.zip", {name: data})
+        for number, (name, data) in enumerate(flags.items())
+    ]
+    together = read_curves(
+        [photometry, write_zip(tmp_path / "flags.zip", flags)], MANY, release=DR4
+    )
+    assert_same_curves(together, read_curves([photometry, *apart], MANY, release=DR4))
+    assert together[MANY[1]].table["time"].tolist() == [1701.5, 1703.5]
+    if damage:
+        assert together[MANY[4]].table is None or len(together[MANY[4]].table) == 1
+
+
 def test_a_transit_that_comes_twice_has_the_stricter_verdict(tmp_path):
     flags = used({1, 4}) + f"{ID},4,false,true,\n"
     members = {product(): rename(epochs()).encode(), flags_file(): flags.encode()}

@@ -291,9 +291,8 @@ def read_tables(
 
 
 def list_columns(path: Path | str) -> list[str]:
-    """Return the names of the columns of a Parquet table."""
-    names: list[str] = pq.read_schema(path).names
-    return names
+    """Return the columns of a Parquet table that hold a value a row: not the curves of fits."""
+    return [field.name for field in pq.read_schema(path) if not pa.types.is_nested(field.type)]
 
 
 def order_as(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:

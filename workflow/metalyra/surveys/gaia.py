@@ -17,17 +17,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from metalyra.core.containers import Member, is_collection, list_members, read_file, stream_members
 from metalyra.surveys.formats.gaia_epochs import (
     MissingFlagsError,
+    Verdict,
     Verdicts,
     list_sources,
     read_epochs,
     read_flags,
 )
-from metalyra.surveys.formats.gaia_releases import BANDS, UNFLAGGED, Columns, Release, read_releases
+from metalyra.surveys.formats.gaia_releases import (
+    BANDS,
+    UNFLAGGED,
+    Columns,
+    Flags,
+    Release,
+    read_releases,
+)
 from metalyra.surveys.formats.serialisations import (
     FILE_NAME,
     find_header,
@@ -344,23 +351,43 @@ def _read_verdicts(
     flags = release.flag_product
     if flags is None:
         return None
-    verdicts: dict[str, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
+    verdicts: dict[str, Verdict] = {}
     there_are = False
     of_product = partial(_holds_flags, release=release)
     for path in paths:
-        for member in stream_members(path, PRODUCT_LIMIT, of_product):
+        for members in _gather_alike(stream_members(path, PRODUCT_LIMIT, of_product)):
             there_are = True
-            named = _named_source(member.name)
-            try:
-                if member.data is None:
-                    raise ValueError(member.problem)
-                for source, verdict in read_flags(member.data, flags, band, named):
-                    if source in wanted:
-                        verdicts[source] = verdict
-            except (ValueError, pa.ArrowException) as error:
-                # The stars that are left without flags say so themselves.
-                logger.warning("%s: %s: %s", path, member.path, error)
+            for source, verdict in _read_flags_together(path, members, flags, band):
+                if source in wanted:
+                    verdicts[source] = verdict
     return verdicts if there_are else None
+
+
+def _read_flags_together(
+    path: Path, members: list[Member], flags: Flags, band: str
+) -> Iterator[tuple[str, Verdict]]:
+    """Read the flags of files that are alike: at once if each is of a source of its own."""
+    if len(members) > 1:
+        try:
+            found = [*read_flags(_join(members), flags, band)]
+        except (ValueError, pa.ArrowException):
+            found = []
+        if len(found) == len(members):
+            yield from found
+            return
+    for member in members:
+        try:
+            if member.data is None:
+                raise ValueError(member.problem)
+            yield from read_flags(member.data, flags, band, _named_source(member.name))
+        except (ValueError, pa.ArrowException) as error:
+            # The stars that are left without flags say so themselves.
+            logger.warning("%s: %s: %s", path, member.path, error)
+
+
+def _join(members: list[Member]) -> bytes:
+    """Return the rows of files that `_gather_alike` has put together, as of one file."""
+    return join_csv([member.data for member in members if member.data is not None])
 
 
 def _gather_alike(members: Iterable[Member]) -> Iterator[list[Member]]:
@@ -383,9 +410,8 @@ def _read_together(
 ) -> Iterator[LightCurve]:
     """Read the light curves of files that are alike: at once, or one by one if one is damaged."""
     if len(members) > 1:
-        joined = join_csv([member.data for member in members if member.data is not None])
         try:
-            curves = [*read_epochs(joined, release, band, verdicts=verdicts)]
+            curves = [*read_epochs(_join(members), release, band, verdicts=verdicts)]
         except (ValueError, pa.ArrowException):
             curves = []  # which file it is, and why, is said below
         if curves and not any(curve.problem for curve in curves):

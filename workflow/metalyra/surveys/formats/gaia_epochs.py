@@ -38,8 +38,11 @@ POGSON = 2.5 / np.log(10)
 
 _ERROR_ROLES = ("flux_over_error", "flux", "flux_error")
 
-Verdicts = Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
-"""Of each source, its transits in order, and whether the flag of each is raised."""
+Verdict = tuple[NDArray[np.int64], NDArray[np.bool_]]
+"""The transits of a source in order, and whether the flag of each is raised."""
+
+Verdicts = Mapping[str, Verdict]
+"""The verdict on each source."""
 
 
 class MissingFlagsError(SurveyError):
@@ -170,7 +173,7 @@ def read_epochs(
 
 def read_flags(
     data: bytes, flags: Flags, band: str, source_id: str | None = None
-) -> Iterator[tuple[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]]:
+) -> Iterator[tuple[str, Verdict]]:
     """Read a file of the product that has the flags of transits.
 
     Parameters
