@@ -284,12 +284,15 @@ def test_release_day(new_project, release_day, tmp_path):
         environment[VARIABLE] = archive.address
         project.run("--cores", "1", "results/gaia_dr4/labels/ogle_i.parquet", *study, **environment)
         assert "there, and as expected" in project.run(*check, **environment)
-        project.run("--cores", "1", *study, **environment)
-    catalogue = pd.read_csv(project.path("results/gaia_dr4/catalogue/metallicities.csv"))
+        products = ["catalogue/metallicities.csv", "ledger.csv", "release/SHA256SUMS"]
+        products = [f"results/gaia_dr4/{name}" for name in products]
+        project.run("--cores", "1", *products, *study, **environment)
+    path = project.path("results/gaia_dr4/catalogue/metallicities.csv")
+    catalogue = pd.read_csv(path, dtype={"star_id": str})
     catalogue = catalogue[catalogue["sample"] == "gaia_g"]
     stars = pd.read_csv(release_day / "gaia_dr4/vari_rrlyrae.csv.gz")
     wanted = stars[stars["best_classification"].isin(["RRab", "RRc"])]
-    assert sorted(catalogue["star_id"]) == sorted(wanted["source_id"])
+    assert sorted(catalogue["star_id"]) == sorted(wanted["source_id"].astype(str))
     assert (catalogue["status"] == "ok").sum() > 5
     ledger = pd.read_csv(project.path("results/gaia_dr4/ledger.csv"))
     counted = ledger[ledger["sample"] == "gaia_g"].groupby(["stage", "model"])["stars"].sum()

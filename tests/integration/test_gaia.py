@@ -17,9 +17,10 @@ MODELS = {"metalyra_rrab": "RRab", "metalyra_rrc": "RRc"}
 def finished(new_project, mirror):
     project = new_project()
     study = ["--configfile", "config/gaia.yaml", str(ROOT / "tests/integration/small_gaia.yaml")]
-    prior = "results/gaia_dr3/models/metalyra_rrc_prior/card.json"
+    products = ["ledger.csv", "release/SHA256SUMS", "models/metalyra_rrc_prior/card.json"]
+    products = [f"results/gaia_dr3/{name}" for name in products]
     environment = {"METALYRA_MIRROR": str(mirror), "METALYRA_OFFLINE": "1"}
-    project.run("--cores", "2", "study", prior, *study, **environment)
+    project.run("--cores", "2", *products, *study, **environment)
     return project.path("results/gaia_dr3")
 
 
