@@ -18,7 +18,7 @@ rule join_samples:
     benchmark:
         "<benchmarks>/join_samples/{model}.tsv"
     conda:
-        "../../envs/light_curves.yaml"
+        "../../envs/archives.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -76,7 +76,7 @@ rule collect_unlabelled:
     benchmark:
         "<benchmarks>/collect_unlabelled/{model}.tsv"
     conda:
-        "../../envs/light_curves.yaml"
+        "../../envs/archives.yaml"
     threads: 1
     resources:
         mem_mb=4000,
