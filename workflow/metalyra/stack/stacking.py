@@ -190,11 +190,11 @@ def train_stack_member(
     # Not even padded together with the fold, whose longest light curve would leave a trace.
     bands = further_bands(settings)
     groups = list(collect_curves(fits[~held_out], folded, others, bands))
-    curves = join_curves(groups)
+    curves = learnt = join_curves(groups)
     if unlabelled is not None:
         more = collect_curves(*unlabelled, others, bands)
-        groups += [(rows + len(known), group) for rows, group in more]
-    population = fit_population(join_curves(groups), **settings["population"])
+        learnt = join_curves([*groups, *((rows + len(known), group) for rows, group in more)])
+    population = fit_population(learnt, **settings["population"])
     shapes = infer_shapes(population, curves)
     inputs, feh = _describe(population, shapes, curves), known["feh"].to_numpy(dtype=float)
     coordinates = np.column_stack([shapes.coefficients, curves.period])
