@@ -26,12 +26,6 @@ DRAWS = 4000
 SEED = 1
 
 
-def measure(pairs: pd.DataFrame) -> dict[str, float]:
-    """Return RMSE and MAE (dex) of predictions with `feh_label` beside them."""
-    difference = pairs["feh"] - pairs["feh_label"]
-    return {"rmse": np.sqrt((difference**2).mean()), "mae": difference.abs().mean()}
-
-
 def compare_errors(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, float, int]:
     """Return the second's mean absolute error minus the first's, its error, and the stars."""
     pairs = first.merge(second, on="star_id", suffixes=("", "_second"))
@@ -58,8 +52,7 @@ def main() -> None:
                 pairs = chosen.merge(
                     labels[["star_id", "feh"]], on="star_id", suffixes=("", "_label")
                 )
-                described = compare(chosen, labels) | measure(pairs)
-                rows.append({"model": model, "status": status, **described})
+                rows.append({"model": model, "status": status, **compare(chosen, labels)})
                 tables[model, status] = pairs
     print(pd.DataFrame(rows).to_string(index=False, float_format="%.3f"))
     for model, status in tables:

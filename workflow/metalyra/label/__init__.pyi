@@ -17,6 +17,7 @@ from .regression import measure_scatter as measure_scatter
 from .relations import AS_PUBLISHED as AS_PUBLISHED
 from .relations import Relation as Relation
 from .relations import estimate_metallicity as estimate_metallicity
+from .relations import find_first_amplitude as find_first_amplitude
 from .relations import read_relations as read_relations
 from .relations import scatter_of as scatter_of
 from .relations import take_published as take_published

@@ -359,7 +359,7 @@ def take_archive_parameters(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataF
     amplitude, r21, r31, phi21, phi31 = (
         stars[f"archive_{name}"].to_numpy(dtype=float) for name in names
     )
-    a1 = amplitude / _measure_series(r21, r31, phi21, phi31)
+    a1 = find_first_amplitude(amplitude, r21, r31, phi21, phi31)
     known = np.isfinite(a1) & (a1 > 0) & stars["period"].notna().to_numpy()
     known &= fits["status"].isin(["ok", "no_light_curve"]).to_numpy()
     described = {
@@ -380,15 +380,25 @@ def _is_error(name: str) -> bool:
     return name.endswith("_err") or name.startswith("cov_")
 
 
-def _measure_series(r21: Floats, r31: Floats, phi21: Floats, phi31: Floats) -> Floats:
-    """Return the total amplitudes (n,) of series of three harmonics, in units of the first's."""
+def find_first_amplitude(
+    amplitude: Floats, r21: Floats, r31: Floats, phi21: Floats, phi31: Floats
+) -> Floats:
+    """Return A_1 (n,) of series of three harmonics whose total amplitudes are known.
+
+    Parameters
+    ----------
+    amplitude : array, shape (n,)
+        Peak to valley.
+    r21, r31, phi21, phi31 : array, shape (n,)
+        Ratios, and phases (rad) of the sine series.
+    """
     angle = 2 * np.pi * np.arange(200) / 200
     curves = np.sin(angle) + sum(
         ratio[:, None] * np.sin(order * angle + phase[:, None])
         for order, ratio, phase in ((2, r21, phi21), (3, r31, phi31))
     )
-    amplitudes: Floats = np.ptp(curves, axis=1)
-    return amplitudes
+    first: Floats = amplitude / np.ptp(curves, axis=1)
+    return first
 
 
 def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
