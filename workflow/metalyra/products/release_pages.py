@@ -13,8 +13,7 @@ import yaml
 
 from metalyra.core.statuses import OK, STATUSES, describe_status
 from metalyra.core.tables import BY, describe
-
-AS_PUBLISHED = "as_published"
+from metalyra.label.relations import AS_PUBLISHED
 
 LICENCES: Mapping[str, tuple[str, str]] = {
     "CC0-1.0": (
