@@ -25,18 +25,21 @@ from benchmarks.archive_studies import register_simulated
 from testbench.loopback import VARIABLE, LoopbackArchive
 from testbench.simulate import simulate_sky, write_archives
 
-STUDY = """
-chunks: {chunks}
-queries:
-  "gaia_{{release}}/epoch_photometry/{{batch}}.zip": {{batches: 4}}
+BULGE = """
 samples:
   ogle_i:
-    # The simulated sky has no disk.
     stars:
       - ogle_ocvs/ogle4/blg/ident.dat
       - ogle_ocvs/ogle4/blg/RRab.dat
       - ogle_ocvs/ogle4/blg/RRc.dat
     light_curves: [ogle_ocvs/ogle4/blg/phot.tar.gz]
+"""
+"""The stars of OGLE: the simulated sky has no disk."""
+
+STUDY = """
+chunks: {chunks}
+queries:
+  "gaia_{{release}}/epoch_photometry/{{batch}}.zip": {{batches: 4}}
 """
 
 SEED = 5
@@ -92,7 +95,7 @@ def main() -> None:
         folder = Path(name)
         truth = prepare_archive(folder / "archive", options.rrab, options.rrc)
         project = Project(folder / "project")
-        project.path("release.yaml").write_text(STUDY.format(chunks=options.chunks))
+        project.path("release.yaml").write_text(STUDY.format(chunks=options.chunks) + BULGE)
         study = ["--configfile", "config/gaia.yaml", "release.yaml", "--config", "release=dr4"]
         registry = register_simulated(project, folder / "archive")
         with LoopbackArchive(

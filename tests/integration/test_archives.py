@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from benchmarks.archive_studies import prepare_monti25, register_simulated, run
 from benchmarks.archives import OGLE, SHORT, Study, campaign, draw, make_holdings, quick, sweep
+from benchmarks.release_day import BULGE
 
 from metalyra.acquire.clients import acquire_query
 from metalyra.acquire.services import find_services, read_archives
@@ -255,20 +256,13 @@ chunks: 1
 fit: {harmonics: 12, draws: 20, folds: 3}
 queries:
   "gaia_{release}/epoch_photometry/{batch}.zip": {batches: 2}
-samples:
-  ogle_i:
-    stars:
-      - ogle_ocvs/ogle4/blg/ident.dat
-      - ogle_ocvs/ogle4/blg/RRab.dat
-      - ogle_ocvs/ogle4/blg/RRc.dat
-    light_curves: [ogle_ocvs/ogle4/blg/phot.tar.gz]
 """
 
 
 def test_release_day(new_project, release_day, tmp_path):
     """From nothing to the catalogue, as docs/release_day.md has it."""
     project = new_project()
-    project.path("small.yaml").write_text(SMALL_RELEASE)
+    project.path("small.yaml").write_text(SMALL_RELEASE + BULGE)
     study = ["--configfile", "config/gaia.yaml", "small.yaml", "--config", "release=dr4"]
     check = ["--cores", "1", "check_release", *study]
     environment = {"no_proxy": "127.0.0.1", "METALYRA_MIRROR": ""}
