@@ -19,6 +19,7 @@ from metalyra.acquire.clients import Product, find_product, plan_requests
 from metalyra.acquire.inventory import SHOWN_REQUESTS, Places
 from metalyra.acquire.queries import Settings, find_query
 from metalyra.acquire.sources import read_registry
+from metalyra.core.digests import digest_file
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "astropy", "scikit-learn")
 """Whose versions are named; models name theirs."""
@@ -76,7 +77,7 @@ def trace_sources(
             about |= {"from": "made", "retrieved": None, "made_from": parts}
         else:
             about |= {"from": "archive", "retrieved": _day_of(path)}
-        about |= {"size": path.stat().st_size, "sha256": digest(path)}
+        about |= {"size": path.stat().st_size, "sha256": digest_file(path)}
         if found is not None and not simulated:
             about |= _trace_query(*found, places, replies / name)
         elif name in registry and not simulated:
@@ -113,7 +114,9 @@ def _trace_query(query: Settings, batch: int, places: Places, replies: Path) -> 
             about["asked"].append(f"and {len(requests) - SHOWN_REQUESTS} more like these")
     if replies.is_dir():
         files = sorted(path for path in replies.rglob("*") if path.is_file())
-        about["replies"] = {path.relative_to(replies).as_posix(): digest(path) for path in files}
+        about["replies"] = {
+            path.relative_to(replies).as_posix(): digest_file(path) for path in files
+        }
     return about
 
 
@@ -141,7 +144,7 @@ def trace_models(cards: Sequence[Path]) -> dict[str, Any]:
     """Return what models were made with, by name: the digest of the card, and its versions."""
     return {
         card["name"]: {
-            "card_sha256": digest(path),
+            "card_sha256": digest_file(path),
             "training_set_sha256": card["provenance"].get("training_set_sha256"),
             "versions": card["versions"],
         }
@@ -213,12 +216,6 @@ def _of_the_study(value: Any) -> Any:
             if key not in _OF_THE_MACHINE
         }
     return [_of_the_study(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _day_of(path: Path) -> str:

@@ -4,7 +4,6 @@ A model is a folder of `resources/models`: card.json, member_<k>.npz, training_s
 SHA256SUMS with the digests of these. The study of config/models.yaml makes them.
 """
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from metalyra.core.digests import digest_file
 from metalyra.core.resources import RESOURCES
 from metalyra.core.tables import replace_when_complete
 from metalyra.predict.cards import read_card, write_card
@@ -111,7 +111,7 @@ def find_damage(folder: Path) -> Iterator[str]:
             yield f"model {folder}: line {number} of {SUMS} is not '<digest>  <file>'; {advice}"
         elif not (folder / name).is_file():
             yield f"model {folder}: the file {name} is missing; {advice}"
-        elif _digest(folder / name) != digest:
+        elif digest_file(folder / name) != digest:
             yield f"model {folder}: the file {name} is damaged; {advice}"
 
 
@@ -143,11 +143,6 @@ def ship_model(trained: Path | str, folder: Path | str, description: str) -> Non
 def write_sums(folder: Path) -> None:
     """Write the digests of all files of a model, in the format of sha256sum."""
     names = sorted(path.name for path in folder.iterdir() if path.name != SUMS)
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
+    lines = [f"{digest_file(folder / name)}  {name}\n" for name in names]
     with replace_when_complete(folder / SUMS) as temporary:
         temporary.write_text("".join(lines))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,6 @@ Everything here is pure but `write_data_release`; the pages are written by
 `metalyra.products.release_pages`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metalyra.core.digests import digest_file
 from metalyra.core.tables import BY, replace_when_complete
 from metalyra.predict.uncertainty import BOUNDS
 from metalyra.products.catalogue import describe_flags, write_formats
@@ -181,15 +181,10 @@ def write_data_release(
     }
     for name, text in pages.items():
         _write_text(folder / name, text)
-    digests = {name: _digest(folder / name) for name in sorted(FILES) if name != SUMS}
+    digests = {name: digest_file(folder / name) for name in sorted(FILES) if name != SUMS}
     _write_text(folder / SUMS, "".join(f"{digest}  {name}\n" for name, digest in digests.items()))
 
 
 def _write_text(path: Path, text: str) -> None:
     with replace_when_complete(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from metalyra.core.digests import digest_file
 from metalyra.core.resources import MIRROR_VARIABLE
 from metalyra.predict.shipped import SHIPPED_MODELS, find_damage
 from metalyra.study.checks import is_of_example, is_own
@@ -109,8 +110,7 @@ def _digest(path: Path | str) -> str:
 def _digest_of_state(path: str, size: int, mtime_ns: int) -> str:
     """Return the SHA-256 of a file as it is while size and time of change stay these."""
     del size, mtime_ns
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_file(path)
 
 
 def _check_file(key: str, path: Path, advice: str) -> Iterator[str]:
