@@ -58,6 +58,11 @@ Seed = Annotated[int, Ge(0)]
 Settings = dict[str, Any]
 """Settings of a model, as in `models`, of which an experiment makes one."""
 
+OPTIONAL_FIGURES = ", ".join(
+    name for name, declaration in declared_figures().items() if declaration.optional
+)
+"""Figures that a study draws only if it names them."""
+
 RelationName = Annotated[
     str, Field(description="Name of a metallicity relation of resources/relations.yaml.")
 ]
@@ -875,7 +880,13 @@ class Configuration(Part):
     )
     figures: list[FigureName] | None = Field(
         None,
-        description="Figures to draw, by name, of all that the study has. When null, all.",
+        description="Figures to draw, by name, of all that the study has. When null, all but those "
+        "that only `further_figures` draws.",
+    )
+    further_figures: list[FigureName] = Field(
+        [],
+        description="Figures to draw besides, of those that are drawn only where they are named: "
+        f"{OPTIONAL_FIGURES}.",
     )
     stars: Text = absent(
         "Your own stars: a table (CSV, ECSV, FITS, VOTable, Parquet) with the columns star_id and "
