@@ -27,6 +27,7 @@ from metalyra.label.relations import FEATURES, ParameterSource, estimate_metalli
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
+from metalyra.products.published_values import list_papers
 from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     Alignment: TypeAlias = str
     Feature: TypeAlias = str
     FigureName: TypeAlias = str
+    PaperName: TypeAlias = str
     Kernel: TypeAlias = str
     LayoutName: TypeAlias = str
     Metric: TypeAlias = str
@@ -91,6 +93,7 @@ else:
     ]
 
     FigureName, LayoutName = one_of(declared_figures()), one_of(LAYOUTS)
+    PaperName = one_of(list_papers())
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -856,6 +859,14 @@ class Configuration(Part):
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    papers: list[Name] = absent(
+        "Studies of config/ that reproduce papers, to be run together (config/papers.yaml). All "
+        "other keys but `study` then count for each of them."
+    )
+    reproduces: PaperName = absent(
+        "The paper that the study reproduces, of resources/published: its printed numbers and its "
+        "figures are compared with ours in reproduction.html and reproduction.csv."
     )
     data_release: DataRelease = absent(
         "The catalogue ready for a data release, in release/; see docs/data_release.md."
