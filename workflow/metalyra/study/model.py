@@ -568,6 +568,13 @@ class Stack(Part):
     )
 
 
+class PublishedPredictions(Part):
+    """What the members of a published model predict for the stars of their development set."""
+
+    training: Source = absent("Predictions for the stars that a member was trained on.")
+    validation: Source = absent("Predictions for the stars of the fold that a member did not see.")
+
+
 class Model(Part):
     """An ensemble trained here or published elsewhere."""
 
@@ -632,6 +639,9 @@ class Model(Part):
     published: Source = absent("Folder of a published model, with model.json and weights_<k>.h5.")
     training_stars: Source = absent(
         "Star list, with their folds, of the stars that a published model was trained on."
+    )
+    published_predictions: PublishedPredictions = absent(
+        "Files with the published predictions of a published model, for figures and tables."
     )
     band: Band = absent("Band of a model that is published or of another study.")
     bands: Annotated[list[Band], MinLen(2)] = absent(
@@ -720,13 +730,16 @@ class Prediction(Part):
 
 
 class Table(Part):
-    """A table of a paper."""
+    """A table of a paper: of the stars of a sample, or of models."""
 
-    sample: Name = Field(description="The sample whose stars it lists.")
+    sample: Name = absent("The sample whose stars it lists.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    models: Annotated[list[Name], MinLen(1)] = absent(
+        "The models that it compares, where it is of models."
+    )
     layout: LayoutName = absent(
-        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions and "
-        "dg22_table1 of labels."
+        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions, "
+        "dg22_table1 of labels and dg22_table3 of models."
     )
 
 
@@ -853,7 +866,7 @@ class Configuration(Part):
         description="Samples whose Fourier phases are compared with those of their archive.",
     )
     tables: dict[Name, Table] = Field(
-        {}, description="Tables of a paper, by name; written to tables/<name>.csv."
+        {}, description="Tables of a paper, by name; written to tables/<name>.csv, .vot and .dat."
     )
     sky_maps: dict[Name, SkyMap] = Field(
         {},
