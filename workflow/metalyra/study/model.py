@@ -23,7 +23,12 @@ from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
 from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
-from metalyra.label.relations import FEATURES, ParameterSource, estimate_metallicity
+from metalyra.label.relations import (
+    FEATURES,
+    ParameterSource,
+    Phi31Source,
+    estimate_metallicity,
+)
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
@@ -388,8 +393,17 @@ class Match(Part):
 class Labelling(Part):
     """How the relation that labels a sample is applied."""
 
-    phi31: ParameterSource = setting(
-        estimate_metallicity, "phi31", "That of our own fit, or the archive's where it has one."
+    phi31: Phi31Source = setting(
+        estimate_metallicity,
+        "phi31",
+        "That of our own fit (`own`); the archive's where it has one (`archive`); or the archive's "
+        "alone, and stars without one have the status no_archive_phi31 (`archive_only`).",
+    )
+    a2: ParameterSource = setting(
+        estimate_metallicity,
+        "a2",
+        "A_2 of our own fit, or of the archive's series where it has one, from its R_21 and "
+        "amplitude.",
     )
     parameters: ParameterSource = setting(
         estimate_metallicity,
