@@ -149,7 +149,8 @@ def experiment_card(training: float, validation: float, stars: int = 300) -> dic
     return {
         "provenance": {"n_stars": stars},
         "metrics": {
-            "union": {"r2": 0.0},
+            "union": {name: value - 0.5 for name, value in metrics.items()},
+            "std": dict.fromkeys(metrics, 0.01),
             "mean": {name: value * validation for name, value in metrics.items()},
             "training": {"mean": {name: value * training for name, value in metrics.items()}},
         },
@@ -165,7 +166,7 @@ def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
     cards = [experiment_card(training, 0.5, stars=100) for training in (0.6, 0.7, 0.8, 0.9)]
     table = tabulate_experiment(combinations, cards, [1.0, 2.0, 3.0, 4.0])
     metrics = ["r2", "wrmse", "wmae", "rmse", "mae"]
-    sets = ["training", "validation"]
+    sets = ["training", "validation", "validation_std", "validation_union"]
     assert table.columns.tolist() == [
         "catalogue",
         "network",
@@ -178,6 +179,8 @@ def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
     assert table["n_stars"].tolist() == [100] * 4
     assert table["rmse_training"].tolist() == pytest.approx([0.18, 0.21, 0.24, 0.27])
     assert table["r2_validation"].tolist() == pytest.approx([0.45] * 4)
+    assert table["r2_validation_std"].tolist() == [0.01] * 4
+    assert table["r2_validation_union"].tolist() == [0.4] * 4
     assert table["cpu_time"].tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
@@ -191,9 +194,12 @@ def test_a_metric_that_a_card_lacks_is_missing():
     card = experiment_card(1.0, 1.0)
     for folds in (card["metrics"], card["metrics"]["training"]):
         del folds["mean"]["wrmse"]
+    for summary in ("union", "std"):
+        del card["metrics"][summary]["wrmse"]
     table = tabulate_experiment([{"network": "gru"}], [card], [1.0])
     assert math.isnan(table["wrmse_validation"][0])
     assert math.isnan(table["wrmse_training"][0])
+    assert table[["wrmse_validation_std", "wrmse_validation_union"]].isna().all(axis=None)
     assert table["wmae_validation"][0] == pytest.approx(0.2)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from metalyra.core.tables import replace_when_complete
-from metalyra.products.paper_tables.experiments import EXPERIMENT_METRICS
+from metalyra.products.paper_tables.experiments import EXPERIMENT_METRICS, MEASURED
 
 DECIMALS: Mapping[str, int] = {
     "ra": 6,
@@ -24,11 +24,7 @@ DECIMALS: Mapping[str, int] = {
     "phi31": 4,
     "phase_coverage": 3,
     "snr": 1,
-    **{
-        f"{metric}_{stars}": 4
-        for metric in EXPERIMENT_METRICS
-        for stars in ("training", "validation")
-    },
+    **{f"{metric}_{stars}": 4 for metric in EXPERIMENT_METRICS for stars in MEASURED},
     "cpu_time": 1,
 }
 """Decimals in the written tables; one more for [Fe/H] than published, so that rounding
