@@ -9,6 +9,7 @@ from metalyra.products.paper_tables import (
     LAYOUTS,
     choose_layout,
     dekany_grebel_2022,
+    monti,
     read_cpu_time,
     tabulate_experiment,
     write_paper_table,
@@ -214,3 +215,45 @@ def test_a_table_without_a_layout_is_laid_out_by_what_it_shows():
     assert choose_layout({"sample": "a"}) == "dg22_table1"
     assert choose_layout({"sample": "a", "model": "b"}) == "dg22_table5"
     assert choose_layout({"sample": "a", "model": "b", "layout": "dg22_table1"}) == "dg22_table1"
+
+
+def make_development(**columns) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return star list, fits and labels of five stars within the cuts of Monti et al."""
+    names = ["a", "b", "c", "d", "e"]
+    stars = pd.DataFrame({"star_id": names, "pulsation_type": "RRab", "status": "ok"})
+    stars = stars.assign(period=0.5, archive_amplitude=0.9, archive_n_epochs=60.0)
+    fits = pd.DataFrame({"star_id": names, "period": 0.5, "amplitude": 1.9, "n_epochs": 20.0})
+    labels = pd.DataFrame({"star_id": names, "feh": -1.5, "feh_err": 0.9, "training_err": 0.39})
+    labels = labels.assign(label_phi31_err=0.05, status="ok")
+    tables = [stars, fits, labels]
+    for name, values in columns.items():
+        for table in tables:
+            if name in table:
+                table[name] = values
+    return stars, shuffle(fits), shuffle(labels)
+
+
+def test_the_development_set_has_the_papers_cuts_and_the_archives_values():
+    tables = make_development(
+        archive_n_epochs=[50.0, 49.0, 90.0, 90.0, 90.0],
+        archive_amplitude=[1.4, 0.9, 1.41, 0.9, 0.9],
+        training_err=[0.4, 0.39, 0.39, 0.41, 0.39],
+        label_phi31_err=[0.1, 0.05, 0.05, 0.05, 0.11],
+    )
+    table = monti.monti24_table1(*tables)
+    assert table.columns.tolist() == list(monti.COLUMNS)
+    assert table.loc[0].tolist() == ["a", 0.5, 1.4, 50, -1.5, 0.4]
+    assert len(table) == 1
+    pd.testing.assert_frame_equal(monti.monti25_table2_rrab(*tables), table)
+    assert monti.monti25_table2_rrc(*tables).empty
+    # The error of phi31 is no cut of RRc stars.
+    rrc = monti.monti25_table2_rrc(tables[0].assign(pulsation_type="RRc"), *tables[1:])
+    assert rrc["star_id"].tolist() == ["a", "e"]
+
+
+def test_a_star_without_a_label_or_the_archives_values_is_not_in_the_development_set():
+    stars, fits, labels = make_development(archive_n_epochs=[float("nan")] * 2 + [60.0] * 3)
+    fits.loc[fits["star_id"] == "a", "n_epochs"] = 55.0
+    labels["status"] = labels["star_id"].map(dict.fromkeys("abcd", "ok") | {"e": "no_relation"})
+    # Our own number of epochs stands in for the archive's: 55 and 20.
+    assert monti.monti24_table1(stars, fits, labels)["star_id"].tolist() == ["a", "c", "d"]

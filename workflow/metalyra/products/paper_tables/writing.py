@@ -13,6 +13,7 @@ DECIMALS: Mapping[str, int] = {
     "dec": 6,
     "feh": 4,
     "feh_std": 4,
+    "feh_err": 4,
     "feh_err_light_curve": 4,
     "mean_mag": 3,
     "period": 6,
