@@ -741,11 +741,28 @@ class Table(Part):
     )
 
 
+class AccuracyByEpochs(Part):
+    """The accuracy of models for stars of few and of many epochs."""
+
+    sample: Name = Field(description="The labelled sample whose stars it is measured on.")
+    models: Annotated[list[Name], MinLen(1)] = Field(
+        description="The models, which the study applies to the sample."
+    )
+    edges: Annotated[list[Count], MinLen(1)] = Field(
+        [20, 30, 40, 50, 75, 100],
+        description="Smallest number of epochs of each bin but the first, ascending.",
+    )
+
+
 class SkyMap(Part):
     """A map of the metallicities of a sample."""
 
     sample: Name = Field(description="The sample whose stars it shows.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    models: Annotated[list[Name], MinLen(1)] = absent(
+        "Predictions of several models, such as one for each pulsation type; a star has the value "
+        "of the first that vouches for one."
+    )
     region: Name = absent(
         "Part of the sky to show, of resources/sky_regions.yaml; without it, the part that has "
         "stars."
@@ -865,6 +882,11 @@ class Configuration(Part):
     )
     tables: dict[Name, Table] = Field(
         {}, description="Tables of a paper, by name; written to tables/<name>.csv."
+    )
+    accuracy_by_epochs: dict[Name, AccuracyByEpochs] = Field(
+        {},
+        description="How well models do for labelled stars of few and of many epochs, by name; "
+        "written to tables/<name>.csv and figures/accuracy_by_epochs/<name>.png.",
     )
     sky_maps: dict[Name, SkyMap] = Field(
         {},
