@@ -13,6 +13,8 @@ from .cross_validation import tabulate_cross_validations as tabulate_cross_valid
 from .data_release import READ_ESTIMATES as READ_ESTIMATES
 from .data_release import make_release_table as make_release_table
 from .data_release import write_data_release as write_data_release
+from .epoch_accuracy import measure_by_epochs as measure_by_epochs
+from .epoch_accuracy import pair_with_labels as pair_with_labels
 from .figures.calibrations import corner_figure as corner_figure
 from .figures.drawing import FIGURES as FIGURES
 from .figures.drawing import Subject as Subject
