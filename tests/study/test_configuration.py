@@ -1059,6 +1059,19 @@ def test_accuracy_by_epochs_needs_labels_and_a_name_of_its_own():
     ]
 
 
+@pytest.mark.parametrize(
+    ("effort", "points", "epochs", "repeats"),
+    [("full", {"rrab": 264, "rrc": 265}, 20000, 2), ("quick", {"rrab": 44, "rrc": 44}, 60, 1)],
+)
+def test_only_a_quick_effort_takes_fewer_points_and_epochs(effort, points, epochs, repeats):
+    models = resolve(load("monti25", effort=effort))["models"]
+    for kind, number in points.items():
+        model = models[f"table1_{kind}"]
+        assert model["sequence"]["points"] == number
+        assert model["training"]["epochs"] == epochs
+        assert model["repeats"] == repeats
+
+
 def test_a_sky_map_shows_several_models_or_one():
     config = load("monti25")
     assert resolve(config)["sky_maps"]["sky_map_dr3"]["models"] == ["table1_rrab", "table1_rrc"]
