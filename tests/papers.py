@@ -37,7 +37,13 @@ MONTI_2024: Networks = {
 """The networks of Table A1, in its order; that of Monti et al. (2025) is the GRU."""
 
 MONTI_2024_SEQUENCES: Mapping[str, Mapping[str, Any]] = {
-    "Raw catalog": {"recipe": "dg22", "steps": 264, "alignment": "maximum"},
+    "Raw catalog": {
+        "recipe": "dg22",
+        "steps": 264,
+        "alignment": "maximum",
+        "all_points": True,
+        "magnitude": "plain",
+    },
     "Pre-processed catalog without mean magnitude": {"recipe": "spline", "magnitude": "plain"},
     "Pre-processed catalog": {"recipe": "spline"},
 }

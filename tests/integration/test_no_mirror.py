@@ -40,7 +40,7 @@ MONTI25 = {
     **QUICK,
     "queries": {
         "gaia_dr3/vari_rrlyrae_subset.csv.gz": {
-            "region": {"ra": 268.956, "dec": -31.017, "radius": 2.0}
+            "region": {"ra": 268.956, "dec": -31.017, "radius": 8.0}
         }
     },
     "experiments": {"table1": {"quick": {"shared": {"training": {"epochs": 2}}}}},

@@ -230,6 +230,74 @@ def test_a_phi31_that_is_not_there_is_refused():
         estimate_metallicity(fits, stars, "m", RELATIONS["muraveva2025"], phi31="gaia")
 
 
+def test_without_the_archives_phi31_a_star_has_a_status_and_no_value_of_ours():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7], archive_phi31_err=[np.nan, 0.1])
+    relation = RELATIONS["muraveva2025"]
+    either = estimate_metallicity(fits, stars, "m", relation, phi31="archive")
+    labels = estimate_metallicity(fits, stars, "m", relation, phi31="archive_only")
+    assert labels["status"].tolist() == ["no_archive_phi31", "ok"]
+    assert fits["status"].tolist() == ["ok", "ok"]
+    values = ["feh", "feh_err", "feh_err_light_curve", "training_err", "label_phi31_err"]
+    assert labels.loc[0, values].isna().all()
+    assert labels.loc[1, values].tolist() == either.loc[1, values].tolist()
+    # A star that has failed before keeps its status, one of another type has no relation anyway.
+    fits["status"], stars["pulsation_type"] = ["ok", "fit_failed"], ["RRab", "RRd"]
+    stars["archive_phi31"] = np.nan
+    labels = estimate_metallicity(fits, stars, "m", relation, phi31="archive_only")
+    assert labels["status"].tolist() == ["fit_failed", "no_relation"]
+
+
+def test_a_label_says_which_error_its_phi31_has():
+    fits, stars = two_stars(archive_phi31=[np.nan, 5.7], archive_phi31_err=[0.05, 0.1])
+    relation = RELATIONS["muraveva2025"]
+    own = estimate_metallicity(fits, stars, "m", relation)
+    archive = estimate_metallicity(fits, stars, "m", relation, phi31="archive")
+    assert own["label_phi31_err"].tolist() == [0.2, 0.2]
+    assert archive["label_phi31_err"].tolist() == [0.2, 0.1]
+
+
+def test_the_archives_a2_labels_the_lmc_as_published(mirror):
+    published = pd.read_csv(mirror / "muraveva_2025" / "table_a2_lmc.csv.gz")
+    archive = pd.read_csv(mirror / "gaia_dr3" / "vari_rrlyrae_subset.csv.gz")
+    both = published[published["Type"] == "RRc"].merge(archive, on="source_id")
+    assert len(both) == 72
+    stars = pd.DataFrame(
+        {
+            "star_id": both["source_id"].astype(str),
+            "pulsation_type": "RRc",
+            "archive_amplitude": both["peak_to_peak_g"],
+            "archive_r21": both["r21_g"],
+            "archive_r31": both["r31_g"],
+            "archive_phi21": both["phi21_g"] - np.pi / 2,
+            "archive_phi31": both["phi31_g"] + np.pi,
+        }
+    )
+    fits = make_fits(period=both["p1_o"], a2=0.5, a2_err=0.001, phi31=1.0, phi31_err=0.1)
+    fits = fits.assign(star_id=stars["star_id"], status="ok")
+    relation = RELATIONS["muraveva2025"]
+    labels = estimate_metallicity(
+        fits, stars, "m", relation, phi31="archive_only", a2="archive", band="G"
+    )
+    difference = labels["feh"].to_numpy() - both["[Fe/H]"].to_numpy()
+    assert abs(np.median(difference)) < 1e-4
+    assert np.std(difference) < 0.01
+    # A star that the archive has no series of keeps our own A_2.
+    stars.loc[0, ["archive_r31", "archive_phi31"]] = np.nan
+    again = estimate_metallicity(fits, stars, "m", relation, phi31="archive", a2="archive")
+    own = estimate_metallicity(fits, stars, "m", relation)
+    assert again.loc[0, "feh"] == own.loc[0, "feh"]
+    assert again.loc[1:, "feh"].equals(labels.loc[1:, "feh"])
+
+
+def test_an_a2_that_is_not_there_is_refused():
+    fits, stars = two_stars(archive_r21=[0.4, 0.4])
+    relation = RELATIONS["muraveva2025"]
+    with pytest.raises(ValueError, match=r"star list has no amplitude, r31, .*label by the a2"):
+        estimate_metallicity(fits, stars, "m", relation, a2="archive")
+    with pytest.raises(ValueError, match="a2 is 'archive_only'; allowed are own, archive"):
+        estimate_metallicity(fits, stars, "m", relation, a2="archive_only")
+
+
 def test_a_catalogue_with_parameters_needs_no_light_curves():
     dekany = RELATIONS["dekany2021"]
     amplitude, r21, r31, phi21, phi31 = 0.6, 0.45, 0.3, 9.1, 5.6

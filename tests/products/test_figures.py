@@ -312,3 +312,36 @@ def test_trials_are_shown_by_hyperparameter():
     assert [label.get_text() for label in sizes.get_xticklabels()] == ["64", "128"]
     np.testing.assert_allclose(sizes.collections[0].get_offsets(), [[0, 0.2], [1, 0.15]])
     assert "no trials" in texts_of(figures.search_trials(make_trials().iloc[2:], "rmse"))
+
+
+def make_epoch_pairs(models=("rrab", "rrc"), stars: int = 300) -> pd.DataFrame:
+    epochs = RNG.integers(12, 240, stars)
+    true = RNG.normal(-1.5, 0.4, stars)
+    pairs = pd.DataFrame({"n_epochs": epochs, "feh": true, "in_training": False, "status": "ok"})
+    pairs["feh_predicted"] = true + RNG.normal(0, 3 / epochs)
+    return pd.concat([pairs.assign(model=model) for model in models], ignore_index=True)
+
+
+def test_metrics_by_epochs_are_those_of_the_stars_of_each_bin():
+    pairs, edges = make_epoch_pairs(), [20, 50, 100]
+    figure = figures.accuracy_by_epochs(pairs, ["rrab", "rrc"], edges)
+    above, below = figure.axes[:2], figure.axes[2:4]
+    assert [axes.get_title() for axes in above] == ["rrab", "rrc"]
+    assert all(len(axes.collections[0].get_offsets()) == 300 for axes in above)
+    own = pairs[(pairs["model"] == "rrab") & (pairs["n_epochs"].between(20, 49))]
+    rmse = below[0].lines[0]
+    assert rmse.get_label() == "RMSE"
+    assert rmse.get_xdata()[1] == own["n_epochs"].median()
+    assert rmse.get_ydata()[1] == pytest.approx(
+        root_mean_squared_error(own["feh"].to_numpy(), own["feh_predicted"].to_numpy())
+    )
+    assert below[0].texts[1].get_text() == str(len(own))
+
+
+def test_accuracy_by_epochs_can_have_few_stars_or_none():
+    pairs = make_epoch_pairs(("rrab",), 3)
+    figure = figures.accuracy_by_epochs(pairs, ["rrab", "rrc"], [20, 50])
+    assert not len(figure.axes[2].lines[0].get_xdata())
+    assert "no stars" in [text.get_text() for text in figure.axes[1].texts]
+    figure.canvas.draw()
+    figures.accuracy_by_epochs(pairs[:0], ["rrab"], [20]).canvas.draw()

@@ -14,6 +14,7 @@ from metalyra.products.paper_tables import (
     choose_layout,
     dekany_grebel_2022,
     describe_tables,
+    monti,
     read_cpu_time,
     read_written_table,
     tabulate_experiment,
@@ -387,7 +388,8 @@ def experiment_card(training: float, validation: float, stars: int = 300) -> dic
     return {
         "provenance": {"n_stars": stars},
         "metrics": {
-            "union": {"r2": 0.0},
+            "union": {name: value - 0.5 for name, value in metrics.items()},
+            "std": dict.fromkeys(metrics, 0.01),
             "mean": {name: value * validation for name, value in metrics.items()},
             "training": {"mean": {name: value * training for name, value in metrics.items()}},
         },
@@ -403,7 +405,7 @@ def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
     cards = [experiment_card(training, 0.5, stars=100) for training in (0.6, 0.7, 0.8, 0.9)]
     table = tabulate_experiment(combinations, cards, [1.0, 2.0, 3.0, 4.0])
     metrics = ["r2", "wrmse", "wmae", "rmse", "mae"]
-    sets = ["training", "validation"]
+    sets = ["training", "validation", "validation_std", "validation_union"]
     assert table.columns.tolist() == [
         "catalogue",
         "network",
@@ -416,6 +418,8 @@ def test_the_table_has_a_row_a_model_and_the_papers_metrics_in_their_order():
     assert table["n_stars"].tolist() == [100] * 4
     assert table["rmse_training"].tolist() == pytest.approx([0.18, 0.21, 0.24, 0.27])
     assert table["r2_validation"].tolist() == pytest.approx([0.45] * 4)
+    assert table["r2_validation_std"].tolist() == [0.01] * 4
+    assert table["r2_validation_union"].tolist() == [0.4] * 4
     assert table["cpu_time"].tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
@@ -429,9 +433,12 @@ def test_a_metric_that_a_card_lacks_is_missing():
     card = experiment_card(1.0, 1.0)
     for folds in (card["metrics"], card["metrics"]["training"]):
         del folds["mean"]["wrmse"]
+    for summary in ("union", "std"):
+        del card["metrics"][summary]["wrmse"]
     table = tabulate_experiment([{"network": "gru"}], [card], [1.0])
     assert math.isnan(table["wrmse_validation"][0])
     assert math.isnan(table["wrmse_training"][0])
+    assert table[["wrmse_validation_std", "wrmse_validation_union"]].isna().all(axis=None)
     assert table["wmae_validation"][0] == pytest.approx(0.2)
 
 
@@ -447,3 +454,45 @@ def test_a_table_without_a_layout_is_laid_out_by_what_it_shows():
     assert choose_layout({"sample": "a", "model": "b"}) == "dg22_table5"
     assert choose_layout({"models": ["b"]}) == "dg22_table3"
     assert choose_layout({"sample": "a", "model": "b", "layout": "dg22_table1"}) == "dg22_table1"
+
+
+def make_development(**columns) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return star list, fits and labels of five stars within the cuts of Monti et al."""
+    names = ["a", "b", "c", "d", "e"]
+    stars = pd.DataFrame({"star_id": names, "pulsation_type": "RRab", "status": "ok"})
+    stars = stars.assign(period=0.5, archive_amplitude=0.9, archive_n_epochs=60.0)
+    fits = pd.DataFrame({"star_id": names, "period": 0.5, "amplitude": 1.9, "n_epochs": 20.0})
+    labels = pd.DataFrame({"star_id": names, "feh": -1.5, "feh_err": 0.9, "training_err": 0.39})
+    labels = labels.assign(label_phi31_err=0.05, status="ok")
+    tables = [stars, fits, labels]
+    for name, values in columns.items():
+        for table in tables:
+            if name in table:
+                table[name] = values
+    return stars, shuffle(fits), shuffle(labels)
+
+
+def test_the_development_set_has_the_papers_cuts_and_the_archives_values():
+    tables = make_development(
+        archive_n_epochs=[50.0, 49.0, 90.0, 90.0, 90.0],
+        archive_amplitude=[1.4, 0.9, 1.41, 0.9, 0.9],
+        training_err=[0.4, 0.39, 0.39, 0.41, 0.39],
+        label_phi31_err=[0.1, 0.05, 0.05, 0.05, 0.11],
+    )
+    table = monti.monti24_table1(*tables)
+    assert table.columns.tolist() == list(monti.COLUMNS)
+    assert table.loc[0].tolist() == ["a", 0.5, 1.4, 50, -1.5, 0.4]
+    assert len(table) == 1
+    pd.testing.assert_frame_equal(monti.monti25_table2_rrab(*tables), table)
+    assert monti.monti25_table2_rrc(*tables).empty
+    # The error of phi31 is no cut of RRc stars.
+    rrc = monti.monti25_table2_rrc(tables[0].assign(pulsation_type="RRc"), *tables[1:])
+    assert rrc["star_id"].tolist() == ["a", "e"]
+
+
+def test_a_star_without_a_label_or_the_archives_values_is_not_in_the_development_set():
+    stars, fits, labels = make_development(archive_n_epochs=[float("nan")] * 2 + [60.0] * 3)
+    fits.loc[fits["star_id"] == "a", "n_epochs"] = 55.0
+    labels["status"] = labels["star_id"].map(dict.fromkeys("abcd", "ok") | {"e": "no_relation"})
+    # Our own number of epochs stands in for the archive's: 55 and 20.
+    assert monti.monti24_table1(stars, fits, labels)["star_id"].tolist() == ["a", "c", "d"]

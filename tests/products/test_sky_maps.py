@@ -1,12 +1,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from metalyra.core.tables import write_table
 from metalyra.products.figures import sky_maps
+from metalyra.products.figures.drawing import Subject
 from metalyra.products.figures.sky_maps import (
     SkyCircle,
     SkyRegion,
@@ -277,3 +280,24 @@ def test_a_wrong_region_is_named(tmp_path, text, key):
 def test_an_impossible_region_is_refused(longitude, latitude, key):
     with pytest.raises(ValueError, match=key):
         SkyRegion(longitude, latitude)
+
+
+def test_of_several_models_a_star_has_the_first_that_vouches_for_it(tmp_path, monkeypatch):
+    stars = pd.DataFrame({"star_id": list("abcd"), "ra": [10.0, 20, 30, 40], "dec": 5.0})
+    first = pd.DataFrame({"star_id": list("dcba"), "feh": -1.0, "status": "ok"})
+    first["status"] = ["wrong_pulsation_type", "unlike_training", "ok", "ok"]
+    second = pd.DataFrame({"star_id": list("abcd"), "feh": -2.0, "status": "ok"})
+    second.loc[0, "status"] = "wrong_pulsation_type"
+    files = {}
+    for name, table in (("stars", stars), ("first", first), ("second", second)):
+        files[name] = str(tmp_path / f"{name}.parquet")
+        write_table(table, files[name])
+    drawn = {}
+    monkeypatch.setattr(sky_maps, "sky_map", lambda *columns, **_: drawn.update(feh=columns[2]))
+    of_models = {
+        "stars": files["stars"],
+        "metallicities": [files["first"], files["second"]],
+        "regions": str(REGIONS),
+    }
+    sky_maps.draw_sky_map(Subject({}, of_models, {"title": "", "region": None}))
+    assert drawn["feh"].tolist() == [-1.0, -1.0, -2.0, -2.0]

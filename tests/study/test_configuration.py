@@ -1026,3 +1026,60 @@ def test_published_predictions_are_those_of_a_published_model(model, value, mess
         problem.startswith(f"models.{model}.published_predictions") and message in problem
         for problem in problems
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sample": "gaia"}, r"sample: 'gaia' is unknown; allowed: gaia_dr3_g"),
+        ({"models": ["table1_rrab", "table1"]}, r"models: the prediction for .* 'table1' is unkn"),
+        ({"models": []}, r"models: "),
+        ({"models": ["dg22_g", "dg22_g"]}, r"models: dg22_g, dg22_g name one twice$"),
+        ({"edges": [20, 20]}, r"edges: \[20, 20\] do not ascend$"),
+        ({"edges": [0]}, r"edges"),
+    ],
+)
+def test_accuracy_by_epochs_is_of_models_that_are_applied(changes, message):
+    accuracy = load("monti25")["accuracy_by_epochs"]["epochs"]
+    assert resolve(load("monti25"))["accuracy_by_epochs"]["epochs"]["edges"][0] == 20
+    [problem] = problems_of(load("monti25", accuracy_by_epochs={"a": {**accuracy, **changes}}))
+    assert re.search(rf"^accuracy_by_epochs\.a\.{message}", problem)
+
+
+def test_accuracy_by_epochs_needs_labels_and_a_name_of_its_own():
+    config = load("monti25")
+    config["accuracy_by_epochs"]["table1"] = config["accuracy_by_epochs"]["epochs"]
+    assert problems_of(config) == [
+        "accuracy_by_epochs.table1: experiments has this name, too; choose another name"
+    ]
+    config = load("gaia")
+    config["accuracy_by_epochs"] = {"a": {"sample": "ogle_i", "models": ["metalyra_rrab"]}}
+    assert [problem.partition(" '")[0] for problem in problems_of(config)] == [
+        "accuracy_by_epochs.a.models: the prediction for this sample of"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effort", "points", "epochs", "repeats"),
+    [("full", {"rrab": 264, "rrc": 265}, 20000, 2), ("quick", {"rrab": 44, "rrc": 44}, 60, 1)],
+)
+def test_only_a_quick_effort_takes_fewer_points_and_epochs(effort, points, epochs, repeats):
+    models = resolve(load("monti25", effort=effort))["models"]
+    for kind, number in points.items():
+        model = models[f"table1_{kind}"]
+        assert model["sequence"]["points"] == number
+        assert model["training"]["epochs"] == epochs
+        assert model["repeats"] == repeats
+
+
+def test_a_sky_map_shows_several_models_or_one():
+    config = load("monti25")
+    assert resolve(config)["sky_maps"]["sky_map_dr3"]["models"] == ["table1_rrab", "table1_rrc"]
+    config["sky_maps"]["sky_map_dr3"]["models"].append("dg22_k")
+    [problem] = problems_of(config)
+    assert problem.startswith("sky_maps.sky_map_dr3.models: the prediction for this sample of")
+    config["sky_maps"]["sky_map_dr3"] = {"sample": "gaia_dr3_g", "models": ["dg22_g"]}
+    config["sky_maps"]["sky_map_dr3"]["model"] = "dg22_g"
+    assert problems_of(config) == [
+        "sky_maps.sky_map_dr3: allowed is one of the keys model and models"
+    ]

@@ -380,6 +380,19 @@ def test_scaling_standardises_inputs_and_output():
     np.testing.assert_allclose(network.predict_on_batch(sequences), mean + deviation, rtol=1e-5)
 
 
+def test_inputs_and_labels_stay_as_they_are_where_they_are_not_to_be_standardised():
+    random = np.random.default_rng(2)
+    sequences = random.normal(5.0, 2.0, size=(50, 12, 2)).astype(np.float32)
+    stars = sequences, random.normal(-1.4, 0.3, 50), np.ones(50)
+    for of_inputs, of_labels in ((True, False), (False, True), (False, False)):
+        network = build_network({"kind": "bilstm", "units": [4]}, 12, 2)
+        set_scaling(network, *stars, of_inputs=of_inputs, of_labels=of_labels)
+        for name, standardised in (("input", of_inputs), ("output", of_labels)):
+            factor, offset = network.get_layer(f"{name}_scaling").get_weights()
+            assert ((factor != 1) & (offset != 0)).all() == standardised
+            assert ((factor == 1) & (offset == 0)).all() != standardised
+
+
 def test_a_constant_channel_is_only_centred():
     sequences = np.full((3, 4, 1), 0.7, dtype=np.float32)
     network = build_network({"kind": "bilstm", "units": [2]}, 4, 1)

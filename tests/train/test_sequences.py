@@ -268,15 +268,25 @@ def test_magnitudes_of_an_unknown_kind_are_named():
         sequence_shape({"recipe": "spline", "magnitude": "flux"})
 
 
-def test_the_raw_catalogue_is_folded_centred_and_padded():
+def test_the_raw_catalogue_has_all_points_as_measured_and_padding():
     fits, folded = noisy_sawtooth(60, 0.02)
-    _, sequences = make_sequences(fits, folded, MONTI_2024_SEQUENCES["Raw catalog"])
+    folded["kept"] = np.arange(60) % 3 > 0
+    raw = MONTI_2024_SEQUENCES["Raw catalog"]
+    _, sequences = make_sequences(fits, folded, raw)
     points = folded.sort_values("phase")
     np.testing.assert_allclose(sequences[0, :60, 0], points["phase"] * 0.6, atol=1e-6)
-    np.testing.assert_allclose(
-        sequences[0, :60, 1], points["mag"] - points["mag"].mean(), atol=1e-5
-    )
+    np.testing.assert_allclose(sequences[0, :60, 1], points["mag"], atol=1e-5)
     assert (sequences[0, 60:] == PADDING).all()
+    # The published code subtracts the mean.
+    _, centred = make_sequences(fits, folded, {**raw, "magnitude": "centred"})
+    np.testing.assert_allclose(centred[0, :60, 1], points["mag"] - points["mag"].mean(), atol=1e-5)
+
+
+def test_contradictory_settings_of_folded_sequences_are_named():
+    with pytest.raises(ValueError, match="all_points and tolerance exclude each other"):
+        sequence_shape({"recipe": "dg22", "all_points": True, "tolerance": 5})
+    with pytest.raises(ValueError, match="'flux'; allowed are 'plain' and 'centred'"):
+        sequence_shape({"recipe": "dg22", "magnitude": "flux"})
 
 
 @pytest.mark.parametrize("recipe", [*MONTI_2024_SEQUENCES.values(), *MONTI_2025_SEQUENCES.values()])

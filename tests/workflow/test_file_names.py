@@ -18,6 +18,7 @@ STACKS = ("stack", "stack_a", "b_stack")
 PUBLISHED = ("g", "dr3_g", "published")
 SHARED_JOBS = ("a_0_to_1", "m_0_to_1")
 PRODUCTS = ("a", "a_b", "b", "truth", "match", "metallicities", "bailey_a", "match_a")
+ACCURACIES = ("a_b_c", "truth_a", "epochs")
 CALIBRATIONS = ("metalyra", "metalyra_a", "a_b")
 AXES = {"first": {"a": {}, "a_b": {}}, "second": {"c": {}, "d_c": {}}}
 
@@ -77,6 +78,9 @@ def adversarial_study(**keys) -> dict:
             **{name: {"sample": "a"} for name in PRODUCTS},
             **{f"models_{name}": {"models": ["a", "g"]} for name in PRODUCTS},
         },
+        "accuracy_by_epochs": {
+            name: {"sample": "a", "models": ["a", "a_b"]} for name in ACCURACIES
+        },
         "sky_maps": {name: {"sample": "a"} for name in PRODUCTS},
         "archive_comparisons": list(SAMPLES),
         **keys,
@@ -103,6 +107,7 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "model": list(config["models"]),
         "table": list(config["tables"]),
         "experiment": list(config["experiments"]),
+        "accuracy": list(config["accuracy_by_epochs"]),
         "sky_map": list(config["sky_maps"]),
         "calibration": list(config["calibrate"]),
         "search": list(config["searches"]),

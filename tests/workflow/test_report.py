@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
 STUDIES = ("config", "dg22", "dekany21", "monti24", "monti25")
 
-UNNAMED = ("sky_maps", "paper_table")
+UNNAMED = ("sky_maps", "paper_table", "accuracy_by_epochs", "accuracy_by_epochs_table")
 """Captions that look a title up by the wildcard."""
 
 # The targets that Snakemake adds to every text of a report.
@@ -69,6 +69,7 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
             for kind in ("RRab", "RRc")
         ],
         "{table}": [{"table": name} for name in study.get("tables", {})],
+        "{accuracy}": [{"accuracy": name} for name in study.get("accuracy_by_epochs", {})],
         "{sky_map}": [{"sky_map": name} for name in study.get("sky_maps", {})],
     }
     text = caption.read_text()

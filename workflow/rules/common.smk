@@ -408,12 +408,13 @@ def product_files(group, name):
 
     def files(wildcards):
         product = config[group][wildcards[name]]
-        sample, model = product["sample"], product.get("model")
-        labels = f"<results>/labels/{sample}.parquet"
+        sample = product["sample"]
+        models = product.get("models", [product["model"]] if "model" in product else [])
+        predicted = [file for model in models for file in prediction_files(model, sample)]
         return {
             "stars": star_table(sample),
             "fits": chunk_files("fits", sample),
-            "metallicities": prediction_files(model, sample) if model else [labels],
+            "metallicities": predicted or [f"<results>/labels/{sample}.parquet"],
         }
 
     return files
@@ -441,6 +442,19 @@ def compared_files(wildcards):
         )
         files |= {f"{what}_OF_{model}": file for what, file in found.items()}
     return files
+
+
+def compared_by_epochs(wildcards):
+    """Return the fits, labels and predictions whose accuracy is measured by epochs."""
+    settings = config["accuracy_by_epochs"][wildcards.accuracy]
+    sample = settings["sample"]
+    return {
+        "fits": chunk_files("fits", sample),
+        "labels": f"<results>/labels/{sample}.parquet",
+        **{
+            f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]
+        },
+    }
 
 
 def experiment_files(wildcards):

@@ -39,6 +39,7 @@ SUBJECTS = {
             model=[name for name in study.usual_models() if name in study.network_models()]
         ),
     ),
+    "accuracy by epochs": ("{accuracy}", lambda: each(accuracy=config["accuracy_by_epochs"])),
     "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
         "{calibration}_{type}",
@@ -56,6 +57,7 @@ FILES = {
     "truth": lambda names: "<results>/tables/truth.parquet",
     "listed": lambda names: f"<results>/stars/{names.sample}.parquet",
     "stars": lambda names: star_table(drawn_sample(names)),
+    "pairs": lambda names: f"<results>/accuracy_by_epochs/{names.accuracy}.parquet",
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
     "fits": lambda names: of_sample_or_model(names, "fits", fits_of),
     "folded": lambda names: of_sample_or_model(names, "folded", folded_of),
@@ -77,6 +79,7 @@ FILES = {
 SETTINGS = {
     "sample": "samples",
     "model": "models",
+    "accuracy": "accuracy_by_epochs",
     "sky_map": "sky_maps",
     "calibration": "calibrate",
     "search": "searches",

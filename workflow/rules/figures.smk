@@ -16,6 +16,7 @@ model_tables = [name for name, table in config["tables"].items() if "models" in 
 targets += expand("<results>/tables/{table}.{kind}", table=config["tables"], kind=["csv", "vot"])
 targets += ["<results>/tables/ReadMe"] if config["tables"] else []
 targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
+targets += expand("<results>/tables/{accuracy}.csv", accuracy=config["accuracy_by_epochs"])
 targets += [
     f"{figure_path(figure)}.png".format(**names)
     for figure in declared_figures().values()
@@ -185,6 +186,37 @@ rule experiment_table:
         "Writing the table of the experiment {wildcards.experiment}"
     script:
         "../scripts/experiment_table.py"
+
+
+rule accuracy_by_epochs:
+    input:
+        unpack(compared_by_epochs),
+    output:
+        pairs="<results>/accuracy_by_epochs/{accuracy}.parquet",
+        table=report(
+            "<results>/tables/{accuracy}.csv",
+            caption="../report/accuracy_by_epochs_table.rst",
+            category="Tables",
+            labels={"table": "{accuracy}"},
+        ),
+    log:
+        "<logs>/accuracy_by_epochs/{accuracy}.log",
+    benchmark:
+        "<benchmarks>/accuracy_by_epochs/{accuracy}.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        models=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["models"],
+        edges=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["edges"],
+        library=fingerprint("accuracy_by_epochs.py"),
+    message:
+        "Measuring the accuracy of models by the number of epochs: {wildcards.accuracy}"
+    script:
+        "../scripts/accuracy_by_epochs.py"
 
 
 if study.is_simulated:

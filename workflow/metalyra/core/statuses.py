@@ -27,6 +27,7 @@ STATUSES: Mapping[str, str] = {
     "outside_training_range": "Period or amplitude is beyond those the model was trained on.",
     "wrong_pulsation_type": "The model or relation is for stars of another pulsation type.",
     "no_relation": "No metallicity relation is configured for the star.",
+    "no_archive_phi31": "The archive has no phi31 of the star, and the study takes no other.",
     "no_model": "No model or relation is configured for the sample, or too few stars trained it.",
 }
 """Every status but `cut:<column>`, with its meaning, in the order of the ledger."""

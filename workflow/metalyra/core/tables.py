@@ -142,6 +142,11 @@ COLUMNS: Mapping[str, Column] = {
         "Error of [Fe/H] by which a label is cut and weighted in a training (dex)",
         "stat.error;phys.abund.Fe",
     ),
+    "label_phi31_err": Column(
+        "rad",
+        "Error of the phi_31 that a label was made of, the archive's or our own",
+        "stat.error",
+    ),
     **{
         f"feh_{side}_{level}": Column(
             "",

@@ -33,7 +33,15 @@ POSSIBLE = (-5.0, 1.5)
 ParameterSource = Literal["own", "archive"]
 
 PARAMETER_SOURCES = get_args(ParameterSource)
-"""Where the light-curve parameters of a label, or its phi31 alone, may come from."""
+"""Where the light-curve parameters of a label, or its A_2 alone, may come from."""
+
+Phi31Source = Literal["own", "archive", "archive_only"]
+
+PHI31_SOURCES = get_args(Phi31Source)
+"""Where the phi31 of a label may come from."""
+
+NO_ARCHIVE_PHI31 = "no_archive_phi31"
+"""Status of a star whose label needs a phi31 that the archive does not have."""
 
 _SOURCE = "source"  # the only key of a relation that is no pulsation type
 
@@ -195,7 +203,8 @@ def estimate_metallicity(
     name: str,
     relations: Mapping[str, Relation],
     *,
-    phi31: ParameterSource = "own",
+    phi31: Phi31Source = "own",
+    a2: ParameterSource = "own",
     parameters: ParameterSource = "own",
     scatter: bool = False,
     band: str | None = None,
@@ -214,7 +223,11 @@ def estimate_metallicity(
     relations
         The relation for each pulsation type.
     phi31
-        "own": of our fit; "archive": of the star list where it has one, else of our fit.
+        "own": of our fit; "archive": of the star list where it has one, else of our fit;
+        "archive_only": of the star list, and stars without one have no label.
+    a2
+        "own": of our fit; "archive": of the star list where it has one, else of our fit; see
+        `take_archive_a2`.
     parameters
         "own": of our fit; "archive": all those of the star list, for stars that it has them of;
         see `take_archive_parameters`.
@@ -231,29 +244,29 @@ def estimate_metallicity(
     -------
     pandas.DataFrame
         ``star_id, pulsation_type, relation, feh, feh_err, feh_err_light_curve,
-        feh_err_relation, training_err, status, reason``, errors in dex: `feh_err` is the whole
+        feh_err_relation, training_err, label_phi31_err, status, reason``, errors in dex: `feh_err`
+        is the whole
         error, the light curve's and the relation's in quadrature, the latter of its
         coefficients and its scatter (both NaN where no scatter is known); `training_err`
-        that of light curve and coefficients and, with `scatter`, the scatter. Stars of a
-        type without a relation get ``no_relation``; `reason` is a caveat, or empty.
+        that of light curve and coefficients and, with `scatter`, the scatter; `label_phi31_err`
+        (rad) is that of the phi31 that the label was made of. Stars of a type without a relation
+        get ``no_relation``, those without the archive's phi31 where only that is taken
+        ``no_archive_phi31``; `reason` is a caveat, or empty.
 
     Raises
     ------
     ValueError
-        If `phi31` or `parameters` is unknown or asks for what the star list does not have, a
-        relation has no scatter where it is asked for, or is for another band.
+        If `phi31`, `a2` or `parameters` is unknown or asks for what the star list does not have,
+        a relation has no scatter where it is asked for, or is for another band.
     """
-    for key, value in (("phi31", phi31), ("parameters", parameters)):
-        if value not in PARAMETER_SOURCES:
-            raise ValueError(f"{key} is {value!r}; allowed are {', '.join(PARAMETER_SOURCES)}")
-    ordered = fits.set_index("star_id").loc[stars["star_id"]].reset_index()
-    if phi31 == "archive":
-        ordered = take_archive_phi31(ordered, stars)
-    if parameters == "archive":
-        ordered = take_archive_parameters(ordered, stars)
+    ordered = _take_parameters(fits, stars, phi31, a2, parameters)
     types = stars["pulsation_type"].to_numpy()
     feh, light_curve, coefficients, intrinsic = np.full((4, len(stars)), np.nan)
-    status = ordered["status"].to_numpy(dtype=object)
+    status = ordered["status"].to_numpy(dtype=object, copy=True)
+    if phi31 == "archive_only":
+        needy = [name for name, relation in relations.items() if "phi31" in relation.features]
+        lacking = ~np.isfinite(stars["archive_phi31"].to_numpy(float)) & np.isin(types, needy)
+        status[lacking & (status == "ok")] = NO_ARCHIVE_PHI31
     reason = np.full(len(stars), "", dtype=object)
     fitted = status == "ok"
     for pulsation_type, relation in relations.items():
@@ -283,10 +296,32 @@ def estimate_metallicity(
             "feh_err_light_curve": light_curve,
             "feh_err_relation": of_relation,
             "training_err": np.hypot(light_curve, of_relation if scatter else coefficients),
+            "label_phi31_err": ordered["phi31_err"].where(np.isfinite(feh)).to_numpy(dtype=float),
             "status": status,
             "reason": reason,
         }
     )
+
+
+def _take_parameters(
+    fits: pd.DataFrame, stars: pd.DataFrame, phi31: str, a2: str, parameters: str
+) -> pd.DataFrame:
+    """Return the fits in the order of the stars, with the parameters that come from the archive."""
+    for key, value, allowed in (
+        ("phi31", phi31, PHI31_SOURCES),
+        ("a2", a2, PARAMETER_SOURCES),
+        ("parameters", parameters, PARAMETER_SOURCES),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{key} is {value!r}; allowed are {', '.join(allowed)}")
+    ordered = fits.set_index("star_id").loc[stars["star_id"]].reset_index()
+    if phi31 != "own":
+        ordered = take_archive_phi31(ordered, stars)
+    if a2 == "archive":
+        ordered = take_archive_a2(ordered, stars)
+    if parameters == "archive":
+        ordered = take_archive_parameters(ordered, stars)
+    return ordered
 
 
 def take_archive_phi31(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
@@ -324,6 +359,43 @@ def take_archive_phi31(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def take_archive_a2(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
+    """Return fits with the A_2 of the archive's Fourier series where it has one.
+
+    Gaia's tables give R_21 and not A_1, which is that of the series of three harmonics whose
+    peak to valley is the archive's amplitude. The [Fe/H] that Muraveva et al. (2025) print for
+    RRc stars of the LMC come out at their median to 1e-5 dex. Errors and covariances stay
+    those of our fit, for the archive has none.
+
+    Parameters
+    ----------
+    fits
+        ``a2`` (mag); n rows.
+    stars
+        See `take_archive_parameters`; of the same n stars, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If the star list has not these columns.
+    """
+    a1, ratios = _measure_archive_series(stars, "a2")
+    a2 = a1 * ratios["r21"]
+    return fits.assign(a2=np.where(np.isfinite(a2) & (a2 > 0), a2, fits["a2"].to_numpy(float)))
+
+
+def _measure_archive_series(stars: pd.DataFrame, key: str) -> tuple[Floats, dict[str, Floats]]:
+    """Return A_1 (mag) of the archive's series, and its other parameters by name."""
+    names = ("amplitude", "r21", "r31", "phi21", "phi31")
+    if missing := [name for name in names if f"archive_{name}" not in stars]:
+        what = "the parameters" if key == "parameters" else f"the {key}"
+        raise ValueError(
+            f"the star list has no {', '.join(missing)}; label by {what} of our own fit"
+        )
+    listed = {name: stars[f"archive_{name}"].to_numpy(dtype=float) for name in names}
+    return find_first_amplitude(*listed.values()), listed
+
+
 def take_archive_parameters(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     """Return fits with the light-curve parameters of a star list, where it has them.
 
@@ -351,21 +423,13 @@ def take_archive_parameters(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataF
     ValueError
         If the star list has not these columns.
     """
-    names = ("amplitude", "r21", "r31", "phi21", "phi31")
-    if missing := [name for name in names if f"archive_{name}" not in stars]:
-        raise ValueError(
-            f"the star list has no {', '.join(missing)}; label by the parameters of our own fit"
-        )
-    amplitude, r21, r31, phi21, phi31 = (
-        stars[f"archive_{name}"].to_numpy(dtype=float) for name in names
-    )
-    a1 = find_first_amplitude(amplitude, r21, r31, phi21, phi31)
+    a1, listed = _measure_archive_series(stars, "parameters")
     known = np.isfinite(a1) & (a1 > 0) & stars["period"].notna().to_numpy()
     known &= fits["status"].isin(["ok", "no_light_curve"]).to_numpy()
     described = {
         "period": stars["period"].to_numpy(dtype=float),
-        "amplitude": amplitude,
-        **{"a1": a1, "a2": a1 * r21, "a3": a1 * r31, "phi21": phi21, "phi31": phi31},
+        **{"a1": a1, "a2": a1 * listed["r21"], "a3": a1 * listed["r31"]},
+        **{name: listed[name] for name in ("amplitude", "phi21", "phi31")},
     }
     taken = fits.copy()
     measured = [name for name in map(str, fits) if name in FEATURES or _is_error(name)]
@@ -461,6 +525,7 @@ def take_published(fits: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
             "feh_err_light_curve": np.nan,
             "feh_err_relation": np.nan,
             "training_err": np.where(labelled & ~known, typical, feh_err),
+            "label_phi31_err": np.nan,
             "status": status,
             "reason": reason,
         }

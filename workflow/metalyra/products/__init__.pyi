@@ -13,6 +13,8 @@ from .cross_validation import tabulate_cross_validations as tabulate_cross_valid
 from .data_release import READ_ESTIMATES as READ_ESTIMATES
 from .data_release import make_release_table as make_release_table
 from .data_release import write_data_release as write_data_release
+from .epoch_accuracy import measure_by_epochs as measure_by_epochs
+from .epoch_accuracy import pair_with_labels as pair_with_labels
 from .figures.calibrations import corner_figure as corner_figure
 from .figures.drawing import FIGURES as FIGURES
 from .figures.drawing import Subject as Subject
@@ -32,4 +34,8 @@ from .paper_tables.readme import describe_tables as describe_tables
 from .paper_tables.writing import read_written_table as read_written_table
 from .paper_tables.writing import write_copies as write_copies
 from .paper_tables.writing import write_paper_table as write_paper_table
+from .published_values import list_papers as list_papers
+from .published_values import read_paper as read_paper
 from .release_pages import read_release as read_release
+from .reproduction_page import reproduce_paper as reproduce_paper
+from .reproduction_page import write_reproduction as write_reproduction

@@ -1,5 +1,6 @@
 """What one key of a study says about another: the checks that no key can have of itself."""
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -149,10 +150,14 @@ def _check_products(config: Config) -> Iterator[str]:
         yield from _check_product(f"sky_maps.{name}", sky_map, config)
     for name, table in config["tables"].items():
         yield from _check_table(f"tables.{name}", table, config)
+    for name, product in config["accuracy_by_epochs"].items():
+        yield from _check_accuracy(f"accuracy_by_epochs.{name}", product, config)
+        if others := [group for group in ("tables", "experiments") if name in config[group]]:
+            yield f"accuracy_by_epochs.{name}: {others[0]} has this name, too; choose another name"
     for name in config.get("data_release", {}).get("samples") or ():
         if name not in config["samples"]:
             yield unknown("data_release.samples: the sample", name, config["samples"])
-    for group in ("tables", "experiments"):
+    for group in ("tables", "experiments", "accuracy_by_epochs"):
         for name in config[group]:
             if name in RESERVED_TABLES:
                 yield (
@@ -171,7 +176,7 @@ def _check_table(key: str, table: Config, config: Config) -> Iterator[str]:
         yield f"{key}.layout: {layout} is of {of} and needs the key {' and '.join(missing)}"
     if strange:
         yield f"{key}.layout: {layout} is of {of} and takes no {' and no '.join(strange)}"
-    if "sample" in table:
+    if "sample" in table and not strange:
         yield from _check_product(key, table, config)
     if "models" in table and not strange:
         yield from _check_compared_models(key, table, config)
@@ -600,13 +605,36 @@ def _check_product(key: str, product: Config, config: Config) -> Iterator[str]:
     """Check that a table or map shows values that the study has."""
     if product["sample"] not in config["samples"]:
         yield unknown(f"{key}.sample:", product["sample"], config["samples"])
-    elif "model" in product:
-        models = [
-            entry["model"] for entry in config["predict"] if entry["sample"] == product["sample"]
-        ]
-        if product["model"] not in models:
-            yield unknown(
-                f"{key}.model: the prediction for this sample of", product["model"], models
-            )
+    elif "model" in product and "models" in product:
+        yield f"{key}: allowed is one of the keys model and models"
+    elif "model" in product or "models" in product:
+        yield from _check_predicted(key, product, config)
     elif product["sample"] not in config["labels"]:
         yield unknown(f"{key}.sample: the labelled sample", product["sample"], config["labels"])
+
+
+def _check_predicted(key: str, product: Config, config: Config) -> Iterator[str]:
+    """Check that the models of a product are applied to its sample."""
+    applied = [
+        entry["model"] for entry in config["predict"] if entry["sample"] == product["sample"]
+    ]
+    for name in ("model", "models"):
+        models = product.get(name, [])
+        for model in [models] if isinstance(models, str) else models:
+            if model not in applied:
+                yield unknown(f"{key}.{name}: the prediction for this sample of", model, applied)
+
+
+def _check_accuracy(key: str, product: Config, config: Config) -> Iterator[str]:
+    """Check that models and labels of a sample can be compared, in bins that ascend."""
+    if product["sample"] not in config["samples"]:
+        yield unknown(f"{key}.sample:", product["sample"], config["samples"])
+        return
+    if product["sample"] not in config["labels"]:
+        yield unknown(f"{key}.sample: the labelled sample", product["sample"], config["labels"])
+    yield from _check_predicted(key, product, config)
+    models, edges = product["models"], product["edges"]
+    if len(set(models)) < len(models):
+        yield f"{key}.models: {', '.join(models)} name one twice"
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        yield f"{key}.edges: {edges} do not ascend"

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from metalyra.fit.columns import FIT_COLUMNS
 
-LABEL_COLUMNS = ("feh", "feh_err", "feh_err_light_curve", "feh_err_relation", "training_err")
+LABEL_COLUMNS = (
+    *("feh", "feh_err", "feh_err_light_curve", "feh_err_relation", "training_err"),
+    "label_phi31_err",
+)
 """Columns of the labels table that hold numbers."""
 
 

@@ -23,10 +23,16 @@ from metalyra.fit.fourier import RegressionSettings
 from metalyra.fit.gp import KERNELS
 from metalyra.fit.settings import FitSettings
 from metalyra.label.regression import VARIANTS
-from metalyra.label.relations import FEATURES, ParameterSource, estimate_metallicity
+from metalyra.label.relations import (
+    FEATURES,
+    ParameterSource,
+    Phi31Source,
+    estimate_metallicity,
+)
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
+from metalyra.products.published_values import list_papers
 from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
     Alignment: TypeAlias = str
     Feature: TypeAlias = str
     FigureName: TypeAlias = str
+    PaperName: TypeAlias = str
     Kernel: TypeAlias = str
     LayoutName: TypeAlias = str
     Metric: TypeAlias = str
@@ -96,6 +103,7 @@ else:
     ]
 
     FigureName, LayoutName = one_of(declared_figures()), one_of(LAYOUTS)
+    PaperName = one_of(list_papers())
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -393,8 +401,17 @@ class Match(Part):
 class Labelling(Part):
     """How the relation that labels a sample is applied."""
 
-    phi31: ParameterSource = setting(
-        estimate_metallicity, "phi31", "That of our own fit, or the archive's where it has one."
+    phi31: Phi31Source = setting(
+        estimate_metallicity,
+        "phi31",
+        "That of our own fit (`own`); the archive's where it has one (`archive`); or the archive's "
+        "alone, and stars without one have the status no_archive_phi31 (`archive_only`).",
+    )
+    a2: ParameterSource = setting(
+        estimate_metallicity,
+        "a2",
+        "A_2 of our own fit, or of the archive's series where it has one, from its R_21 and "
+        "amplitude.",
     )
     parameters: ParameterSource = setting(
         estimate_metallicity,
@@ -745,11 +762,28 @@ class Table(Part):
     )
 
 
+class AccuracyByEpochs(Part):
+    """The accuracy of models for stars of few and of many epochs."""
+
+    sample: Name = Field(description="The labelled sample whose stars it is measured on.")
+    models: Annotated[list[Name], MinLen(1)] = Field(
+        description="The models, which the study applies to the sample."
+    )
+    edges: Annotated[list[Count], MinLen(1)] = Field(
+        [20, 30, 40, 50, 75, 100],
+        description="Smallest number of epochs of each bin but the first, ascending.",
+    )
+
+
 class SkyMap(Part):
     """A map of the metallicities of a sample."""
 
     sample: Name = Field(description="The sample whose stars it shows.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    models: Annotated[list[Name], MinLen(1)] = absent(
+        "Predictions of several models, such as one for each pulsation type; a star has the value "
+        "of the first that vouches for one."
+    )
     region: Name = absent(
         "Part of the sky to show, of resources/sky_regions.yaml; without it, the part that has "
         "stars."
@@ -870,10 +904,23 @@ class Configuration(Part):
     tables: dict[Name, Table] = Field(
         {}, description="Tables of a paper, by name; written to tables/<name>.csv, .vot and .dat."
     )
+    accuracy_by_epochs: dict[Name, AccuracyByEpochs] = Field(
+        {},
+        description="How well models do for labelled stars of few and of many epochs, by name; "
+        "written to tables/<name>.csv and figures/accuracy_by_epochs/<name>.png.",
+    )
     sky_maps: dict[Name, SkyMap] = Field(
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    papers: list[Name] = absent(
+        "Studies of config/ that reproduce papers, to be run together (config/papers.yaml). All "
+        "other keys but `study` then count for each of them."
+    )
+    reproduces: PaperName = absent(
+        "The paper that the study reproduces, of resources/published: its printed numbers and its "
+        "figures are compared with ours in reproduction.html and reproduction.csv."
     )
     data_release: DataRelease = absent(
         "The catalogue ready for a data release, in release/; see docs/data_release.md."

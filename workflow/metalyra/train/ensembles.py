@@ -101,7 +101,12 @@ def train_member(
 
     _, steps, channels = sequences.shape
     trained = build_network(network, steps, channels, settings["precision"])
-    set_scaling(trained, *part("training"))
+    set_scaling(
+        trained,
+        *part("training"),
+        of_inputs=settings["standardise_inputs"],
+        of_labels=settings["standardise_labels"],
+    )
     history = fit_network(
         trained,
         part("training"),

@@ -112,8 +112,10 @@ def folded_sequences(
     steps: Count | None = None,
     excess: Literal["bin", "truncate"] = "bin",
     tolerance: Positive | None = None,
+    all_points: bool = False,
+    magnitude: Literal["plain", "centred"] = "centred",
 ) -> np.ndarray:
-    """Return phase times period and magnitude minus mean of the folded points.
+    """Return phase times period and magnitude of the folded points.
 
     The recipe of Dékány & Grebel (2022), Eq. 1. Points beyond phase 1 repeat those at
     the start of the cycle. Sequences are padded at their ends.
@@ -139,17 +141,33 @@ def folded_sequences(
         published networks learnt from are free of gross outliers only: with 10, their
         RMSE on G-band curves that are folded anew is 0.178 instead of 0.181 dex, and
         wrong points do as little harm as before.
+    all_points
+        Whether the points that the fit rejected are used however far they are from its
+        curve, as in the raw catalogue of Monti et al. (2024).
+    magnitude
+        "centred": minus the mean of the sequence; or "plain", as measured.
 
     Returns
     -------
     array, shape (n, steps, 2)
-        Phase times period (d); magnitude minus the mean of the sequence (mag).
+        Phase times period (d); magnitude (mag).
+
+    Raises
+    ------
+    ValueError
+        If `excess` or `magnitude` is unknown, or both `all_points` and a tolerance are asked
+        for.
     """
     if excess not in ("bin", "truncate"):
         raise ValueError(f"excess is {excess!r}; allowed are 'bin' and 'truncate'")
+    if magnitude not in ("plain", "centred"):
+        raise ValueError(f"magnitude is {magnitude!r}; allowed are 'plain' and 'centred'")
+    if all_points and tolerance is not None:
+        raise ValueError("all_points and tolerance exclude each other")
     steps = steps or bins or 80
     number = len(fits)
-    star, phase, mag = _repeat_cycle(*_used_points(fits, folded, tolerance), max_phase)
+    used = folded.assign(kept=True) if all_points else folded
+    star, phase, mag = _repeat_cycle(*_used_points(fits, used, tolerance), max_phase)
 
     binned = np.full(number, bins is not None)
     if excess == "bin":
@@ -170,7 +188,7 @@ def folded_sequences(
     star, step = star[inside], step[inside]
     sequences = np.full((number, steps, 2), PADDING)
     sequences[star, step, 0] = phase[inside] * fits["period"].to_numpy(dtype=float)[star]
-    sequences[star, step, 1] = mag[inside] - mean_mag[star]
+    sequences[star, step, 1] = mag[inside] - (mean_mag[star] if magnitude == "centred" else 0)
     return sequences
 
 

@@ -75,6 +75,12 @@ class TrainingSettings:
         By how much a validation loss must be lower to count, for patience and plateau.
     precision
         Keras' policy of numbers: mixed ones are for GPUs.
+    standardise_inputs
+        Whether the network scales each channel of the sequences to mean 0 and standard
+        deviation 1 over its training stars. The papers' networks read them as they are.
+    standardise_labels
+        Whether it learns [Fe/H] in units of the standard deviation from the mean of its
+        training stars. The papers' networks learn it in dex.
     jit_compile
         Whether XLA compiles the network. By default Keras decides, but for recurrent
         networks on a CPU, which take half the time with it.
@@ -104,6 +110,8 @@ class TrainingSettings:
     patience: Count | None = None
     min_delta: NotNegative = 0.0
     precision: Precision = "float32"
+    standardise_inputs: bool = True
+    standardise_labels: bool = True
     jit_compile: bool | None = None
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from .drawing import Declaration as Declaration
 from .drawing import Subject as Subject
 from .drawing import declared_figures as declared_figures
 from .drawing import figure as figure
+from .epochs import accuracy_by_epochs as accuracy_by_epochs
 from .light_curves import archive_comparison as archive_comparison
 from .light_curves import choose_light_curves as choose_light_curves
 from .light_curves import light_curve_panel as light_curve_panel

@@ -64,6 +64,8 @@ def draw_sky_map(subject: Subject) -> Figure:
         raise ValueError(f"unknown region {region!r} of the sky; allowed: {', '.join(regions)}")
     metallicities = subject.read("metallicities")
     metallicities = metallicities.loc[metallicities["status"] == OK, ["star_id", "feh"]]
+    # Of several models, whose files come one after the other, the first.
+    metallicities = metallicities.drop_duplicates("star_id")
     stars = subject.read("stars")[["star_id", "ra", "dec"]].merge(
         metallicities, on="star_id", validate="one_to_one"
     )

@@ -9,13 +9,14 @@ import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
 from metalyra.core.tables import BY, replace_when_complete
-from metalyra.products.paper_tables.experiments import EXPERIMENT_METRICS
+from metalyra.products.paper_tables.experiments import EXPERIMENT_METRICS, MEASURED
 
 FORMATS: Mapping[str, str] = {
     "ra": ".6f",
     "dec": ".6f",
     "feh": ".4f",
     "feh_std": ".4f",
+    "feh_err": ".4f",
     "feh_err_light_curve": ".4f",
     "mean_mag": ".3f",
     "period": ".6f",
@@ -27,11 +28,7 @@ FORMATS: Mapping[str, str] = {
     "phi31": ".4f",
     "phase_coverage": ".3f",
     "snr": ".1f",
-    **{
-        f"{metric}_{stars}": ".4f"
-        for metric in EXPERIMENT_METRICS
-        for stars in ("training", "validation")
-    },
+    **{f"{metric}_{stars}": ".4f" for metric in EXPERIMENT_METRICS for stars in MEASURED},
     "cpu_time": ".1f",
     "training": ".6g",
     "validation": ".6g",

@@ -129,7 +129,13 @@ def build_network(
 
 
 def set_scaling(
-    network: "keras.Model", sequences: np.ndarray, feh: np.ndarray, weights: np.ndarray
+    network: "keras.Model",
+    sequences: np.ndarray,
+    feh: np.ndarray,
+    weights: np.ndarray,
+    *,
+    of_inputs: bool = True,
+    of_labels: bool = True,
 ) -> None:
     """Standardise the inputs and the output of a network by its training set.
 
@@ -145,21 +151,26 @@ def set_scaling(
         The network's head predicts it in units of its standard deviation from its mean.
     weights : array, shape (n,)
         Weights of the stars in the mean and standard deviation of `feh`.
+    of_inputs, of_labels
+        Whether they are standardised; sequences are read, and [Fe/H] is learnt, as they
+        are where not.
     """
     import keras
 
     from metalyra.train.layers import PrincipalComponents
 
-    points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
-    mean, deviation = points.mean(axis=0), points.std(axis=0)
-    deviation[np.ptp(points, axis=0) == 0] = 1
-    network.get_layer("input_scaling").set_weights([1 / deviation, -mean / deviation])
-    mean_feh = np.average(feh, weights=weights)
-    variance_feh = np.average((feh - mean_feh) ** 2, weights=weights)
-    deviation_feh = np.sqrt(variance_feh) if np.ptp(feh) > 0 else 1.0
-    network.get_layer("output_scaling").set_weights(
-        [np.array([deviation_feh]), np.array([mean_feh])]
-    )
+    if of_inputs:
+        points = sequences[np.any(sequences != PADDING, axis=-1)].astype(float)
+        mean, deviation = points.mean(axis=0), points.std(axis=0)
+        deviation[np.ptp(points, axis=0) == 0] = 1
+        network.get_layer("input_scaling").set_weights([1 / deviation, -mean / deviation])
+    if of_labels:
+        mean_feh = np.average(feh, weights=weights)
+        variance_feh = np.average((feh - mean_feh) ** 2, weights=weights)
+        deviation_feh = np.sqrt(variance_feh) if np.ptp(feh) > 0 else 1.0
+        network.get_layer("output_scaling").set_weights(
+            [np.array([deviation_feh]), np.array([mean_feh])]
+        )
     for layer in network.layers:
         if isinstance(layer, PrincipalComponents):
             curves = keras.Model(network.input, layer.input).predict_on_batch(sequences)

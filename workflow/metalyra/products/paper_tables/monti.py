@@ -1,0 +1,126 @@
+"""The tables of stars of Monti et al. (2024, 2025)."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from metalyra.core.statuses import OK, restore_star_id
+from metalyra.products.paper_tables.layouts import layout
+from metalyra.train.selection import apply_cuts
+
+COLUMNS = ("star_id", "period", "amplitude", "n_epochs", "feh", "feh_err")
+"""Columns of the papers' tables: source_id, period, AmpG, #epochs, [Fe/H] and its error."""
+
+Cuts = Mapping[str, tuple[float | None, float | None]]
+
+COMMON_CUTS: Cuts = {
+    "feh_err": (None, 0.4),
+    "amplitude": (None, 1.4),
+    "n_epochs": (50.0, None),
+}
+"""Smallest and largest value of the stars of both papers (2024, Sec. 3; 2025, Sec. 2.1)."""
+
+RRAB_CUTS: Cuts = {**COMMON_CUTS, "label_phi31_err": (None, 0.10)}
+"""Those of RRab stars, with the error of phi31 (rad)."""
+
+
+_NOTES = (
+    "Stars that pass the cuts of the paper; amplitude and n_epochs are the archive's where it has "
+    "them.",
+    "feh_err is the error by which a training cuts and weights the label.",
+)
+
+
+@layout(
+    "monti24_table1",
+    of="labels",
+    title="Development set of RRab stars (Monti et al. 2024, Table 1)",
+    notes=_NOTES,
+)
+def monti24_table1(stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Return the development set of RRab stars: Table 1 of Monti et al. (2024).
+
+    Parameters and what is returned are those of `list_development_set`.
+    """
+    return list_development_set(stars, fits, labels, "RRab", RRAB_CUTS)
+
+
+@layout(
+    "monti25_table2_rrab",
+    of="labels",
+    title="Development set of RRab stars (Monti et al. 2025, Table 2a)",
+    notes=_NOTES,
+)
+def monti25_table2_rrab(
+    stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the development set of RRab stars: Table 2a of Monti et al. (2025).
+
+    Parameters and what is returned are those of `list_development_set`.
+    """
+    return list_development_set(stars, fits, labels, "RRab", RRAB_CUTS)
+
+
+@layout(
+    "monti25_table2_rrc",
+    of="labels",
+    title="Development set of RRc stars (Monti et al. 2025, Table 2b)",
+    notes=_NOTES,
+)
+def monti25_table2_rrc(
+    stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the development set of RRc stars: Table 2b of Monti et al. (2025).
+
+    Parameters and what is returned are those of `list_development_set`.
+    """
+    return list_development_set(stars, fits, labels, "RRc", COMMON_CUTS)
+
+
+def list_development_set(
+    stars: pd.DataFrame,
+    fits: pd.DataFrame,
+    labels: pd.DataFrame,
+    pulsation_type: str,
+    cuts: Cuts,
+) -> pd.DataFrame:
+    """Return the labelled stars of a type that pass the cuts of a paper.
+
+    Parameters
+    ----------
+    stars
+        Star list; its order is the order of the table.
+    fits, labels
+        Fits and metallicities of the same stars.
+    pulsation_type
+        RRab or RRc.
+    cuts
+        Smallest and largest allowed value by column of the table, or of the labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`. Amplitude (mag) and number of epochs are the archive's where it has
+        them, as in the papers, and else of our fit; the error of [Fe/H] (dex) is that by which
+        a training cuts and weights the label.
+    """
+    listed = stars.reset_index(drop=True)
+    fitted, labelled = (
+        table.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
+        for table in (fits, labels)
+    )
+    rows = pd.DataFrame(
+        {
+            "star_id": restore_star_id(listed),
+            "period": fitted["period"].fillna(listed["period"]),
+            **{name: labelled[name] for name in ("feh", "label_phi31_err")},
+            "feh_err": labelled["training_err"],
+        }
+    )
+    for name in ("amplitude", "n_epochs"):
+        archive = listed.get(f"archive_{name}")
+        rows[name] = fitted[name] if archive is None else archive.fillna(fitted[name])
+    chosen = (labelled["status"] == OK) & (listed["pulsation_type"] == pulsation_type)
+    chosen &= apply_cuts(rows, cuts) == ""
+    rows["n_epochs"] = rows["n_epochs"].astype("Int64")
+    return rows.loc[chosen, list(COLUMNS)].reset_index(drop=True)
