@@ -53,8 +53,8 @@ def network_layers(layers: pd.DataFrame, title: str = "") -> Figure:
     axes.set_axis_off()
     axes.text(0.78, -0.45, "output", ha="center", va="center", color="0.4")
     axes.text(1.0, -0.45, "parameters", ha="right", va="center", color="0.4")
-    for row, layer in enumerate(layers.itertuples()):
-        colours = [colour for part, colour in COLOURS.items() if part in layer.kind]
+    for row, layer in enumerate(layers.to_dict("records")):
+        colours = [colour for part, colour in COLOURS.items() if part in layer["kind"]]
         axes.add_patch(
             FancyBboxPatch(
                 (0.01, row - 0.33),
@@ -66,13 +66,13 @@ def network_layers(layers: pd.DataFrame, title: str = "") -> Figure:
                 linewidth=0.8,
             )
         )
-        said = layer.settings or layer.kind.replace("InputLayer", "light curves")
-        axes.text(0.03, row, layer.layer, va="center", fontsize=8.5, fontweight="bold")
+        said = layer["settings"] or layer["kind"].replace("InputLayer", "light curves")
+        axes.text(0.03, row, layer["layer"], va="center", fontsize=8.5, fontweight="bold")
         axes.text(0.61, row, said, va="center", ha="right", fontsize=7, color="0.25")
-        shape = layer.output_shape.replace("x", "\N{MULTIPLICATION SIGN}")
+        shape = layer["output_shape"].replace("x", "\N{MULTIPLICATION SIGN}")
         axes.text(0.78, row, shape, va="center", ha="center", fontsize=8.5)
-        if layer.n_parameters:
-            axes.text(1.0, row, f"{layer.n_parameters:,}", va="center", ha="right", fontsize=8.5)
+        if layer["n_parameters"]:
+            axes.text(1.0, row, f"{layer['n_parameters']:,}", va="center", ha="right", fontsize=8.5)
         if row:
             axes.annotate(
                 "",

@@ -1,5 +1,7 @@
 """Figures of many light curves at once: of a sample, and of what a model is developed with."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -108,10 +110,13 @@ def draw_snr(subject: Subject) -> Figure:
 def draw_snr_of_samples(subject: Subject) -> Figure:
     """Draw the distributions of the S/N of all samples of a study, as of several bands."""
     catalogue = subject.read("catalogue")
-    groups = catalogue.groupby(["sample", "band"], sort=False)["snr"]
-    return cumulative_snr(
-        {f"{sample}, {BAND_LABELS.get(band, band)}": snr for (sample, band), snr in groups}
-    )
+    names = catalogue["sample"] + ", " + catalogue["band"].map(_label)
+    groups = catalogue["snr"].groupby(names, sort=False)
+    return cumulative_snr({str(name): snr for name, snr in groups})
+
+
+def _label(band: str) -> str:
+    return BAND_LABELS.get(band, band)
 
 
 def _labels_of(subject: Subject) -> pd.Series:
@@ -150,7 +155,7 @@ def phased_curves(
     )
     figure = new_figure(5.2, 3.8)
     axes = figure.subplots()
-    bands = [BAND_LABELS.get(band, band) for band in fits["band"].unique()]
+    bands = [_label(band) for band in fits["band"].unique()]
     band = ", ".join(bands) or "magnitude"
     axes.set(title=title, xlabel="Pulsation phase", ylabel=rf"{band} $-$ mean (mag)")
     if not len(phase):
@@ -193,7 +198,7 @@ def phased_curves(
 
 
 @styled
-def cumulative_snr(samples: dict[str, ArrayLike], title: str = "") -> Figure:
+def cumulative_snr(samples: Mapping[str, ArrayLike], title: str = "") -> Figure:
     """Draw cumulative distributions of signal-to-noise ratios.
 
     After Dékány & Grebel (2022), Fig. 1.
@@ -218,7 +223,7 @@ def cumulative_snr(samples: dict[str, ArrayLike], title: str = "") -> Figure:
         fraction = np.arange(1, len(values) + 1) / len(values)
         axes.step(values, fraction, where="post", label=f"{name} ({len(values):,})")
     together = np.concatenate(list(positive.values()))
-    low, high = np.percentile(together, [0.2, 99.8])
+    low, high = np.percentile(together, [1, 99.8])
     axes.set_xscale("log")
     if low < high:
         axes.set_xlim(low, high)
