@@ -69,6 +69,10 @@ def adversarial_study(**keys) -> dict:
         "tables": {name: {"sample": "a"} for name in PRODUCTS},
         "sky_maps": {name: {"sample": "a"} for name in PRODUCTS},
         "archive_comparisons": list(SAMPLES),
+        "comparisons": {
+            name: {"of": {"sample": "a", "model": "a"}, "against": {"sample": "a"}}
+            for name in (*PRODUCTS, "steps", "a_discrepant", "discrepant")
+        },
         **keys,
     }
 
@@ -96,6 +100,7 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "sky_map": list(config["sky_maps"]),
         "calibration": list(config["calibrate"]),
         "search": list(config["searches"]),
+        "comparison": list(config["comparisons"]),
         "type": ["RRab", "RRc"],
         "source": ["a/b.csv", "a/b_c", "a_b/c.log"],
         "batch": ["0_to_1"],

@@ -409,6 +409,33 @@ def product_files(group, name):
     return files
 
 
+def compared_files(wildcards):
+    """Return what both sides of a comparison are made of, each input named <side>_<stage>."""
+    comparison = config["comparisons"][wildcards.comparison]
+    calibrators = study.calibrators_of(wildcards.comparison)
+    files = {"calibrators": sources(calibrators)} if calibrators else {}
+    for name in ("of", "against"):
+        files |= {
+            f"{name}_{stage}": paths for stage, paths in files_of_side(comparison[name]).items()
+        }
+    return files
+
+
+def files_of_side(side):
+    """Return what one side of a comparison is made of, by stage."""
+    if "tables" in side:
+        return {"tables": sources(side["tables"]), "positions": POSITIONS}
+    sample = side["sample"]
+    files = {"stars": star_table(sample), "fits": chunk_files("fits", sample)}
+    if "model" in side:
+        files["values"] = prediction_files(side["model"], sample)
+    elif "relation" in side:
+        files["relations"] = relation_files(side["relation"])
+    elif "column" not in side:
+        files["values"] = [f"<results>/labels/{sample}.parquet"]
+    return files
+
+
 def experiment_files(wildcards):
     """Return the cards of an experiment's models, and how long each took to train."""
     models = study.models_of(wildcards.experiment)

@@ -25,6 +25,7 @@ SUBJECTS = {
             model=[name for name in study.usual_models() if name in study.network_models()]
         ),
     ),
+    "comparison": ("{comparison}", lambda: each(comparison=config["comparisons"])),
     "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
         "{calibration}_{type}",
@@ -43,8 +44,9 @@ FILES = {
     "listed": lambda names: f"<results>/stars/{names.sample}.parquet",
     "stars": lambda names: star_table(drawn_sample(names)),
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
-    "fits": lambda names: chunk_files("fits", names.sample),
-    "folded": lambda names: chunk_files("folded", names.sample),
+    "fits": lambda names: chunk_files("fits", drawn_sample(names)),
+    "folded": lambda names: chunk_files("folded", drawn_sample(names)),
+    "compared": lambda names: f"<results>/comparisons/{names.comparison}.parquet",
     "reference": lambda names: star_table(study.reference_of(names.sample)),
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
     "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
@@ -64,6 +66,7 @@ SETTINGS = {
     "sky_map": "sky_maps",
     "calibration": "calibrate",
     "search": "searches",
+    "comparison": "comparisons",
 }
 """The key of the configuration that says what something of a name is."""
 
@@ -74,10 +77,12 @@ def each(**names):
 
 
 def drawn_sample(names):
-    """Return the sample that a figure shows: its own, or its map's."""
-    return (
-        config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
-    )
+    """Return the sample that a figure shows: its own, its map's or its comparison's."""
+    if "sky_map" in names.keys():
+        return config["sky_maps"][names.sky_map]["sample"]
+    if "comparison" in names.keys():
+        return config["comparisons"][names.comparison]["of"]["sample"]
+    return names.sample
 
 
 def figure_path(figure):

@@ -257,7 +257,7 @@ def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]
         }
     ]
     # What the study makes of its other samples is not asked for now.
-    config["tables"] = config["sky_maps"] = {}
+    config["tables"] = config["sky_maps"] = config["comparisons"] = {}
     config["archive_comparisons"] = []
 
 

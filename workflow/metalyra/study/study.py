@@ -80,6 +80,8 @@ class Study:
         ]
         for calibration in self.config["calibrate"].values():
             names += calibration.get("spectra", [])
+        for name, comparison in self.config["comparisons"].items():
+            names += [*comparison["against"].get("tables", []), *self.calibrators_of(name)]
         for model in self.published_models():
             names += [
                 self.published_architecture(model),
@@ -219,6 +221,49 @@ class Study:
             if (entry["model"], entry["sample"]) == (model, sample):
                 return dict(entry)
         return {"cuts": None, "other_band": False}
+
+    # Comparisons
+
+    def comparison(self, name: str) -> Settings:
+        """Return the settings of a comparison, each side with its title and labelling."""
+        settings = self.config["comparisons"][name]
+        of, against = settings["of"], settings["against"]
+        titles = [self._title_of(of), self._title_of(against)]
+        if titles[0] == titles[1]:
+            titles = [
+                f"{title}, {side['sample']}"
+                for title, side in zip(titles, (of, against), strict=True)
+            ]
+        sides = {
+            place: {
+                **side,
+                "title": title,
+                **({"labelling": self.labelling_of(side["sample"])} if "relation" in side else {}),
+            }
+            for place, side, title in zip(("of", "against"), (of, against), titles, strict=True)
+        }
+        return {**settings, **sides}
+
+    def _title_of(self, side: Settings) -> str:
+        """Return what one side of a comparison is called."""
+        if "tables" in side:
+            return str(side.get("title", "the literature"))
+        origins = [side[key] for key in ("title", "model", "relation", "column") if key in side]
+        return str(origins[0] if origins else self.config["labels"][side["sample"]])
+
+    def calibrators_of(self, comparison: str) -> list[str]:
+        """Return the tables of spectra that the relations of a comparison were calibrated on.
+
+        Those that it names, and those of relations that this study calibrates on spectra.
+        """
+        settings = self.config["comparisons"][comparison]
+        names = list(settings.get("calibrators", []))
+        for side in (settings["of"], settings["against"]):
+            relation = side.get("relation")
+            if not {"relation", "model", "column", "tables"} & {*side}:
+                relation = self.config["labels"][side["sample"]]
+            names += self.config["calibrate"].get(relation, {}).get("spectra", [])
+        return list(dict.fromkeys(names))
 
     # Models
 

@@ -107,7 +107,7 @@ def predicted_against_true(
         say(main)
         say(below, "")
         return figure
-    low, high = _padded_range(np.concatenate([true, predicted]))
+    low, high = padded_range(np.concatenate([true, predicted]))
     colours = _neighbour_colours(true, predicted)
     order = np.argsort(colours, kind="stable")
     residual = predicted - true
@@ -126,7 +126,7 @@ def predicted_against_true(
     main.plot([low, high], [low, high], color=MODEL_COLOUR, zorder=3)
     main.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     below.axhline(0, color=MODEL_COLOUR, zorder=3)
-    _draw_running_median(below, true, residual)
+    draw_running_median(below, true, residual)
     reach = max(0.1, 1.08 * float(np.abs(residual).max()))
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
@@ -240,7 +240,7 @@ def bailey_diagram(
     return figure
 
 
-def _padded_range(values: Floats) -> tuple[float, float]:
+def padded_range(values: Floats) -> tuple[float, float]:
     """Return limits around values, on tenths."""
     low, high = values.min(), values.max()
     pad = max(0.05, 0.03 * (high - low))
@@ -265,7 +265,7 @@ def _point_colours() -> Colormap:
     return ListedColormap(colormaps["Greys"](np.linspace(0.42, 0.95, 256)), "points")
 
 
-def _draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> None:
+def draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> None:
     """Draw the median and central 68 % of y in bins of x with enough stars."""
     edges = np.arange(np.floor(x.min() * 5), np.ceil(x.max() * 5) + 1) / 5
     bins = np.digitize(x, edges)
