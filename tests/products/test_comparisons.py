@@ -93,7 +93,7 @@ def test_values_of_one_sample_are_joined_by_star_and_sorted_by_their_difference(
     assert table["deviation"].tolist() == pytest.approx(np.array([-0.2, 0.1, 0.0]) / 0.3 / 2**0.5)
     assert table["reference_id"].tolist() == table["star_id"].tolist()
     assert table["separation"].tolist() == pytest.approx([0, 0, 0])
-    assert not table["in_training"].any()
+    assert not table[["in_training", "in_calibration"]].any(axis=None)
 
 
 def test_a_value_that_is_not_trusted_is_not_compared():
@@ -181,9 +181,9 @@ def test_stars_that_either_side_has_learnt_from_are_told():
         {"star_id": ["c", "other", "unplaced"], "ra": [0, 10 + ARCSEC, None], "dec": [0, -5, None]}
     ).astype({"ra": float, "dec": float})
     table = compare(calibrators=calibrators).table.set_index("star_id")
-    assert table["in_training"].to_dict() == {"a": True, "b": False, "c": True}
+    assert table["in_calibration"].to_dict() == {"a": True, "b": False, "c": True}
     rows = summarise_comparison(table.reset_index()).set_index("stars")["n"].to_dict()
-    assert rows == {"all": 3, "RRab": 2, "RRc": 1, "not_in_training": 1, "in_training": 2}
+    assert rows == {"all": 3, "RRab": 2, "RRc": 1, "not_in_calibration": 1, "in_calibration": 2}
 
 
 def test_the_numbers_are_those_of_the_differences():
@@ -191,9 +191,10 @@ def test_the_numbers_are_those_of_the_differences():
     theirs = random.normal(-1.5, 0.4, 2000)
     ours = theirs + random.normal(0.1, 0.2, 2000)
     table = pd.DataFrame(
-        {"feh": ours, "reference_feh": theirs, "pulsation_type": "RRab", "in_training": False}
-    )
+        {"feh": ours, "reference_feh": theirs, "pulsation_type": "RRab", "in_training": True}
+    ).assign(in_calibration=False)
     [row] = summarise_comparison(table).to_dict("records")
+    assert (row["n"], row["n_in_training"], row["n_in_calibration"]) == (2000, 2000, 0)
     assert row["bias_mean"] == pytest.approx(0.1, abs=0.02)
     assert row["bias_median"] == pytest.approx(np.median(ours - theirs))
     assert row["scatter_std"] == pytest.approx(0.2, rel=0.05)
@@ -231,9 +232,9 @@ def test_the_figures_have_the_numbers_and_the_names():
     for part in ("$N$ = 2", "bias = $+0.050$", "RMSE = 0.158", "Our title", "period (d)"):
         assert part in text
     assert "calibrated on" not in text
-    trained = table.assign(in_training=[True, False])
-    text = texts_of(comparison_figure(trained, "g_network", "spectra", "period"))
-    assert "1 of them trained or\ncalibrated on" in text
+    learnt = table.assign(in_calibration=[True, False], in_training=True)
+    text = texts_of(comparison_figure(learnt, "g_network", "spectra", "period"))
+    assert "1 calibrated on (squares)\n2 trained on, out of fold" in text
     text = texts_of(distribution_figure({"ours": pd.Series([-1.0, -1.1, -1.1, -2.0])}))
     assert "ours (4)\nmode $-1.08$" in text
 

@@ -175,6 +175,9 @@ COLUMNS: Mapping[str, Column] = {
         "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
     ),
     "n_spectra": Column("", "Number of spectra whose mean the published [Fe/H] is", "meta.number"),
+    "in_calibration": Column(
+        "", "True if a relation of the comparison was calibrated on the star", "meta.code"
+    ),
     "n_papers": Column("", "Number of papers whose mean the [Fe/H] is", "meta.number"),
     "papers": Column("", "Papers that the [Fe/H] is from", "meta.bib"),
     "reference_feh": Column("", "[Fe/H] that a star is compared with (dex)", "phys.abund.Fe"),

@@ -60,7 +60,9 @@ class Comparison:
         `separation` (arcsec, NaN if a position is unknown), `reference_feh`,
         `reference_feh_err`, `difference` (dex, the first minus the other), `deviation`
         (in units of both errors, added in quadrature; NaN where one is unknown), `in_training`
-        and, of the literature, `n_spectra`, `n_papers` and `papers`.
+        (a model of either side was trained on the star; its value is that of the members that
+        have not seen it), `in_calibration` (a relation was calibrated on it, and its value
+        knows that) and, of the literature, `n_spectra`, `n_papers` and `papers`.
     steps
         How many stars each step leaves: `side`, `step`, `stars` and `left_out`, the names of
         those of the literature that it leaves out.
@@ -219,14 +221,15 @@ def compare_metallicities(
         difference=pairs["feh"] - pairs["reference_feh"],
         in_training=pairs["in_training"] | pairs["reference_in_training"],
     )
+    table["in_calibration"] = False
     if calibrators is not None:
-        table["in_training"] |= _is_among(table, calibrators, radius)
+        table["in_calibration"] = _is_among(table, calibrators, radius)
     errors = np.hypot(*(table[name].to_numpy(float) for name in ("feh_err", "reference_feh_err")))
     table["deviation"] = table["difference"] / np.where(errors > 0, errors, np.nan)
     columns = [
         *("star_id", *_POSITION, "period", "pulsation_type", colour, "feh", "feh_err"),
         *("reference_id", "separation", "reference_feh", "reference_feh_err"),
-        *("difference", "deviation", "in_training"),
+        *("difference", "deviation", "in_training", "in_calibration"),
         *(name for name in _OF_LITERATURE if name in second),
     ]
     order = table.assign(size=-table["difference"].abs()).sort_values(["size", "star_id"]).index
@@ -246,16 +249,18 @@ def summarise_comparison(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `stars` (all, a pulsation type if there are both, and in_training and not_in_training
-        if there are both), their number `n`, `n_in_training`, the stars that a model or
-        relation of either side was trained or calibrated on; of the differences (dex)
-        `bias_mean`, `bias_median`, `scatter_std` (about the mean), `scatter_mad` (1.4826
-        times the median absolute deviation from the median) and `rmse`; Pearson's
-        `pearson_r`; `mode` and `reference_mode`, the maxima (dex) of the kernel densities of
-        both sides.
+        `stars` (all, a pulsation type if there are both, and in_calibration and
+        not_in_calibration if there are both), their number `n`, `n_in_training` and
+        `n_in_calibration`; of the differences (dex) `bias_mean`, `bias_median`, `scatter_std`
+        (about the mean), `scatter_mad` (1.4826 times the median absolute deviation from the
+        median) and `rmse`; Pearson's `pearson_r`; `mode` and `reference_mode`, the maxima
+        (dex) of the kernel densities of both sides.
     """
     groups = {"all": pd.Series(True, table.index)}
-    for name, column in (("", table["pulsation_type"]), ("in_training", table["in_training"])):
+    for name, column in (
+        ("", table["pulsation_type"]),
+        ("in_calibration", table["in_calibration"]),
+    ):
         parts = {value: column == value for value in sorted(column.dropna().unique())}
         if len(parts) > 1:
             words = {True: name, False: f"not_{name}"}
@@ -272,6 +277,7 @@ def _measure(table: pd.DataFrame) -> dict[str, float]:
     return {
         "n": len(table),
         "n_in_training": int(table["in_training"].sum()),
+        "n_in_calibration": int(table["in_calibration"].sum()),
         "bias_mean": float(np.mean(difference)),
         "bias_median": float(median),
         "scatter_std": float(np.std(difference)),

@@ -792,8 +792,8 @@ class Comparison(Part):
     )
     calibrators: Sources = absent(
         "Tables of the spectra that a published relation was calibrated on, as in `calibrate`: "
-        "the stars of its calibration are counted, and compared without them as well. What a "
-        "model or relation of the study was made from is known."
+        "the stars of its calibration are counted, and compared without them as well. What "
+        "relations of the study are calibrated on is known."
     )
     discrepant: Annotated[int, Ge(1), Le(60)] = Field(
         6, description="So many of the most discrepant stars are listed, with their light curves."

@@ -111,15 +111,15 @@ def comparison_figure(
     shades = table[colour].to_numpy(float)
     known = shades[np.isfinite(shades)]
     scale = Normalize(*np.percentile(known, [2, 98])) if len(known) else Normalize()
-    trained = table["in_training"].to_numpy(bool)
+    known_before = table["in_calibration"].to_numpy(bool)
     if len(table) <= _FEW:
         # An error that is not known is not drawn.
         errors = table[["feh_err", "reference_feh_err"]].fillna(0.0).to_numpy(float).T
         _draw_errors(main, theirs, ours, *errors)
         _draw_errors(below, theirs, ours - theirs, np.hypot(*errors))
     for axes, values in ((main, ours), (below, ours - theirs)):
-        # Those trained on are squares, so that a mark of its own tells them apart in any colour.
-        for rows, marker in ((~trained, "o"), (trained, "s")):
+        # Those calibrated on are squares, a mark that tells them apart in any colour.
+        for rows, marker in ((~known_before, "o"), (known_before, "s")):
             points = axes.scatter(
                 theirs[rows],
                 values[rows],
@@ -168,16 +168,14 @@ def _write_numbers(axes: Axes, table: pd.DataFrame) -> None:
     axes.text(
         0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=8, zorder=5
     )
-    if numbers["n_in_training"]:
-        axes.text(
-            0.97,
-            0.03,
-            f"{numbers['n_in_training']:,} of them trained or\ncalibrated on (squares)",
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=8,
-            zorder=5,
-        )
+    remarks = {
+        "n_in_calibration": "calibrated on (squares)",
+        "n_in_training": "trained on, out of fold",
+    }
+    lines = [f"{numbers[name]:,} {remark}" for name, remark in remarks.items() if numbers[name]]
+    axes.text(
+        0.97, 0.03, "\n".join(lines), transform=axes.transAxes, ha="right", fontsize=8, zorder=5
+    )
 
 
 @styled
