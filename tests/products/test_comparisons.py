@@ -13,9 +13,11 @@ from metalyra.products.comparisons import (
     ComparisonError,
     Side,
     compare_metallicities,
+    join_sides,
     make_literature_side,
     make_side,
     summarise_comparison,
+    summarise_distributions,
 )
 from metalyra.products.figures.comparisons import comparison_figure, distribution_figure
 
@@ -206,6 +208,18 @@ def test_the_numbers_are_those_of_the_differences():
     assert np.isnan([alone["pearson_r"], alone["mode"]]).all()
 
 
+def test_distributions_are_of_all_stars_that_have_a_value():
+    stars = join_sides([sample_side(), literature_side()])
+    assert stars["title"].value_counts().to_dict() == {"g_network": 4, "spectra": 2}
+    table = summarise_distributions(stars).set_index("title")
+    assert table.index.tolist() == ["g_network", "spectra"]
+    assert table.loc["g_network", ["n", "mean", "median"]].tolist() == [4, -1.25, -1.25]
+    assert table.loc["spectra", "std"] == pytest.approx(0.1)
+    assert np.isnan(table.loc["spectra", "mode"])
+    with pytest.raises(ComparisonError, match=r"4 stars of gaia, 0 with \[Fe/H\] of g_network$"):
+        join_sides([sample_side(values=make_values(status="fit_failed"))])
+
+
 def test_a_side_is_of_a_column_or_a_relation_as_well():
     settings = {"sample": "gaia", "column": "archive_feh"}
     stars = make_stars(archive_feh=[-1.0, -99.0, None, -2.0], archive_feh_err=[0.1, 0.1, 0.1, 0.0])
@@ -236,7 +250,7 @@ def test_the_figures_have_the_numbers_and_the_names():
     text = texts_of(comparison_figure(learnt, "g_network", "spectra", "period"))
     assert "1 calibrated on (squares)\n2 trained on, out of fold" in text
     text = texts_of(distribution_figure({"ours": pd.Series([-1.0, -1.1, -1.1, -2.0])}))
-    assert "ours (4)\nmode $-1.08$" in text
+    assert "ours (4), mode $-1.08$" in text
 
 
 def test_the_most_discrepant_stars_are_drawn_with_both_values(tmp_path):

@@ -267,6 +267,12 @@ def test_a_comparison_that_cannot_be_made_is_named(comparison, message):
     assert any(re.search(rf"^comparisons\.one{message}", problem) for problem in problems)
 
 
+def test_what_a_distribution_is_of_is_looked_at():
+    sides = [{"sample": "ogle_i"}, {"sample": "ogle_i", "relation": "dekany"}, {**LITERATURE}]
+    [problem] = problems_of(load("config", distributions={"all": {"of": sides}}))
+    assert problem.startswith("distributions.all.of[1].relation: 'dekany' is unknown")
+
+
 def test_a_comparison_is_completed():
     sides = {"of": {"sample": "ogle_i"}, "against": {"relation": "smolec2005"}}
     other = {"of": {"sample": "ogle_i"}, "against": LITERATURE}

@@ -73,6 +73,7 @@ def adversarial_study(**keys) -> dict:
             name: {"of": {"sample": "a", "model": "a"}, "against": {"sample": "a"}}
             for name in (*PRODUCTS, "steps", "a_discrepant", "discrepant")
         },
+        "distributions": {name: {"of": [{"sample": "a"}]} for name in PRODUCTS},
         **keys,
     }
 
@@ -101,6 +102,7 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "calibration": list(config["calibrate"]),
         "search": list(config["searches"]),
         "comparison": list(config["comparisons"]),
+        "distribution": list(config["distributions"]),
         "type": ["RRab", "RRc"],
         "source": ["a/b.csv", "a/b_c", "a_b/c.log"],
         "batch": ["0_to_1"],

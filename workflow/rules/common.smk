@@ -421,6 +421,16 @@ def compared_files(wildcards):
     return files
 
 
+def distributed_files(wildcards):
+    """Return what the sides of a distribution are made of, each input named <side>_<stage>."""
+    sides = config["distributions"][wildcards.distribution]["of"]
+    return {
+        f"side{place}_{stage}": paths
+        for place, side in enumerate(sides)
+        for stage, paths in files_of_side(side).items()
+    }
+
+
 def files_of_side(side):
     """Return what one side of a comparison is made of, by stage."""
     if "tables" in side:

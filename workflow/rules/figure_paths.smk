@@ -26,6 +26,7 @@ SUBJECTS = {
         ),
     ),
     "comparison": ("{comparison}", lambda: each(comparison=config["comparisons"])),
+    "distribution": ("{distribution}", lambda: each(distribution=config["distributions"])),
     "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
         "{calibration}_{type}",
@@ -46,6 +47,7 @@ FILES = {
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
     "fits": lambda names: chunk_files("fits", drawn_sample(names)),
     "folded": lambda names: chunk_files("folded", drawn_sample(names)),
+    "distributed": lambda names: f"<results>/distributions/{names.distribution}.parquet",
     "compared": lambda names: f"<results>/comparisons/{names.comparison}.parquet",
     "reference": lambda names: star_table(study.reference_of(names.sample)),
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
@@ -67,6 +69,7 @@ SETTINGS = {
     "calibration": "calibrate",
     "search": "searches",
     "comparison": "comparisons",
+    "distribution": "distributions",
 }
 """The key of the configuration that says what something of a name is."""
 

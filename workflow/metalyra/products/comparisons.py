@@ -4,7 +4,7 @@ A side of a comparison is a table of stars and one of their metallicities: those
 relation, a star list or the literature.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -236,6 +236,50 @@ def compare_metallicities(
     return Comparison(
         table.loc[order, [*dict.fromkeys(columns)]].reset_index(drop=True), steps.table()
     )
+
+
+def join_sides(sides: Iterable[Side]) -> pd.DataFrame:
+    """Return the metallicities of several sides, whose stars may be others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a side and star that has a metallicity: `title`, `star_id`, `feh` (dex).
+
+    Raises
+    ------
+    ComparisonError
+        If a side has no metallicity.
+    """
+    tables = []
+    for side in sides:
+        stars = _select(side, "of", _Steps())
+        tables.append(stars[["star_id", "feh"]].assign(title=side.title))
+    return pd.concat(tables, ignore_index=True)[["title", "star_id", "feh"]]
+
+
+def summarise_distributions(stars: pd.DataFrame) -> pd.DataFrame:
+    """Return where the metallicities of several sides lie.
+
+    Parameters
+    ----------
+    stars
+        Of `join_sides`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a side: `title`, the number `n`, and `mean`, `median`, `std` and `mode` (dex);
+        the mode as of `metalyra.core.metrics.density_mode`.
+    """
+    groups = stars.groupby("title", sort=False)["feh"]
+    return groups.agg(
+        n="size",
+        mean="mean",
+        median="median",
+        std=np.std,
+        mode=lambda feh: density_mode(feh.to_numpy(float)),
+    ).reset_index()
 
 
 def summarise_comparison(table: pd.DataFrame) -> pd.DataFrame:

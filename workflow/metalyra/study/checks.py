@@ -120,6 +120,9 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
     yield from _check_products(config)
     for name, comparison in config["comparisons"].items():
         yield from _check_comparison(f"comparisons.{name}", comparison, config, relations)
+    for name, distribution in config["distributions"].items():
+        for place, side in enumerate(distribution["of"]):
+            yield from _check_side(f"distributions.{name}.of[{place}]", side, config, relations)
 
 
 def _check_labels(config: Config, relations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -7,7 +7,7 @@ config/schemas/study.schema.yaml and docs/configuration.md are written from it b
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import (
     AfterValidator,
     Field,
@@ -801,6 +801,15 @@ class Comparison(Part):
     title: str = Field("", description="Title of the figures.")
 
 
+class Distribution(Part):
+    """Distributions of [Fe/H] of samples, whose stars may be others."""
+
+    of: Annotated[list[ComparedSide], MinLen(1), MaxLen(5)] = Field(
+        description="Whose [Fe/H], as the sides of a comparison."
+    )
+    title: str = Field("", description="Title of the figure.")
+
+
 class DataRelease(Part):
     """The catalogue ready for a data release: table, README, provenance, licence, citations."""
 
@@ -916,6 +925,12 @@ class Configuration(Part):
         description="[Fe/H] of a sample against another of the same stars, by name: of a model, a "
         "relation, the star list or the literature; written to comparisons/<name>.csv and "
         "figures/comparisons/<name>.png. See docs/comparisons.md.",
+    )
+    distributions: dict[Name, Distribution] = Field(
+        {},
+        description="Distributions of [Fe/H] of one or more samples, by name; their modes are "
+        "written to distributions/<name>.csv, their densities drawn in "
+        "figures/distributions/<name>.png.",
     )
     tables: dict[Name, Table] = Field(
         {}, description="Tables of a paper, by name; written to tables/<name>.csv."

@@ -82,6 +82,8 @@ class Study:
             names += calibration.get("spectra", [])
         for name, comparison in self.config["comparisons"].items():
             names += [*comparison["against"].get("tables", []), *self.calibrators_of(name)]
+        for distribution in self.config["distributions"].values():
+            names += [name for side in distribution["of"] for name in side.get("tables", [])]
         for model in self.published_models():
             names += [
                 self.published_architecture(model),
@@ -227,22 +229,26 @@ class Study:
     def comparison(self, name: str) -> Settings:
         """Return the settings of a comparison, each side with its title and labelling."""
         settings = self.config["comparisons"][name]
-        of, against = settings["of"], settings["against"]
-        titles = [self._title_of(of), self._title_of(against)]
-        if titles[0] == titles[1]:
-            titles = [
-                f"{title}, {side['sample']}"
-                for title, side in zip(titles, (of, against), strict=True)
-            ]
-        sides = {
-            place: {
+        of, against = self._complete_sides([settings["of"], settings["against"]])
+        return {**settings, "of": of, "against": against}
+
+    def distribution(self, name: str) -> list[Settings]:
+        """Return the sides of a distribution, each with its title and labelling."""
+        return self._complete_sides(self.config["distributions"][name]["of"])
+
+    def _complete_sides(self, sides: list[Settings]) -> list[Settings]:
+        """Return sides with their labellings, and with titles that tell them apart."""
+        titles = [self._title_of(side) for side in sides]
+        return [
+            {
                 **side,
-                "title": title,
+                "title": f"{title}, {side['sample']}"
+                if titles.count(title) > 1 and "sample" in side
+                else title,
                 **({"labelling": self.labelling_of(side["sample"])} if "relation" in side else {}),
             }
-            for place, side, title in zip(("of", "against"), (of, against), titles, strict=True)
-        }
-        return {**settings, **sides}
+            for side, title in zip(sides, titles, strict=True)
+        ]
 
     def _title_of(self, side: Settings) -> str:
         """Return what one side of a comparison is called."""

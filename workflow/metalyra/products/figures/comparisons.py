@@ -63,6 +63,20 @@ def draw_distributions(subject: Subject) -> Figure:
 
 
 @figure(
+    "distributions",
+    of="distribution",
+    reads=("distributed",),
+    settings=("title",),
+    category="Comparisons",
+    product="distributions",
+)
+def draw_distribution(subject: Subject) -> Figure:
+    """Draw the distributions of the metallicities of several samples."""
+    groups = subject.read("distributed").groupby("title", sort=False)["feh"]
+    return distribution_figure(dict(list(groups)), subject.settings["title"])
+
+
+@figure(
     "discrepant_stars",
     of="comparison",
     reads=("compared", "fits", "folded"),
@@ -135,7 +149,7 @@ def comparison_figure(
     main.plot(limits, limits, color=MODEL_COLOUR, zorder=3)
     main.set(xlim=limits, ylim=limits)
     below.axhline(0, color=MODEL_COLOUR, zorder=3)
-    draw_running_median(below, theirs, ours - theirs, fewest=5)
+    draw_running_median(below, theirs, ours - theirs, fewest=5, colour="black")
     reach = max(0.1, 1.08 * float(np.abs(ours - theirs).max()))
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
@@ -193,27 +207,27 @@ def distribution_figure(sides: Mapping[str, pd.Series], title: str = "") -> Figu
     """
     from scipy.stats import gaussian_kde
 
-    figure = new_figure(4.4, 3.4)
+    figure = new_figure(4.4, 3.6)
     axes = figure.subplots()
-    axes.set(title=title, xlabel=FEH_LABEL, ylabel="Stars per dex")
+    axes.set(title=title, xlabel=FEH_LABEL, ylabel="Density (1 / dex)")
     values_of = {name: keep_finite(values)[0] for name, values in sides.items()}
     together = np.concatenate(list(values_of.values()))
     width = bin_width(together)
     low, high = np.floor(together.min() / width) - 1, np.ceil(together.max() / width) + 1
     edges = np.arange(low, high + 0.5) * width
     grid = np.linspace(edges[0], edges[-1], 400)
+    # As many as a distribution may have, in other colours each.
     for (name, values), colour in zip(values_of.items(), SAMPLE_COLOURS[1:], strict=False):
-        counts = np.histogram(values, edges)[0] / width
-        axes.stairs(counts, edges, color=colour, alpha=0.35, fill=True)
+        counts = np.histogram(values, edges)[0] / (width * len(values))
+        axes.stairs(counts, edges, color=colour, alpha=0.3, fill=True)
         mode, label = density_mode(values), f"{name} ({len(values):,})"
         if np.isfinite(mode):
             density = gaussian_kde(values)
-            axes.plot(grid, density(grid) * len(values), color=colour)
-            height = float(density(mode)[0] * len(values))
-            axes.plot([mode, mode], [0, height], color=colour, linestyle="--", linewidth=1)
-            label += f"\nmode ${mode:.2f}$"
+            axes.plot(grid, density(grid), color=colour)
+            axes.plot([mode, mode], [0, density(mode)[0]], "--", color=colour, linewidth=1)
+            label += f", mode ${mode:.2f}$"
         axes.plot([], [], color=colour, label=label)
     # The legend stands above what is drawn.
-    axes.set_ylim(0, 1.3 * axes.dataLim.ymax)
-    axes.legend(loc="upper left", ncols=2, handlelength=1.2, fontsize=8)
+    axes.set_ylim(0, (1.1 + 0.09 * len(values_of)) * axes.dataLim.ymax)
+    axes.legend(loc="upper left", handlelength=1.2, fontsize=8)
     return figure

@@ -22,6 +22,7 @@ from metalyra.products.figures.style import (
     FEH_LABEL,
     MODEL_COLOUR,
     SAMPLE_COLOURS,
+    VALIDATION_COLOUR,
     add_metallicity_bar,
     bin_width,
     draw_metallicity_points,
@@ -265,7 +266,9 @@ def _point_colours() -> Colormap:
     return ListedColormap(colormaps["Greys"](np.linspace(0.42, 0.95, 256)), "points")
 
 
-def draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> None:
+def draw_running_median(
+    axes: Axes, x: Floats, y: Floats, fewest: int = 10, colour: str = VALIDATION_COLOUR
+) -> None:
     """Draw the median and central 68 % of y in bins of x with enough stars."""
     edges = np.arange(np.floor(x.min() * 5), np.ceil(x.max() * 5) + 1) / 5
     bins = np.digitize(x, edges)
@@ -274,5 +277,5 @@ def draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> N
         return
     middle = np.array([np.mean(x[bins == number]) for number in full])
     levels = np.array([np.percentile(y[bins == number], [16, 50, 84]) for number in full]).T
-    axes.fill_between(middle, levels[0], levels[2], color="#2471a3", alpha=0.25, linewidth=0)
-    axes.plot(middle, levels[1], color="#2471a3", zorder=4)
+    axes.fill_between(middle, levels[0], levels[2], color=colour, alpha=0.25, linewidth=0)
+    axes.plot(middle, levels[1], color=colour, zorder=4)
