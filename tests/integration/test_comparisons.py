@@ -35,9 +35,11 @@ def test_the_relation_is_compared_with_spectra_of_many_papers(finished):
 
 
 def test_a_comparison_without_a_star_says_where_they_went(finished, mirror):
-    changes = "comparisons={high_dispersion: {cuts: {snr: [9999, null]}}}"
+    finished.path("cuts.yaml").write_text(
+        "comparisons: {high_dispersion: {cuts: {snr: [9999, null]}}}"
+    )
     status, output = finished.attempt(
-        *(*STUDY, "--config", changes, "--", f"{COMPARISON}.csv"), METALYRA_MIRROR=str(mirror)
+        *(*STUDY, "cuts.yaml", "--", f"{COMPARISON}.csv"), METALYRA_MIRROR=str(mirror)
     )
     assert status != 0
     [line] = [line for line in output.splitlines() if line.startswith("MetaLyra, comparison")]
