@@ -253,6 +253,14 @@ def test_the_figures_have_the_numbers_and_the_names():
     assert "ours (4), mode $-1.08$" in text
 
 
+def test_a_distribution_is_drawn_of_each_sample(tmp_path):
+    path = tmp_path / "distributed.parquet"
+    write_table(join_sides([sample_side(), literature_side()]), path)
+    subject = Subject({"distribution": "all"}, {"distributed": str(path)}, {"title": "Both"})
+    text = texts_of(FIGURES["distributions"](subject))
+    assert all(part in text for part in ("Both", "g_network (4), mode", "spectra (2)"))
+
+
 def test_the_most_discrepant_stars_are_drawn_with_both_values(tmp_path):
     table = compare(against=literature_side(), by="position").table
     write_table(table, tmp_path / "compared.parquet")
@@ -268,3 +276,13 @@ def test_the_most_discrepant_stars_are_drawn_with_both_values(tmp_path):
     text = texts_of(FIGURES["discrepant_stars"](subject))
     assert "[Fe/H] = $-1.00$ against $-1.20$ (RR_Cet)" in text
     assert "X_Ari" not in text
+
+
+def test_a_table_of_identifiers_is_joined_by_them():
+    stars = pd.DataFrame(
+        {"star_id": ["b", "x"], "ra": [20.0, 1.0], "dec": [0.0, 1.0], "feh": [-1.6, -1.0]}
+    ).assign(feh_err=0.2, n_spectra=1, n_papers=1, papers="lmc")
+    comparison = compare(against=make_literature_side("LMC", stars))
+    assert comparison.table["reference_id"].tolist() == ["b"]
+    assert comparison.table["difference"].tolist() == pytest.approx([0.1])
+    assert comparison.steps["left_out"].tolist()[-1] == ""

@@ -72,8 +72,9 @@ def draw_distributions(subject: Subject) -> Figure:
 )
 def draw_distribution(subject: Subject) -> Figure:
     """Draw the distributions of the metallicities of several samples."""
-    groups = subject.read("distributed").groupby("title", sort=False)["feh"]
-    return distribution_figure(dict(list(groups)), subject.settings["title"])
+    stars = subject.read("distributed")
+    sides = {title: stars.loc[stars["title"] == title, "feh"] for title in stars["title"].unique()}
+    return distribution_figure(sides, subject.settings["title"])
 
 
 @figure(
