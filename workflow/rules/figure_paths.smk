@@ -26,6 +26,8 @@ SUBJECTS = {
         ),
     ),
     "accuracy by epochs": ("{accuracy}", lambda: each(accuracy=config["accuracy_by_epochs"])),
+    "comparison": ("{comparison}", lambda: each(comparison=config["comparisons"])),
+    "distribution": ("{distribution}", lambda: each(distribution=config["distributions"])),
     "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
         "{calibration}_{type}",
@@ -45,8 +47,10 @@ FILES = {
     "stars": lambda names: star_table(drawn_sample(names)),
     "pairs": lambda names: f"<results>/accuracy_by_epochs/{names.accuracy}.parquet",
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
-    "fits": lambda names: chunk_files("fits", names.sample),
-    "folded": lambda names: chunk_files("folded", names.sample),
+    "fits": lambda names: chunk_files("fits", drawn_sample(names)),
+    "folded": lambda names: chunk_files("folded", drawn_sample(names)),
+    "distributed": lambda names: f"<results>/distributions/{names.distribution}.parquet",
+    "compared": lambda names: f"<results>/comparisons/{names.comparison}.parquet",
     "reference": lambda names: star_table(study.reference_of(names.sample)),
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
     "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
@@ -67,6 +71,8 @@ SETTINGS = {
     "sky_map": "sky_maps",
     "calibration": "calibrate",
     "search": "searches",
+    "comparison": "comparisons",
+    "distribution": "distributions",
 }
 """The key of the configuration that says what something of a name is."""
 
@@ -77,10 +83,12 @@ def each(**names):
 
 
 def drawn_sample(names):
-    """Return the sample that a figure shows: its own, or its map's."""
-    return (
-        config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
-    )
+    """Return the sample that a figure shows: its own, its map's or its comparison's."""
+    if "sky_map" in names.keys():
+        return config["sky_maps"][names.sky_map]["sample"]
+    if "comparison" in names.keys():
+        return config["comparisons"][names.comparison]["of"]["sample"]
+    return names.sample
 
 
 def figure_path(figure):

@@ -1,4 +1,6 @@
 from .calibrations import corner_figure as corner_figure
+from .comparisons import comparison_figure as comparison_figure
+from .comparisons import distribution_figure as distribution_figure
 from .drawing import FIGURES as FIGURES
 from .drawing import Declaration as Declaration
 from .drawing import Subject as Subject
