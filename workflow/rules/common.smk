@@ -417,9 +417,7 @@ def compared_by_epochs(wildcards):
     return {
         "fits": chunk_files("fits", sample),
         "labels": f"<results>/labels/{sample}.parquet",
-        **{
-            f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]
-        },
+        **{f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]},
     }
 
 
