@@ -2,6 +2,7 @@
 # make test   the tests; make coverage: how much of the library they run
 # make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt)
+# make papers       every printed number and figure of the papers beside ours (METALYRA_MIRROR)
 # make models       resources/models: the models that are shipped, trained again
 # make populations  resources/shape_populations.npz, from the mirror
 # make lock   the lock from pyproject.toml; make clean: forget the demo
@@ -12,11 +13,11 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
 STYLED := workflow tests $(wildcard benchmarks)
-SNAKEFILES := Snakefile workflow/Snakefile $(wildcard workflow/rules/*.smk)
+SNAKEFILES := Snakefile workflow/Snakefile workflow/papers.smk $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup models demo test coverage lint format populations lock clean
+.PHONY: setup models demo papers test coverage lint format populations lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -31,6 +32,9 @@ $(READY): requirements.txt pyproject.toml
 
 demo: setup
 	$(SNAKEMAKE) --cores all
+
+papers: setup
+	$(SNAKEMAKE) --cores all --configfile config/papers.yaml
 
 test: setup
 	$(BIN)/python -m pytest

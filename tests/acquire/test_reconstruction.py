@@ -156,7 +156,7 @@ def test_a_source_is_made_only_where_the_mirror_has_it_not(tmp_path):
 def test_what_sources_are_made_from_is_registered():
     registry = read_registry()
     made = [source for source in registry.values() if source.made_from]
-    assert len(made) == 3
+    assert len(made) == 4
     for source in made:
         for names in source.made_from.values():
             assert set(names) <= set(registry)
@@ -172,6 +172,17 @@ def test_a_development_set_is_written_with_the_folds_of_the_mirror(stars, tmp_pa
     written = pd.read_csv(tmp_path / "x.csv", dtype=str)
     assert written["fold"].astype(int).max() == 7
     assert set(written["id"]) < set(predictions["id"])
+
+
+def test_published_predictions_are_written_with_all_folds_and_a_header(stars, tmp_path):
+    predictions = predictions_of(stars).assign(fold=np.arange(N) % 10, predicted="-1.0")
+    predictions.to_csv(tmp_path / "val.dat", sep=" ", header=False, index=False)
+    source = Source("x.csv", "c", "l", recipe="published_predictions")
+    make_source(source, {"predictions": [tmp_path / "val.dat"]}, tmp_path / "x.csv")
+    written = pd.read_csv(tmp_path / "x.csv", dtype=str)
+    assert list(written) == ["id", "fold", "FeH", "published_val_pred"]
+    assert written["id"].tolist() == predictions["id"].tolist()
+    assert written["fold"].astype(int).max() == 9
 
 
 def test_an_unknown_recipe_is_refused(tmp_path):

@@ -117,7 +117,7 @@ def test_the_calls_do_what_they_say(curve):
 
 @pytest.mark.parametrize(
     "command",
-    [line for line in COMMANDS if re.search("config/(dg22|dekany21|monti25).yaml", line)],
+    [line for line in COMMANDS if re.search("config/(dg22|dekany21|monti25|papers).yaml", line)],
 )
 def test_the_studies_can_be_planned(new_project, mirror, command):
     """A dry run of what takes long, or needs a cluster or conda."""

@@ -17,8 +17,10 @@ from metalyra.predict.published import convert_published_model
 from metalyra.predict.uncertainty import LEVELS
 from metalyra.train.networks import complete_network
 from metalyra.train.published import (
+    PREDICTED,
     load_published_network,
     read_architecture,
+    read_published_predictions,
     read_training_stars,
     read_weights,
 )
@@ -280,3 +282,34 @@ def test_a_table_of_training_stars_without_folds_is_named(tmp_path):
     (tmp_path / "stars.csv").write_text("id,period\n1,0.5\n")
     with pytest.raises(ValueError, match=r"stars\.csv has no column fold"):
         read_training_stars(tmp_path / "stars.csv")
+
+
+def test_published_predictions_of_both_formats_are_read(release):
+    [path] = (release / "results_k/best_model_k").glob("predict_val_*.dat")
+    ks = read_published_predictions(path)
+    assert list(ks) == list(PREDICTED)
+    assert ks.iloc[0][["star_id", "fold", "feh", "feh_predicted"]].tolist() == [
+        *("b65215", 0, -1.246, -1.2549)
+    ]
+    assert (len(ks), ks["fold"].nunique(), ks["star_id"].nunique()) == (7534, 10, 7534)
+    g = read_published_predictions(release / "results_g/best_model_g/published_val_predictions.csv")
+    assert g["star_id"][0] == "5968634897855209344"
+    assert (len(g), g["fold"].max()) == (3567, 7)
+    assert ks["feh_err"].isna().all()
+    assert g["feh_err"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.dat", ""),
+        ("a.dat", "b1 0 -1.4\n"),
+        ("a.dat", "b1 0 -1.4 faint\n"),
+        ("a.dat", "b1 0 -1.4 nan\n"),
+        ("a.csv", "id,fold,FeH\nb1,0,-1.4\n"),
+    ],
+)
+def test_a_file_that_has_no_predictions_is_refused_by_name(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=r"a\.(dat|csv): no "):
+        read_published_predictions(tmp_path / name)

@@ -3,18 +3,33 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io.votable import parse_single_table
+from astropy.table import Table
 
+from metalyra.core.metrics import evaluate_predictions
 from metalyra.core.registry import UnknownNameError
 from metalyra.products.paper_tables import (
     LAYOUTS,
+    WrittenTable,
     choose_layout,
     dekany_grebel_2022,
+    describe_tables,
     monti,
     read_cpu_time,
+    read_written_table,
     tabulate_experiment,
+    write_copies,
     write_paper_table,
 )
-from metalyra.products.paper_tables.dekany_grebel_2022 import dg22_table1, dg22_table5
+from metalyra.products.paper_tables.dekany_grebel_2022 import (
+    dg22_table1,
+    dg22_table2,
+    dg22_table3,
+    dg22_table4,
+    dg22_table5,
+    name_fields,
+)
+from metalyra.train.published import read_published_predictions
 
 NAN = float("nan")
 
@@ -105,7 +120,7 @@ def test_a_value_that_the_paper_has_is_printed_whatever_we_think_of_the_star():
 
 def test_table_1_holds_the_stars_within_its_cuts_in_order():
     table = dg22_table1(STARS, shuffle(FITS), shuffle(LABELS))
-    assert list(table) == list(dekany_grebel_2022.TABLE_1_COLUMNS)
+    assert list(table) == list(dekany_grebel_2022.TABLE_1_COLUMNS)[1:]
     assert table["star_id"].tolist() == ["7", "27", "36"]
     assert (
         table["feh_err_light_curve"].tolist() == LABELS["feh_err_light_curve"][[0, 1, 3]].tolist()
@@ -120,6 +135,229 @@ def test_the_cuts_of_table_1_include_their_limits(column, inside, outside):
     for value, stars in ((inside, ["7", "27", "36"]), (outside, ["27", "36"])):
         fits = FITS.assign(**{column: FITS[column].where(FITS["star_id"] != "7", value)})
         assert dg22_table1(STARS, fits, LABELS)["star_id"].tolist() == stars
+
+
+def rename(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    return table.assign(star_id=table["star_id"].replace(names))
+
+
+def test_table_1_names_the_field_of_stars_of_ogle():
+    names = {"7": "OGLE-BLG-RRLYR-00007", "36": "OGLE-GD-RRLYR-00036"}
+    table = dg22_table1(*(rename(part, names) for part in (STARS, FITS, LABELS)))
+    assert list(table) == list(dekany_grebel_2022.TABLE_1_COLUMNS)
+    assert table["field"].tolist()[0::2] == ["b", "d"]
+    assert table["field"].isna().tolist() == [False, True, False]
+    assert table["star_id"][0] == "OGLE-BLG-RRLYR-00007"
+
+
+def test_a_field_is_that_of_the_designation():
+    stars = ["OGLE-BLG-RRLYR-56841", "OGLE-GD-RRLYR-00001", "OGLE-LMC-RRLYR-00001", "b56841"]
+    assert name_fields(pd.Series(stars)).fillna("").tolist() == ["b", "d", "", ""]
+
+
+G_FITS = FITS.assign(
+    amplitude=[0.9, 0.8, NAN, 0.6],
+    snr=[125.0, 152.0, NAN, 108.0],
+    n_epochs=[38.0, 36.0, NAN, 29.0],
+    phase_coverage=[0.881, 0.923, NAN, 0.88],
+)
+
+
+def test_table_4_has_the_papers_columns_and_the_target_stars_in_order():
+    table = dg22_table4(STARS, shuffle(G_FITS), shuffle(PREDICTIONS))
+    assert list(table) == [
+        *("star_id", "feh", "feh_std", "mean_mag", "n_epochs"),
+        *("period", "amplitude", "phase_coverage", "snr"),
+    ]
+    assert table["star_id"].tolist() == ["7", "27", "36"]
+    assert table["amplitude"].tolist() == [0.9, 0.8, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("column", "limit", "inside"),
+    [
+        ("phase_coverage", 0.85, 0.8501),
+        ("snr", 30.0, 30.1),
+        ("n_epochs", 20.0, 21.0),
+        ("amplitude", 1.4, 1.3999),
+        ("period", 0.28, 0.2801),
+        ("period", 0.98, 0.9799),
+    ],
+)
+def test_a_target_is_within_the_cuts_of_table_4_and_not_on_them(column, limit, inside):
+    for value, stars in ((limit, ["27", "36"]), (inside, ["7", "27", "36"])):
+        fits = G_FITS.assign(**{column: G_FITS[column].where(G_FITS["star_id"] != "7", value)})
+        assert dg22_table4(STARS, fits, PREDICTIONS)["star_id"].tolist() == stars
+
+
+def test_a_target_without_a_metallicity_is_not_in_table_4():
+    nothing = PREDICTIONS.assign(feh=[NAN, -0.4, NAN, -1.48])
+    assert dg22_table4(STARS, G_FITS, nothing)["star_id"].tolist() == ["27", "36"]
+
+
+def layers(*rows) -> dict[str, pd.DataFrame]:
+    columns = ["layer", "kind", "settings", "output_shape", "n_parameters"]
+    return {"layers": pd.DataFrame(rows, columns=columns)}
+
+
+def test_table_2_has_networks_side_by_side_with_their_totals():
+    first = layers(
+        ("sequences", "InputLayer", "", "60 x 2", 0),
+        ("bilstm1", "Bidirectional LSTM", "32 neurons", "60 x 64", 8960),
+        ("dropout1", "Dropout", "dropout 0.1", "60 x 64", 0),
+        ("head", "Dense", "1 neuron", "1", 65),
+    )
+    second = layers(
+        ("sequences", "InputLayer", "", "n x 2", 0),
+        ("gru1", "GRU", "20 neurons", "20", 1440),
+        ("head", "Dense", "1 neuron", "1", 21),
+    )
+    table = dg22_table2({"a": first, "b": second})
+    assert list(table) == [
+        "layer",
+        *("settings_by_a", "n_parameters_by_a", "settings_by_b", "n_parameters_by_b"),
+    ]
+    assert table["layer"].tolist() == ["bilstm1", "dropout1", "gru1", "head", "total"]
+    assert table["n_parameters_by_a"].fillna(-1).tolist() == [8960, 0, -1, 65, 9025]
+    assert table["n_parameters_by_b"].fillna(-1).tolist() == [-1, -1, 1440, 21, 1461]
+    assert table["settings_by_b"].fillna("").tolist() == ["", "", "20 neurons", "1 neuron", ""]
+
+
+def predictions(errors: bool = True, stars: int = 90) -> pd.DataFrame:
+    random = np.random.default_rng(4)
+    feh = random.normal(-1.4, 0.4, stars)
+    return pd.DataFrame(
+        {
+            "star_id": [f"s{number}" for number in range(stars)],
+            "fold": np.arange(stars) % 3,
+            "feh": feh,
+            "feh_err": random.uniform(0.05, 0.3, stars) if errors else NAN,
+            "feh_predicted": feh + random.normal(0, 0.1, stars),
+        }
+    )
+
+
+def test_table_3_measures_the_union_of_the_folds_but_takes_the_mean_of_r2():
+    stars = predictions()
+    table = dg22_table3({"m": {"validation": stars, "training": predictions(stars=30)}})
+    assert list(table) == ["metric", "training_by_m", "validation_by_m"]
+    found = table.set_index("metric")["validation_by_m"]
+    assert list(found.index)[:8] == [
+        "r2",
+        "wrmse",
+        "wmae",
+        "rmse",
+        "mae",
+        "medae",
+        "d_js",
+        "r2_d_js",
+    ]
+    arrays = [stars[name].to_numpy() for name in ("feh", "feh_predicted", "feh_err")]
+    union = evaluate_predictions(*arrays)
+    for metric in ("wrmse", "wmae", "rmse", "mae", "medae", "d_js", "n"):
+        assert found[metric] == pytest.approx(union[metric])
+    folds = [
+        evaluate_predictions(*(array[stars["fold"] == fold] for array in arrays))["r2"]
+        for fold in range(3)
+    ]
+    assert found["r2"] == pytest.approx(np.mean(folds))
+    assert found["r2"] != pytest.approx(union["r2"], abs=1e-6)
+    assert found["r2_d_js"] == pytest.approx(np.mean(folds) / union["d_js"])
+    assert table.set_index("metric").loc["n", "training_by_m"] == 30
+
+
+def test_table_3_has_no_weighted_metric_of_labels_without_errors_and_nothing_unknown():
+    table = dg22_table3({"m": {"validation": predictions(errors=False)}}).set_index("metric")
+    weighted = ["r2", "wrmse", "wmae", "r2_d_js"]
+    assert table.loc[weighted, "validation_by_m"].isna().all()
+    assert table["validation_by_m"].drop(weighted).notna().all()
+    assert table["training_by_m"].isna().all()
+
+
+def test_the_published_predictions_have_the_metrics_of_the_papers_table_3(mirror):
+    parts = {}
+    for part, name in (("training", "train"), ("validation", "val")):
+        [path] = (mirror / "dekany_grebel_2022/results_k/best_model_k").glob(
+            f"predict_{name}_*.dat"
+        )
+        parts[part] = read_published_predictions(path)
+    table = dg22_table3({"ks": parts}).set_index("metric")
+    printed = {"rmse": (0.14, 0.15), "mae": (0.10, 0.11), "medae": (0.07, 0.08)}
+    for metric, values in printed.items():
+        for part, value in zip(("training", "validation"), values, strict=True):
+            assert round(table.loc[metric, f"{part}_by_ks"], 2) == value
+    assert table.loc["d_js"].round(3).tolist() == [0.004, 0.004]
+    assert table.loc["n"].tolist() == [9 * 7534, 7534]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Tables 2, 3 and 5, with their copies, and the ReadMe."""
+    network = layers(
+        ("bilstm1", "LSTM", "8 neurons", "8", 352), ("head", "Dense", "1 neuron", "1", 9)
+    )
+    other = layers(("gru1", "GRU", "4 neurons", "4", 96))
+    tables = {
+        "table2": dg22_table2({"a": network, "b": other}),
+        "table3": dg22_table3({"a": {"validation": predictions(errors=False)}}),
+        "table5": dg22_table5(STARS, FITS, PREDICTIONS),
+    }
+    described = {}
+    for name, table in tables.items():
+        path, layout = tmp_path / f"{name}.csv", LAYOUTS[f"dg22_{name}"]
+        write_paper_table(table, path)
+        write_copies(table, path, layout.title)
+        described[name] = WrittenTable(layout.title, read_written_table(path), layout.notes)
+    (tmp_path / "ReadMe").write_text(describe_tables("dg22", "1.0", described))
+    return tmp_path
+
+
+def plain(table: Table) -> pd.DataFrame:
+    """Return what a reader of astropy has read, as text with empty cells."""
+    return pd.DataFrame(
+        {
+            name: [
+                "" if value is np.ma.masked or value != value else str(value).strip()
+                for value in table[name]
+            ]
+            for name in table.colnames
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["table2", "table3", "table5"])
+def test_the_readme_describes_every_byte_of_a_table(written, name):
+    read = plain(Table.read(written / f"{name}.dat", readme=written / "ReadMe", format="ascii.cds"))
+    expected = read_written_table(written / f"{name}.csv")
+    assert list(read) == list(expected)
+    for column in expected:
+        for ours, theirs in zip(expected[column], read[column], strict=True):
+            assert ours == theirs or float(ours) == float(theirs)
+    lengths = {len(line) for line in (written / f"{name}.dat").read_text().splitlines()}
+    assert len(lengths) == 1
+    assert f"{name}.dat" in (written / "ReadMe").read_text().partition("Byte-by-byte")[0]
+
+
+def test_the_readme_names_units_gaps_and_notes(written):
+    lines = (written / "ReadMe").read_text().splitlines()
+    [period] = [line for line in lines if " period " in line]
+    assert period.split()[2:5] == ["F8.6", "d", "period"]
+    [feh] = [line for line in lines if line.split()[4:5] == ["feh"]]
+    assert "? Metallicity [Fe/H] (dex)" in feh
+    assert any(line.startswith("Note (1): feh and feh_std are mean") for line in lines)
+
+
+def test_the_votable_has_the_values_of_the_csv_file_with_units_and_ucds(written):
+    table = parse_single_table(written / "table5.vot").to_table(use_names_over_ids=True)
+    assert str(table["period"].unit) == "d"
+    assert table["feh"].meta["ucd"] == "phys.abund.Fe"
+    assert table["ra"].meta["ucd"] == "pos.eq.ra;meta.main"
+    assert table["feh"].tolist()[:2] == [-1.27, -0.4]
+    assert table["feh"].mask.tolist() == [False, False, True, False]
+    assert table["n_epochs"].tolist() == [117, 64, 0, 64]
+    assert table["star_id"].tolist() == ["7", "27", "27", "36"]
+    counted = parse_single_table(written / "table2.vot").to_table()
+    assert counted["n_parameters_by_a"].tolist() == [352, None, 9, 361]
 
 
 def test_other_cuts_are_data():
@@ -141,7 +379,7 @@ def test_an_empty_table_keeps_its_header(tmp_path):
         dg22_table1(STARS, FITS, LABELS, {"snr": (1e9, None)}), tmp_path / "table1.csv"
     )
     assert (tmp_path / "table1.csv").read_text() == ",".join(
-        dekany_grebel_2022.TABLE_1_COLUMNS
+        dekany_grebel_2022.TABLE_1_COLUMNS[1:]
     ) + "\n"
 
 
@@ -208,12 +446,13 @@ def test_a_layout_is_found_by_paper_and_table():
     assert LAYOUTS["dg22_table1"].make is dg22_table1
     assert LAYOUTS["dg22_table5"].make is dg22_table5
     with pytest.raises(UnknownNameError, match="did you mean dg22_table5"):
-        LAYOUTS["dg22_table4"]
+        LAYOUTS["dg22_table55"]
 
 
 def test_a_table_without_a_layout_is_laid_out_by_what_it_shows():
     assert choose_layout({"sample": "a"}) == "dg22_table1"
     assert choose_layout({"sample": "a", "model": "b"}) == "dg22_table5"
+    assert choose_layout({"models": ["b"]}) == "dg22_table3"
     assert choose_layout({"sample": "a", "model": "b", "layout": "dg22_table1"}) == "dg22_table1"
 
 

@@ -979,12 +979,53 @@ def test_no_stack_of_ours_takes_in_networks_that_have_chosen_their_epoch_on_its_
             "is of labels and takes no model",
         ),
         ({"sample": "ogle_i", "layout": "dg22_table9"}, "'dg22_table9' is unknown; did you mean"),
+        ({"models": ["demo_g"], "layout": "dg22_table5"}, "and needs the key sample and model"),
+        ({"models": ["demo_g"], "sample": "ogle_i"}, "is of cross-validations and takes no sample"),
     ],
 )
 def test_a_layout_of_other_values_is_refused(table, message):
-    [problem] = problems_of(load("config", tables={"t": table}))
-    assert problem.startswith("tables.t.layout: ")
+    problems = problems_of(load("config", tables={"t": table}))
+    assert all(problem.startswith("tables.t.layout: ") for problem in problems)
+    assert message in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("models", "layout", "message"),
+    [
+        (["dg22_g", "dg22_x"], "dg22_table2", "the network 'dg22_x' is unknown; did you mean"),
+        (["metalyra_g"], "dg22_table2", "the network 'metalyra_g' is unknown; allowed: dg22_g,"),
+        (["dg22_g", "dg22_g"], "dg22_table3", "dg22_g is given twice; leave one out"),
+        (["nothing"], "dg22_table3", "the model with predictions of known labels, 'nothing'"),
+    ],
+)
+def test_a_table_of_models_is_of_models_that_the_study_has(models, layout, message):
+    table = {"models": models, "layout": layout}
+    [problem] = problems_of(changed("dg22", "tables.table3", table))
+    assert problem.startswith("tables.table3.models: ")
     assert message in problem
+
+
+def test_a_published_model_without_predictions_is_not_compared():
+    config = load("dg22")
+    del config["models"]["dg22_ks"]["published_predictions"]
+    [problem] = problems_of(config)
+    assert problem.startswith("tables.table3.models: the model with predictions of known labels,")
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "message"),
+    [
+        ("metalyra_g", {"validation": "a.csv"}, "allowed for a published model alone"),
+        ("dg22_g", {}, "needs one of the keys training and validation"),
+        ("dg22_g", {"validation": "/a.csv"}, "'/a.csv'; allowed is a path within the mirror"),
+    ],
+)
+def test_published_predictions_are_those_of_a_published_model(model, value, message):
+    problems = problems_of(changed("dg22", f"models.{model}.published_predictions", value))
+    assert any(
+        problem.startswith(f"models.{model}.published_predictions") and message in problem
+        for problem in problems
+    )
 
 
 @pytest.mark.parametrize(
@@ -1016,6 +1057,19 @@ def test_accuracy_by_epochs_needs_labels_and_a_name_of_its_own():
     assert [problem.partition(" '")[0] for problem in problems_of(config)] == [
         "accuracy_by_epochs.a.models: the prediction for this sample of"
     ]
+
+
+@pytest.mark.parametrize(
+    ("effort", "points", "epochs", "repeats"),
+    [("full", {"rrab": 264, "rrc": 265}, 20000, 2), ("quick", {"rrab": 44, "rrc": 44}, 60, 1)],
+)
+def test_only_a_quick_effort_takes_fewer_points_and_epochs(effort, points, epochs, repeats):
+    models = resolve(load("monti25", effort=effort))["models"]
+    for kind, number in points.items():
+        model = models[f"table1_{kind}"]
+        assert model["sequence"]["points"] == number
+        assert model["training"]["epochs"] == epochs
+        assert model["repeats"] == repeats
 
 
 def test_a_sky_map_shows_several_models_or_one():

@@ -134,6 +134,19 @@ def test_every_source_is_needed_once(study):
     assert study.needed_sources() == [*study.sample_sources(), *paper, "paper/stars.csv"]
 
 
+def test_published_predictions_are_needed_and_known_by_part(study):
+    assert study.predicted_parts("paper") == []
+    assert study.predicted_parts("usual") == ["validation"]
+    models = {**study.config["models"]}
+    models["paper"] = {
+        **models["paper"],
+        "published_predictions": {"training": "t.dat", "validation": "v.dat"},
+    }
+    told = Study({**study.config, "models": models})
+    assert told.predicted_parts("paper") == ["training", "validation"]
+    assert {"t.dat", "v.dat"} <= set(told.needed_sources())
+
+
 def test_a_query_and_a_calibration_need_their_sources():
     query = {"archive": "gaia_dr3", "product": "epoch_photometry", "stars": ["asked.csv"]}
     study = make_study(

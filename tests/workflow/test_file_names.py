@@ -49,7 +49,14 @@ def adversarial_study(**keys) -> dict:
     models = {
         **dict.fromkeys(NETWORKS, network),
         **dict.fromkeys(STACKS, stack),
-        **{name: {**published, "published": f"published/{name}"} for name in PUBLISHED},
+        **{
+            name: {
+                **published,
+                "published": f"published/{name}",
+                "published_predictions": {"training": "t.dat", "validation": "v.dat"},
+            }
+            for name in PUBLISHED
+        },
         **{name: {**network, "members_per_job": 2} for name in SHARED_JOBS},
     }
     search = {"model": "a", "ranges": {"training.batch_size": [8, 16]}, "method": "hyperband"}
@@ -67,7 +74,10 @@ def adversarial_study(**keys) -> dict:
             for model in (*NETWORKS, *STACKS, *PUBLISHED)
             for sample in SAMPLES
         ],
-        "tables": {name: {"sample": "a"} for name in PRODUCTS},
+        "tables": {
+            **{name: {"sample": "a"} for name in PRODUCTS},
+            **{f"models_{name}": {"models": ["a", "g"]} for name in PRODUCTS},
+        },
         "accuracy_by_epochs": {
             name: {"sample": "a", "models": ["a", "a_b"]} for name in ACCURACIES
         },
@@ -102,6 +112,7 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "calibration": list(config["calibrate"]),
         "search": list(config["searches"]),
         "type": ["RRab", "RRc"],
+        "part": ["in_fold", "out_of_fold"],
         "source": ["a/b.csv", "a/b_c", "a_b/c.log"],
         "batch": ["0_to_1"],
         **dict.fromkeys(("chunk", "member", "bracket", "round", "slot"), numbers),

@@ -338,6 +338,16 @@ def architecture_of(wildcards):
     return f"<results>/sources/{study.published_architecture(wildcards.model)}"
 
 
+PREDICTED_PARTS = {"in_fold": "training", "out_of_fold": "validation"}
+"""Files with predictions for stars of known [Fe/H], and what the members knew of these."""
+
+
+def predictions_published(wildcards):
+    """Return the file with the published predictions of the rule's model and part."""
+    published = study.published_predictions(wildcards.model)
+    return sources([published[PREDICTED_PARTS[wildcards.part]]])
+
+
 def all_weights_of(wildcards):
     """Return the files with the published weights of all members of the rule's model."""
     model = wildcards.model
@@ -407,6 +417,30 @@ def product_files(group, name):
             "metallicities": predicted or [f"<results>/labels/{sample}.parquet"],
         }
 
+    return files
+
+
+def known_predictions(model):
+    """Return the files with predictions of a model for stars of known [Fe/H], by part."""
+    parts = study.predicted_parts(model)
+    return {
+        part: f"<results>/models/{model}/{file}.parquet"
+        for file, part in PREDICTED_PARTS.items()
+        if part in parts
+    }
+
+
+def compared_files(wildcards):
+    """Return what a table of models is made of, each input named <what>_OF_<model>."""
+    table, of = config["tables"][wildcards.table], LAYOUTS[layout_of_table(wildcards)].of
+    files = {}
+    for model in table["models"]:
+        found = (
+            {"layers": f"<results>/models/{model}/layers.parquet"}
+            if of == "networks"
+            else known_predictions(model)
+        )
+        files |= {f"{what}_OF_{model}": file for what, file in found.items()}
     return files
 
 

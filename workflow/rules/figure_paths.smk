@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from metalyra.products import choose_layout
+from metalyra.products import LAYOUTS, choose_layout
 
 SUBJECTS = {
     "study": ("", lambda: [{}]),
@@ -117,6 +117,12 @@ def figure_labels(figure):
         **{words.get(name, name): f"{{{name}}}" for name in names if name != "type"},
         "product": figure.product,
     }
+
+
+def describe_layouts():
+    """Return title and notes of the paper tables of the study, by name."""
+    layouts = {name: LAYOUTS[choose_layout(table)] for name, table in config["tables"].items()}
+    return {name: [layout.title, list(layout.notes)] for name, layout in layouts.items()}
 
 
 def layout_of_table(wildcards):

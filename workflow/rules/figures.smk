@@ -1,16 +1,20 @@
 """Draw the figures and write the tables of papers.
 
 Input   the catalogue, or what the stages before it wrote
-Output  <results>/tables/<table>.csv
+Output  <results>/tables/<table>.{csv,vot,dat}
+        <results>/tables/ReadMe
         <results>/figures/metallicities.png
         <results>/figures/<figure>/<sample, model, map, ...>.png
 
 A figure is a function of metalyra.products.figures, which says what it is of and what it reads.
 """
 
-from metalyra.products import LAYOUTS, declared_figures
+from metalyra.products import declared_figures
 
-targets += expand("<results>/tables/{table}.csv", table=config["tables"])
+model_tables = [name for name, table in config["tables"].items() if "models" in table]
+
+targets += expand("<results>/tables/{table}.{kind}", table=config["tables"], kind=["csv", "vot"])
+targets += ["<results>/tables/ReadMe"] if config["tables"] else []
 targets += expand("<results>/tables/{experiment}.csv", experiment=config["experiments"])
 targets += expand("<results>/tables/{accuracy}.csv", accuracy=config["accuracy_by_epochs"])
 targets += [
@@ -63,16 +67,20 @@ rule paper_table:
     input:
         unpack(product_files("tables", "table")),
     output:
-        report(
+        csv=report(
             "<results>/tables/{table}.csv",
             caption="../report/paper_table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
+        votable="<results>/tables/{table}.vot",
+        lines="<results>/tables/{table}.dat",
     log:
         "<logs>/paper_table/{table}.log",
     benchmark:
         "<benchmarks>/paper_table/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(name for name in config["tables"] if name not in model_tables) or "-",
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -88,6 +96,67 @@ rule paper_table:
         "Writing {wildcards.table}"
     script:
         "../scripts/paper_table.py"
+
+
+rule model_table:
+    input:
+        unpack(compared_files),
+    output:
+        csv=report(
+            "<results>/tables/{table}.csv",
+            caption="../report/paper_table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        votable="<results>/tables/{table}.vot",
+        lines="<results>/tables/{table}.dat",
+    log:
+        "<logs>/model_table/{table}.log",
+    benchmark:
+        "<benchmarks>/model_table/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(model_tables) or "-",
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        layout=layout_of_table,
+        models=lambda wildcards: config["tables"][wildcards.table]["models"],
+        library=program(
+            "model_table.py", lambda wildcards: [LAYOUTS.module_of(layout_of_table(wildcards))]
+        ),
+    message:
+        "Writing {wildcards.table}"
+    script:
+        "../scripts/model_table.py"
+
+
+rule tables_readme:
+    input:
+        expand("<results>/tables/{table}.csv", table=config["tables"]),
+    output:
+        "<results>/tables/ReadMe",
+    log:
+        "<logs>/tables_readme.log",
+    benchmark:
+        "<benchmarks>/tables_readme.tsv"
+    conda:
+        "../../envs/catalogue.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        study=config["study"],
+        described=describe_layouts(),
+        library=fingerprint("tables_readme.py"),
+    message:
+        "Describing the tables"
+    script:
+        "../scripts/tables_readme.py"
 
 
 rule experiment_table:

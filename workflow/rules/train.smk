@@ -7,6 +7,8 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/out_of_fold.parquet     its predictions of stars not trained on
         <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
         <results>/models/<model>/training_set.parquet    its stars and their folds
+        <results>/models/<model>/in_fold.parquet         published predictions of stars trained on
+        <results>/models/<model>/layers.parquet          the layers of its networks
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
         <results>/models/<model>/published/              the published model that a stack joins
 
@@ -352,3 +354,60 @@ rule publish_card:
         "Describing the published model {wildcards.model}"
     script:
         "../scripts/publish_card.py"
+
+
+# As `evaluate` writes those of a model that is trained here.
+rule published_predictions:
+    input:
+        predictions_published,
+    output:
+        "<results>/models/{model}/{part}.parquet",
+    log:
+        "<logs>/published_predictions/{model}/{part}.log",
+    benchmark:
+        "<benchmarks>/published_predictions/{model}/{part}.tsv"
+    wildcard_constraints:
+        model="|".join(filter(study.published_predictions, study.published_models())) or "-",
+        part="|".join(PREDICTED_PARTS),
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        library=fingerprint("published_predictions.py"),
+    message:
+        "Reading the published predictions {wildcards.part} of {wildcards.model}"
+    script:
+        "../scripts/published_predictions.py"
+
+
+rule layers:
+    input:
+        architecture=lambda wildcards: (
+            [architecture_of(wildcards)] if wildcards.model in study.published_models() else []
+        ),
+        best=lambda wildcards: best_settings(wildcards.model),
+    output:
+        "<results>/models/{model}/layers.parquet",
+    log:
+        "<logs>/layers/{model}.log",
+    benchmark:
+        "<benchmarks>/layers/{model}.tsv"
+    wildcard_constraints:
+        model="|".join([*study.published_models(), *study.network_models()]) or "-",
+    conda:
+        "../../envs/networks.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        network=of_model("network"),
+        sequence=of_model("sequence"),
+        library=program("layers.py"),
+    message:
+        "Listing the layers of {wildcards.model}"
+    script:
+        "../scripts/layers.py"

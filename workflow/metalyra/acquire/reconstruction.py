@@ -220,14 +220,22 @@ def measure_fold(points: Floats, period: float) -> float:
 
 def _make_development_set(files: Files, destination: Path) -> None:
     """Write the stars of a development set: ``id, period, FeH, fold``."""
-    names = ["id", "fold", "FeH", "predicted"]
-    tables = [
-        pd.read_csv(path, sep=r"\s+", names=names, dtype=str) for path in files["predictions"]
-    ]
-    predictions = pd.concat(tables, ignore_index=True)
+    predictions = _read_predictions(files["predictions"])
     predictions = predictions[predictions["fold"].astype(int) < FOLDS]
     stars = survey("ogle").read_stars(files["ogle"])
     find_development_periods(predictions, stars).to_csv(destination, index=False)
+
+
+def _make_published_predictions(files: Files, destination: Path) -> None:
+    """Write the published predictions of all folds: ``id, fold, FeH, published_val_pred``."""
+    _read_predictions(files["predictions"]).to_csv(destination, index=False)
+
+
+def _read_predictions(paths: Sequence[Path]) -> pd.DataFrame:
+    """Read published predictions, whose columns have no names there."""
+    names = ["id", "fold", "FeH", "published_val_pred"]
+    tables = [pd.read_csv(path, sep=r"\s+", names=names, dtype=str) for path in paths]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _make_catalogued_periods(files: Files, destination: Path) -> None:
@@ -246,6 +254,7 @@ def _copy(files: Files, destination: Path) -> None:
 
 RECIPES: Mapping[str, Callable[[Files, Path], None]] = {
     "development_set": _make_development_set,
+    "published_predictions": _make_published_predictions,
     "catalogued_periods": _make_catalogued_periods,
     "copy": _copy,
 }

@@ -167,6 +167,17 @@ COLUMNS: Mapping[str, Column] = {
     "out_of_domain": Column(
         "", "Quantity in which the star is outside the training set", "meta.code.qual"
     ),
+    "field": Column("", "Field of OGLE: b, the bulge, or d, the disk", "meta.id;obs.field"),
+    "layer": Column("", "Layer of a network, from the light curve to [Fe/H]", "meta.id"),
+    "settings": Column("", "Hyper-parameters of the layer", "meta.note"),
+    "n_parameters": Column("", "Number of parameters that the layer learns", "meta.number"),
+    "metric": Column("", "What is measured of predicted against true [Fe/H]", "meta.id"),
+    "training": Column(
+        "", "The metric on the stars that the members were trained on", "stat.fit.goodness"
+    ),
+    "validation": Column(
+        "", "The metric on the stars that the members were not trained on", "stat.fit.goodness"
+    ),
     "preferred": Column("", "True for the estimate that the catalogue has", "meta.code"),
     "feh_predicted_err": Column(
         "",

@@ -29,5 +29,13 @@ from .paper_tables.experiments import read_cpu_time as read_cpu_time
 from .paper_tables.experiments import tabulate_experiment as tabulate_experiment
 from .paper_tables.layouts import LAYOUTS as LAYOUTS
 from .paper_tables.layouts import choose_layout as choose_layout
+from .paper_tables.readme import WrittenTable as WrittenTable
+from .paper_tables.readme import describe_tables as describe_tables
+from .paper_tables.writing import read_written_table as read_written_table
+from .paper_tables.writing import write_copies as write_copies
 from .paper_tables.writing import write_paper_table as write_paper_table
+from .published_values import list_papers as list_papers
+from .published_values import read_paper as read_paper
 from .release_pages import read_release as read_release
+from .reproduction_page import reproduce_paper as reproduce_paper
+from .reproduction_page import write_reproduction as write_reproduction

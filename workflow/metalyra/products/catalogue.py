@@ -13,6 +13,7 @@ from astropy.io import fits as fits_format
 from astropy.io.votable import from_table, writeto
 from astropy.io.votable.tree import CooSys, Info
 from astropy.table import Table
+from pandas.api.types import is_numeric_dtype
 
 from metalyra.core.metrics import (
     mean_absolute_error,
@@ -373,7 +374,7 @@ def write_formats(
     metadata = dict(metadata or {})
     write_table(table, stem.with_suffix(".parquet"), metadata)
     with replace_when_complete(stem.with_suffix(".vot")) as temporary:
-        _write_votable(table, temporary, stem.name, description, metadata)
+        write_votable(table, temporary, stem.name, description, metadata)
     with replace_when_complete(stem.with_suffix(".fits")) as temporary:
         _write_fits(table, temporary, stem.name, description, metadata)
 
@@ -566,7 +567,7 @@ def _to_astropy(catalogue: pd.DataFrame) -> Table:
     table = Table()
     for name in map(str, catalogue):
         values = catalogue[name]
-        if not is_text(name):
+        if not is_text(name) and is_numeric_dtype(values):
             table[name] = values.to_numpy()
         else:
             # One byte a letter where that is enough: it is what most readers expect.
@@ -585,18 +586,32 @@ def _wide(values: pd.Series) -> str:
     return f"U{max(len(text.encode('utf-16-be')) // 2 for text in values)}"
 
 
-def _write_votable(
-    catalogue: pd.DataFrame, path: Path, name: str, description: str, metadata: Mapping[str, str]
+def write_votable(
+    table_of_stars: pd.DataFrame,
+    path: Path,
+    name: str,
+    description: str,
+    metadata: Mapping[str, str],
 ) -> None:
-    """Write a VOTable whose positions refer to the ICRS.
+    """Write a VOTable with units, descriptions and UCDs, whose positions refer to the ICRS.
 
     Astropy writes all but the rows, which take it a millisecond each.
+
+    Parameters
+    ----------
+    table_of_stars
+        Columns of numbers, of truths, and of text.
+    path
+        Of the file.
+    name, description, metadata
+        Of the table.
     """
-    table = _to_astropy(catalogue)
+    table = _to_astropy(table_of_stars)
     document = from_table(table[:1], table_id=name)
     document.description = description
     [resource] = document.resources
-    resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
+    if "ra" in table.columns:
+        resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
     resource.infos.extend(Info(name=key, value=text) for key, text in sorted(metadata.items()))
     for field in resource.tables[0].fields:
         if field.name in ("ra", "dec"):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from metalyra.acquire.queries import BATCH
-from metalyra.products.paper_tables.layouts import LAYOUTS, choose_layout
+from metalyra.products.paper_tables.layouts import KEYS_OF, LAYOUTS, choose_layout
 from metalyra.study.cuts import is_measured, list_columns
 from metalyra.study.messages import explain, unknown
 from metalyra.study.model import Model
@@ -146,9 +146,10 @@ def _check_predictions(config: Config) -> Iterator[str]:
 
 
 def _check_products(config: Config) -> Iterator[str]:
-    for group in ("tables", "sky_maps"):
-        for name, product in config[group].items():
-            yield from _check_product(f"{group}.{name}", product, config)
+    for name, sky_map in config["sky_maps"].items():
+        yield from _check_product(f"sky_maps.{name}", sky_map, config)
+    for name, table in config["tables"].items():
+        yield from _check_table(f"tables.{name}", table, config)
     for name, product in config["accuracy_by_epochs"].items():
         yield from _check_accuracy(f"accuracy_by_epochs.{name}", product, config)
         if others := [group for group in ("tables", "experiments") if name in config[group]]:
@@ -156,11 +157,6 @@ def _check_products(config: Config) -> Iterator[str]:
     for name in config.get("data_release", {}).get("samples") or ():
         if name not in config["samples"]:
             yield unknown("data_release.samples: the sample", name, config["samples"])
-    for name, table in config["tables"].items():
-        layout = LAYOUTS[choose_layout(table)]
-        if (layout.of == "predictions") != ("model" in table):
-            needed = "needs the key model" if layout.of == "predictions" else "takes no model"
-            yield f"tables.{name}.layout: {table['layout']} is of {layout.of} and {needed}"
     for group in ("tables", "experiments", "accuracy_by_epochs"):
         for name in config[group]:
             if name in RESERVED_TABLES:
@@ -168,6 +164,40 @@ def _check_products(config: Config) -> Iterator[str]:
                     f"{group}.{name}: tables/{name}.csv is {RESERVED_TABLES[name]}; choose another "
                     "name"
                 )
+
+
+def _check_table(key: str, table: Config, config: Config) -> Iterator[str]:
+    """Check that a table of a paper has what its layout is of, and that the study has it."""
+    layout = choose_layout(table)
+    of = LAYOUTS[layout].of
+    missing = [name for name in KEYS_OF[of] if name not in table]
+    strange = [name for name in ("sample", "model", "models") if name in {*table} - {*KEYS_OF[of]}]
+    if missing:
+        yield f"{key}.layout: {layout} is of {of} and needs the key {' and '.join(missing)}"
+    if strange:
+        yield f"{key}.layout: {layout} is of {of} and takes no {' and no '.join(strange)}"
+    if "sample" in table and not strange:
+        yield from _check_product(key, table, config)
+    if "models" in table and not strange:
+        yield from _check_compared_models(key, table, config)
+
+
+def _check_compared_models(key: str, table: Config, config: Config) -> Iterator[str]:
+    """Check that a study has what a table says of models."""
+    models, of = config["models"], LAYOUTS[choose_layout(table)].of
+    fitting = [
+        name
+        for name, model in models.items()
+        if ("published" in model or "sample" in model)
+        and not (of == "networks" and "stack" in model)
+        and not (of == "cross-validations" and not {"sample", "published_predictions"} & set(model))
+    ]
+    for place, name in enumerate(table["models"]):
+        if name in table["models"][:place]:
+            yield f"{key}.models: {name} is given twice; leave one out"
+        elif name not in fitting:
+            what = "network" if of == "networks" else "model with predictions of known labels,"
+            yield unknown(f"{key}.models: the {what}", name, fitting)
 
 
 def _relations_of_study(config: Config) -> dict[str, Config]:
@@ -372,6 +402,7 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield from _check_source(f"{key}.published", model["published"])
     if "training_stars" in model:
         yield from _check_source(f"{key}.training_stars", model["training_stars"])
+    yield from _check_published_predictions(f"{key}.published_predictions", model)
     if model.get("sample") in (None, *samples):
         yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
     if origins == ["sample"]:
@@ -380,6 +411,18 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield from _check_bands_of_model(key, model, config)
     if "bands" in model and not {"trained", "shipped"} & set(origins):
         yield f"{key}.bands: of a stack that is trained here, they are in stack.bands"
+
+
+def _check_published_predictions(key: str, model: Config) -> Iterator[str]:
+    """Check that published predictions are of a published model, and name files."""
+    if "published_predictions" not in model:
+        return
+    if "published" not in model:
+        yield f"{key}: allowed for a published model alone; leave the key out"
+    elif not model["published_predictions"]:
+        yield f"{key}: needs one of the keys training and validation, or both"
+    for part, source in model["published_predictions"].items():
+        yield from _check_source(f"{key}.{part}", source)
 
 
 def _check_training_of_model(key: str, model: Config, config: Config) -> Iterator[str]:

@@ -222,7 +222,7 @@ def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]
     if studied:
         yield from _check_example(config)
     if "stars" not in config:
-        if not config.get("samples"):
+        if not config.get("samples") and "papers" not in config:
             how = _HOW_TO_APPLY.format(" or ".join(known) or "name")
             yield f"the study has no samples; for your own stars give --config {how}"
         return

@@ -32,6 +32,7 @@ from metalyra.label.relations import (
 from metalyra.match.crossmatch import match_stars
 from metalyra.products.figures.drawing import declared_figures
 from metalyra.products.paper_tables.layouts import LAYOUTS
+from metalyra.products.published_values import list_papers
 from metalyra.stack.population import fit_population
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.fields import (
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     Alignment: TypeAlias = str
     Feature: TypeAlias = str
     FigureName: TypeAlias = str
+    PaperName: TypeAlias = str
     Kernel: TypeAlias = str
     LayoutName: TypeAlias = str
     Metric: TypeAlias = str
@@ -96,6 +98,7 @@ else:
     ]
 
     FigureName, LayoutName = one_of(declared_figures()), one_of(LAYOUTS)
+    PaperName = one_of(list_papers())
     Training = settings_model("Training", TrainingSettings)
 
     Network = Annotated[
@@ -579,6 +582,13 @@ class Stack(Part):
     )
 
 
+class PublishedPredictions(Part):
+    """What the members of a published model predict for the stars of their development set."""
+
+    training: Source = absent("Predictions for the stars that a member was trained on.")
+    validation: Source = absent("Predictions for the stars of the fold that a member did not see.")
+
+
 class Model(Part):
     """An ensemble trained here or published elsewhere."""
 
@@ -643,6 +653,9 @@ class Model(Part):
     published: Source = absent("Folder of a published model, with model.json and weights_<k>.h5.")
     training_stars: Source = absent(
         "Star list, with their folds, of the stars that a published model was trained on."
+    )
+    published_predictions: PublishedPredictions = absent(
+        "Files with the published predictions of a published model, for figures and tables."
     )
     band: Band = absent("Band of a model that is published or of another study.")
     bands: Annotated[list[Band], MinLen(2)] = absent(
@@ -731,13 +744,16 @@ class Prediction(Part):
 
 
 class Table(Part):
-    """A table of a paper."""
+    """A table of a paper: of the stars of a sample, or of models."""
 
-    sample: Name = Field(description="The sample whose stars it lists.")
+    sample: Name = absent("The sample whose stars it lists.")
     model: Name = absent("Predictions of this model; without it, the labels of the sample.")
+    models: Annotated[list[Name], MinLen(1)] = absent(
+        "The models that it compares, where it is of models."
+    )
     layout: LayoutName = absent(
-        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions and "
-        "dg22_table1 of labels."
+        "Its columns and rows, by paper and table; without it, dg22_table5 of predictions, "
+        "dg22_table1 of labels and dg22_table3 of models."
     )
 
 
@@ -881,7 +897,7 @@ class Configuration(Part):
         description="Samples whose Fourier phases are compared with those of their archive.",
     )
     tables: dict[Name, Table] = Field(
-        {}, description="Tables of a paper, by name; written to tables/<name>.csv."
+        {}, description="Tables of a paper, by name; written to tables/<name>.csv, .vot and .dat."
     )
     accuracy_by_epochs: dict[Name, AccuracyByEpochs] = Field(
         {},
@@ -892,6 +908,14 @@ class Configuration(Part):
         {},
         description="Maps of the metallicities of a sample, by name; written to "
         "figures/sky_maps/<name>.png.",
+    )
+    papers: list[Name] = absent(
+        "Studies of config/ that reproduce papers, to be run together (config/papers.yaml). All "
+        "other keys but `study` then count for each of them."
+    )
+    reproduces: PaperName = absent(
+        "The paper that the study reproduces, of resources/published: its printed numbers and its "
+        "figures are compared with ours in reproduction.html and reproduction.csv."
     )
     data_release: DataRelease = absent(
         "The catalogue ready for a data release, in release/; see docs/data_release.md."

@@ -85,6 +85,7 @@ class Study:
                 self.published_architecture(model),
                 *(self.published_weights(model, member) for member in self.members(model)),
                 *self.published_training_stars(model),
+                *self.published_predictions(model).values(),
             ]
         return list(dict.fromkeys(names))
 
@@ -351,6 +352,23 @@ class Study:
         """Return the source with the stars that a published model was trained on, if known."""
         source = self._models[model].get("training_stars")
         return [source] if source else []
+
+    def published_predictions(self, model: str) -> Settings:
+        """Return the sources of the published predictions of a model by part, where it has any.
+
+        The parts are training and validation.
+        """
+        return dict(self._models[model].get("published_predictions", {}))
+
+    def predicted_parts(self, model: str) -> list[str]:
+        """Return the parts of its stars that a model's predictions are known for.
+
+        Those that its members were trained on (training), and those that they were not
+        (validation).
+        """
+        if model in self.published_models():
+            return list(self.published_predictions(model))
+        return ["validation"] if model in self.trained_models() else []
 
     # Searches and experiments
 

@@ -1,3 +1,4 @@
+from .architecture import describe_architecture as describe_architecture
 from .checkpoints import Checkpoint as Checkpoint
 from .ensembles import describe_training as describe_training
 from .ensembles import measure_member as measure_member
@@ -10,6 +11,8 @@ from .joining import list_usable_stars as list_usable_stars
 from .joining import select_unlabelled as select_unlabelled
 from .networks import build_network as build_network
 from .networks import set_scaling as set_scaling
+from .published import read_architecture as read_architecture
+from .published import read_published_predictions as read_published_predictions
 from .published import read_training_stars as read_training_stars
 from .search import describe_best as describe_best
 from .search import next_round as next_round

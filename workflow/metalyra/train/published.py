@@ -45,6 +45,58 @@ def read_training_stars(path: Path | str) -> pd.DataFrame:
     return pd.DataFrame({"star_id": known["id"], "fold": known["fold"].astype(int)})
 
 
+PREDICTED = ("star_id", "fold", "feh", "feh_err", "feh_predicted")
+"""Columns of the predictions of an ensemble for stars with labels."""
+
+_PREDICTED_AS = ("id", "fold", "FeH", "published_val_pred")
+"""The columns of published predictions, in a table with a header."""
+
+
+def read_published_predictions(path: Path | str) -> pd.DataFrame:
+    """Return what the members of a published ensemble predict for stars with labels.
+
+    Parameters
+    ----------
+    path
+        Name of the star, number of the network, true and predicted [Fe/H] (dex), separated by
+        blanks; or a CSV table with the columns id, fold, FeH and published_val_pred.
+
+    Returns
+    -------
+    DataFrame
+        `PREDICTED`; the errors of the labels are not published, and NaN.
+
+    Raises
+    ------
+    ValueError
+        If the file has no such rows.
+    """
+    try:
+        if Path(path).suffix == ".csv":
+            table = pd.read_csv(path, dtype={"id": str}, usecols=list(_PREDICTED_AS))
+        else:
+            table = pd.read_csv(
+                path, sep=r"\s+", comment="#", names=list(_PREDICTED_AS), dtype={"id": str}
+            )
+        star_id, fold, feh, predicted = (table[name] for name in _PREDICTED_AS)
+        rows = pd.DataFrame(
+            {
+                "star_id": star_id.astype(str),
+                "fold": fold.astype(int),
+                "feh": feh.astype(float),
+                "feh_err": np.nan,
+                "feh_predicted": predicted.astype(float),
+            }
+        )
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path}: no table of star, network, true and predicted [Fe/H]: {error}"
+        ) from error
+    if rows.empty or not np.isfinite(rows[["feh", "feh_predicted"]].to_numpy()).all():
+        raise ValueError(f"{path}: no rows, or a row without its true or predicted [Fe/H]")
+    return rows
+
+
 def read_architecture(path: Path | str) -> dict[str, Any]:
     """Return the network configuration that a published model.json describes.
 

@@ -5,5 +5,9 @@ from .experiments import tabulate_experiment as tabulate_experiment
 from .layouts import LAYOUTS as LAYOUTS
 from .layouts import choose_layout as choose_layout
 from .layouts import layout as layout
-from .writing import DECIMALS as DECIMALS
+from .readme import WrittenTable as WrittenTable
+from .readme import describe_tables as describe_tables
+from .writing import FORMATS as FORMATS
+from .writing import read_written_table as read_written_table
+from .writing import write_copies as write_copies
 from .writing import write_paper_table as write_paper_table

@@ -1,4 +1,11 @@
-"""Layouts of paper tables: a function for each, named by paper and table."""
+"""Layouts of paper tables: a function for each, named by paper and table.
+
+A table of labels or predictions has a row a star; its function takes the star list, the fits and
+the metallicities of the same stars. A table of models takes what each of them has, by its name:
+of networks, the layers (see `metalyra.train.architecture.list_layers`); of cross-validations, the
+predictions for stars of known [Fe/H] (see `metalyra.train.published.PREDICTED`) by part, training
+and validation, as far as they are known.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,10 +15,18 @@ import pandas as pd
 
 from metalyra.core.registry import Registry
 
-Layout = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], pd.DataFrame]
-"""From the star list, the fits and the metallicities of the same stars to the table."""
+Layout = Callable[..., pd.DataFrame]
+"""From what a table is of to the table."""
 
-Values = Literal["labels", "predictions"]
+Values = Literal["labels", "predictions", "networks", "cross-validations"]
+
+KEYS_OF: Mapping[Values, tuple[str, ...]] = {
+    "labels": ("sample",),
+    "predictions": ("sample", "model"),
+    "networks": ("models",),
+    "cross-validations": ("models",),
+}
+"""The keys of the configuration that say what a table is of."""
 
 
 @dataclass(frozen=True)
@@ -21,32 +36,40 @@ class PaperLayout:
     Attributes
     ----------
     of
-        The metallicities that it lists: labels, or the predictions of a model.
+        What it lists: labels, the predictions of a model, networks, or cross-validations.
     make
         Makes it.
+    title
+        What the table is, for its readers.
+    notes
+        What they have to know besides.
     """
 
     of: Values
     make: Layout
+    title: str = ""
+    notes: tuple[str, ...] = ()
 
 
 LAYOUTS: Registry[PaperLayout] = Registry("layout of a paper table", __package__)
 """The layouts by name."""
 
 
-def layout(name: str, *, of: Values) -> Callable[[Layout], Layout]:
+def layout(
+    name: str, *, of: Values, title: str = "", notes: tuple[str, ...] = ()
+) -> Callable[[Layout], Layout]:
     """Return the decorator of a function that lays a table of a paper out.
 
     Parameters
     ----------
     name
         Of the paper and the table, such as ``dg22_table5``.
-    of
+    of, title, notes
         See `PaperLayout`.
     """
 
     def register(make: Layout) -> Layout:
-        LAYOUTS.register(name, make.__module__)(PaperLayout(of, make))
+        LAYOUTS.register(name, make.__module__)(PaperLayout(of, make, title, notes))
         return make
 
     return register
@@ -56,6 +79,7 @@ def choose_layout(table: Mapping[str, Any]) -> str:
     """Return the layout of a table of the configuration.
 
     Without one, predictions of a model are laid out as in Table 5 of Dékány & Grebel
-    (2022), and labels as in its Table 1.
+    (2022), labels as in its Table 1, and what models achieve as in its Table 3.
     """
-    return str(table.get("layout", "dg22_table5" if "model" in table else "dg22_table1"))
+    usual = "dg22_table5" if "model" in table else "dg22_table1"
+    return str(table.get("layout", "dg22_table3" if "models" in table else usual))

@@ -24,7 +24,19 @@ RRAB_CUTS: Cuts = {**COMMON_CUTS, "label_phi31_err": (None, 0.10)}
 """Those of RRab stars, with the error of phi31 (rad)."""
 
 
-@layout("monti24_table1", of="labels")
+_NOTES = (
+    "Stars that pass the cuts of the paper; amplitude and n_epochs are the archive's where it has "
+    "them.",
+    "feh_err is the error by which a training cuts and weights the label.",
+)
+
+
+@layout(
+    "monti24_table1",
+    of="labels",
+    title="Development set of RRab stars (Monti et al. 2024, Table 1)",
+    notes=_NOTES,
+)
 def monti24_table1(stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """Return the development set of RRab stars: Table 1 of Monti et al. (2024).
 
@@ -33,7 +45,12 @@ def monti24_table1(stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame
     return list_development_set(stars, fits, labels, "RRab", RRAB_CUTS)
 
 
-@layout("monti25_table2_rrab", of="labels")
+@layout(
+    "monti25_table2_rrab",
+    of="labels",
+    title="Development set of RRab stars (Monti et al. 2025, Table 2a)",
+    notes=_NOTES,
+)
 def monti25_table2_rrab(
     stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame
 ) -> pd.DataFrame:
@@ -44,7 +61,12 @@ def monti25_table2_rrab(
     return list_development_set(stars, fits, labels, "RRab", RRAB_CUTS)
 
 
-@layout("monti25_table2_rrc", of="labels")
+@layout(
+    "monti25_table2_rrc",
+    of="labels",
+    title="Development set of RRc stars (Monti et al. 2025, Table 2b)",
+    notes=_NOTES,
+)
 def monti25_table2_rrc(
     stars: pd.DataFrame, fits: pd.DataFrame, labels: pd.DataFrame
 ) -> pd.DataFrame:
