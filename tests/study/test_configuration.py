@@ -1084,3 +1084,17 @@ def test_a_sky_map_shows_several_models_or_one():
     assert problems_of(config) == [
         "sky_maps.sky_map_dr3: allowed is one of the keys model and models"
     ]
+
+
+def test_a_table_may_join_the_predictions_of_several_models():
+    config = load("monti25")
+    table = config["tables"]["predictions"]
+    assert resolve(config)["tables"]["predictions"]["models"] == ["table1_rrab", "table1_rrc"]
+    table["models"] = ["table1_rrab", "table1_rrd"]
+    [problem] = problems_of(config)
+    assert problem.startswith("tables.predictions.models: the prediction for this sample of")
+    config["tables"]["predictions"] = {"sample": "gaia_dr3_g", "layout": table["layout"]}
+    assert problems_of(config) == [
+        "tables.predictions.layout: monti25_predictions is of joined predictions and needs the key "
+        "models"
+    ]

@@ -178,7 +178,7 @@ def _check_table(key: str, table: Config, config: Config) -> Iterator[str]:
         yield f"{key}.layout: {layout} is of {of} and takes no {' and no '.join(strange)}"
     if "sample" in table and not strange:
         yield from _check_product(key, table, config)
-    if "models" in table and not strange:
+    if "models" in table and "sample" not in table and not strange:
         yield from _check_compared_models(key, table, config)
 
 
