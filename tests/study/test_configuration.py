@@ -638,6 +638,7 @@ def test_a_search_is_valid_and_complete():
         "epochs": None,
         "reduction": 3,
         "seed": None,
+        "continued": False,
         "optional": False,
     }
     assert resolve(resolved) == resolved
@@ -1097,4 +1098,15 @@ def test_a_table_may_join_the_predictions_of_several_models():
     assert problems_of(config) == [
         "tables.predictions.layout: monti25_predictions is of joined predictions and needs the key "
         "models"
+    ]
+
+
+def test_trials_go_on_in_the_rounds_of_hyperband_alone():
+    config = load("monti25")
+    searches = resolve(config)["searches"]
+    assert searches["rrc"] == {**searches["rrab"], "model": "table1_rrc"}
+    assert searches["rrab"]["continued"]
+    config["searches"]["rrc"]["method"] = "random"
+    assert problems_of(config) == [
+        "searches.rrc.continued: allowed with hyperband, whose trials have rounds; not with random"
     ]

@@ -531,6 +531,11 @@ def _check_searches(config: Config) -> Iterator[str]:
         folds = model.get("members", model["folds"])
         if isinstance(folds, int) and search["folds"] > folds:
             yield f"{key}.folds: {search['folds']} is more than the {folds} of {search['model']}"
+        if search["continued"] and search["method"] != "hyperband":
+            yield (
+                f"{key}.continued: allowed with hyperband, whose trials have rounds; not with "
+                + (f"{search['method']}")
+            )
         if isinstance(ranges, str) and ranges not in RANGES:
             yield unknown(f"{key}.ranges: the paper", ranges, RANGES)
             continue

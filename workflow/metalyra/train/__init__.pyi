@@ -29,5 +29,7 @@ from .sequences import write_sequences as write_sequences
 from .training import make_deterministic as make_deterministic
 from .training_set import make_training_set as make_training_set
 from .training_set import select_training_set as select_training_set
+from .trials import keep_states as keep_states
+from .trials import take_states as take_states
 from .trials import train_trial as train_trial
 from .weights import make_weights as make_weights

@@ -45,6 +45,7 @@ def train_member(
     checkpoint: Checkpoint | None = None,
     *,
     weights: Mapping[str, Any] | None = None,
+    stop_after: int | None = None,
 ) -> tuple["keras.Model", pd.DataFrame, pd.DataFrame]:
     """Train the member of an ensemble that does not see one fold.
 
@@ -69,6 +70,8 @@ def train_member(
         Settings of `metalyra.train.weights.make_weights`. They are learnt from the stars that
         the network is trained on, without those of an inner validation, which count as
         they would among them.
+    stop_after
+        Epoch at which the training stops on its way; None to go to its end.
 
     Returns
     -------
@@ -113,6 +116,7 @@ def train_member(
         part("held_out" if settings["validation"] != "inner" else "validation"),
         generator(seed, "shuffle", f"member {member}"),
         checkpoint,
+        stop_after=stop_after,
         **settings,
     )
     # The network as it will predict: neither compiled nor in other than float32.
