@@ -566,7 +566,7 @@ def test_an_experiment_becomes_models_as_the_effort_asks_for():
     networks = list(load("monti24")["experiments"]["table_a1"]["axes"]["network"])
     catalogues = ("raw", "preprocessed_without_mean", "preprocessed")
     names = [f"table_a1_{catalogue}_{network}" for catalogue in catalogues for network in networks]
-    assert list(quick["models"]) == list(full["models"]) == names
+    assert sorted(quick["models"]) == sorted(full["models"]) == sorted([*names, "dg22_g"])
     for resolved in (quick, full):
         assert resolved["models"]["table_a1_raw_lstm"]["network"] == {"kind": "lstm"}
         assert resolved["models"]["table_a1_raw_lstm"]["labels"] == "gaia_dr3_g"
@@ -600,7 +600,8 @@ def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name
 
 
 def test_what_models_says_of_a_model_of_an_experiment_counts():
-    config = load("monti24", models={"table_a1_raw_gru": {"folds": 4}})
+    config = load("monti24")
+    config["models"]["table_a1_raw_gru"] = {"folds": 4}
     resolved = resolve(config)
     assert resolved["models"]["table_a1_raw_gru"]["folds"] == 4
     assert resolve(resolved) == resolved
@@ -702,6 +703,7 @@ def test_a_search_is_valid_and_complete():
         "epochs": None,
         "reduction": 3,
         "seed": None,
+        "continued": False,
         "optional": False,
     }
     assert resolve(resolved) == resolved
@@ -1147,4 +1149,29 @@ def test_a_sky_map_shows_several_models_or_one():
     config["sky_maps"]["sky_map_dr3"]["model"] = "dg22_g"
     assert problems_of(config) == [
         "sky_maps.sky_map_dr3: allowed is one of the keys model and models"
+    ]
+
+
+def test_a_table_may_join_the_predictions_of_several_models():
+    config = load("monti25")
+    table = config["tables"]["predictions"]
+    assert resolve(config)["tables"]["predictions"]["models"] == ["table1_rrab", "table1_rrc"]
+    table["models"] = ["table1_rrab", "table1_rrd"]
+    [problem] = problems_of(config)
+    assert problem.startswith("tables.predictions.models: the prediction for this sample of")
+    config["tables"]["predictions"] = {"sample": "gaia_dr3_g", "layout": table["layout"]}
+    assert problems_of(config) == [
+        "tables.predictions.layout: monti25_predictions is of joined predictions and needs the key "
+        "models"
+    ]
+
+
+def test_trials_go_on_in_the_rounds_of_hyperband_alone():
+    config = load("monti25")
+    searches = resolve(config)["searches"]
+    assert searches["rrc"] == {**searches["rrab"], "model": "table1_rrc"}
+    assert searches["rrab"]["continued"]
+    config["searches"]["rrc"]["method"] = "random"
+    assert problems_of(config) == [
+        "searches.rrc.continued: allowed with hyperband, whose trials have rounds; not with random"
     ]

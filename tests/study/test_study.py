@@ -136,7 +136,8 @@ def test_every_source_is_needed_once(study):
 
 def test_published_predictions_are_needed_and_known_by_part(study):
     assert study.predicted_parts("paper") == []
-    assert study.predicted_parts("usual") == ["validation"]
+    assert study.predicted_parts("usual") == ["training", "validation"]
+    assert study.predicted_parts("stack") == ["validation"]
     models = {**study.config["models"]}
     models["paper"] = {
         **models["paper"],

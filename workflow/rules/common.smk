@@ -279,6 +279,22 @@ def trials_before(wildcards):
     return trial_files(wildcards.search, int(wildcards.bracket), int(wildcards.round) - 1)
 
 
+def states_before(wildcards):
+    """Return the folders with the states from which the trials of the rule's round go on, if any."""
+    if not of_search(wildcards)["continued"] or wildcards.round == "0":
+        return []
+    return [
+        file.replace("/trials/", "/states/").removesuffix(".parquet")
+        for file in trials_before(wildcards)
+    ]
+
+
+def all_epochs(wildcards):
+    """Return the epochs of the training that the rule's trial is a part of; None of one alone."""
+    bracket = study.plan_of(wildcards.search)[int(wildcards.bracket)]
+    return bracket[-1].epochs if of_search(wildcards)["continued"] else None
+
+
 def all_trials(wildcards):
     """Return the results of all trials of the rule's search."""
     return [
@@ -451,9 +467,7 @@ def compared_by_epochs(wildcards):
     return {
         "fits": chunk_files("fits", sample),
         "labels": f"<results>/labels/{sample}.parquet",
-        **{
-            f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]
-        },
+        **{f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]},
     }
 
 

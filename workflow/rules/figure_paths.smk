@@ -55,6 +55,7 @@ FILES = {
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
     "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
     "training_set": lambda names: f"<results>/development/{names.model}.parquet",
+    "sequences": lambda names: f"<results>/development/{names.model}.npz",
     "out_of_fold": lambda names: f"<results>/models/{names.model}/out_of_fold.parquet",
     "histories": lambda names: member_files(names.model, "history", "parquet"),
     "draws": lambda names: f"<results>/calibration/{names.calibration}/draws.parquet",

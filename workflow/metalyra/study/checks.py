@@ -183,7 +183,7 @@ def _check_table(key: str, table: Config, config: Config) -> Iterator[str]:
         yield f"{key}.layout: {layout} is of {of} and takes no {' and no '.join(strange)}"
     if "sample" in table and not strange:
         yield from _check_product(key, table, config)
-    if "models" in table and not strange:
+    if "models" in table and "sample" not in table and not strange:
         yield from _check_compared_models(key, table, config)
 
 
@@ -536,6 +536,11 @@ def _check_searches(config: Config) -> Iterator[str]:
         folds = model.get("members", model["folds"])
         if isinstance(folds, int) and search["folds"] > folds:
             yield f"{key}.folds: {search['folds']} is more than the {folds} of {search['model']}"
+        if search["continued"] and search["method"] != "hyperband":
+            yield (
+                f"{key}.continued: allowed with hyperband, whose trials have rounds; not with "
+                + (f"{search['method']}")
+            )
         if isinstance(ranges, str) and ranges not in RANGES:
             yield unknown(f"{key}.ranges: the paper", ranges, RANGES)
             continue

@@ -723,6 +723,12 @@ class Search(Part):
         3, description="Factor by which hyperband makes the trials fewer and their epochs more."
     )
     seed: Seed | None = Field(None, description="Draws the trials; the study's with null.")
+    continued: bool = Field(
+        False,
+        description="Let the trials that hyperband takes to the next round go on from the state "
+        "that they had, on one schedule for all epochs; else each begins anew, with a schedule for "
+        "the epochs of the round.",
+    )
     optional: bool = Field(
         False, description="Search only when its files are asked for, not with the whole study."
     )

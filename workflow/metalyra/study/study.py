@@ -419,6 +419,8 @@ class Study:
         """
         if model in self.published_models():
             return list(self.published_predictions(model))
+        if model in self.network_models():
+            return ["training", "validation"]
         return ["validation"] if model in self.trained_models() else []
 
     # Searches and experiments

@@ -14,6 +14,7 @@ from .matches import match_quality as match_quality
 from .metallicities import bailey_diagram as bailey_diagram
 from .metallicities import metallicity_histogram as metallicity_histogram
 from .metallicities import predicted_against_true as predicted_against_true
+from .models import curves_by_metallicity as curves_by_metallicity
 from .models import learning_curves as learning_curves
 from .models import sample_weights as sample_weights
 from .searches import search_trials as search_trials
