@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from metalyra.core.metrics import root_mean_squared_error
-from metalyra.products import figures
+from metalyra.core.tables import write_table
+from metalyra.products import Subject, figures
+from metalyra.train.sequences import PADDING, write_sequences
 
 RNG = np.random.default_rng(7)
 TRUE = RNG.normal(-1.5, 0.4, 400)
@@ -104,6 +106,23 @@ FIGURES = {
     "network_layers": lambda: figures.network_layers(make_layers(), "ks"),
     "search_trials": lambda: figures.search_trials(make_trials(), "rmse", "g_network"),
     "learning_curves": lambda: figures.learning_curves({0: make_history(), 1: make_history()}),
+    "curves_by_metallicity": lambda: figures.curves_by_metallicity(
+        np.tile(np.linspace(0, 1, 30), (40, 1)),
+        np.sin(np.linspace(0, 6, 30)) + TRUE[:40, None],
+        TRUE[:40],
+    ),
+    "accuracy_by_epochs": lambda: figures.accuracy_by_epochs(
+        pd.DataFrame(
+            {
+                "model": "rrab",
+                "n_epochs": np.arange(400) + 12,
+                "feh": TRUE,
+                "feh_predicted": PREDICTED,
+            }
+        ),
+        ["rrab"],
+        [50, 100],
+    ),
 }
 
 EMPTY = {
@@ -345,3 +364,53 @@ def test_accuracy_by_epochs_can_have_few_stars_or_none():
     assert "no stars" in [text.get_text() for text in figure.axes[1].texts]
     figure.canvas.draw()
     figures.accuracy_by_epochs(pairs[:0], ["rrab"], [20]).canvas.draw()
+
+
+def draw_sequences(tmp_path, recipe: dict, padded: int = 0) -> Figure:
+    """Draw four stars, one of which is in no fold and one without a sequence at its end."""
+    stars = [f"s{number}" for number in range(4)]
+    table = pd.DataFrame({"star_id": stars, "period": [0.4, 0.5, 0.6, 0.7], "feh": -1.5})
+    write_table(table.assign(fold=[0, 1, -1, 1]), tmp_path / "stars.parquet")
+    phase = np.arange(10) / 10
+    sequences = np.stack(
+        [
+            np.stack([phase * period, np.sin(6 * phase) + period], axis=1)
+            for period in (0.7, 0.5, 0.4)
+        ]
+    )
+    if padded:
+        sequences[:, -padded:] = PADDING
+    write_sequences(tmp_path / "stars.npz", np.array(["s3", "s1", "s0"]), sequences)
+    files = {
+        "training_set": str(tmp_path / "stars.parquet"),
+        "sequences": str(tmp_path / "stars.npz"),
+    }
+    return figures.FIGURES["sequences"](Subject({"model": "m"}, files, {"sequence": recipe}))
+
+
+def test_sequences_are_drawn_in_phase_whatever_the_order_of_the_stars(tmp_path):
+    axes = draw_sequences(tmp_path, {"recipe": "spline", "points": 10}).axes[0]
+    [lines] = axes.collections
+    curves = {round(line[0, 1], 3): line for line in lines.get_segments()}
+    assert sorted(curves) == [0.4, 0.5, 0.7]
+    for line in curves.values():
+        np.testing.assert_allclose(line[:, 0], np.arange(10) / 10, atol=1e-6)
+    low, high = axes.get_ylim()
+    assert low > high
+    assert axes.get_ylabel() == "Magnitude minus mean (mag)"
+    assert "3 stars" in [text.get_text() for text in axes.texts]
+
+
+def test_points_of_raw_sequences_are_drawn_without_the_padding(tmp_path):
+    recipe = {"recipe": "dg22", "steps": 10, "magnitude": "plain"}
+    axes = draw_sequences(tmp_path, recipe, padded=3).axes[0]
+    assert axes.get_ylabel() == "Magnitude (mag)"
+    points = axes.collections[0].get_offsets()
+    assert np.count_nonzero(~np.ma.getmaskarray(points).any(axis=1)) == 3 * 7
+    assert axes.yaxis_inverted()
+
+
+def test_the_curves_of_no_star_are_drawn():
+    empty = np.empty((0, 5))
+    figure = figures.curves_by_metallicity(empty, empty, np.empty(0))
+    assert "no stars" in [text.get_text() for text in figure.axes[0].texts]

@@ -496,3 +496,25 @@ def test_a_star_without_a_label_or_the_archives_values_is_not_in_the_development
     labels["status"] = labels["star_id"].map(dict.fromkeys("abcd", "ok") | {"e": "no_relation"})
     # Our own number of epochs stands in for the archive's: 55 and 20.
     assert monti.monti24_table1(stars, fits, labels)["star_id"].tolist() == ["a", "c", "d"]
+
+
+def test_the_table_of_several_models_has_every_star_once_and_its_best_value():
+    names = ["a", "b", "c", "d", "e"]
+    stars, fits, _ = make_development()
+    stars = stars.assign(ra=10.0, dec=-5.0, pulsation_type=["RRab", "RRc", "RRab", "RRd", "RRab"])
+    other = "wrong_pulsation_type"
+    tables = []
+    for feh, status in (
+        ([-1.0, NAN, -1.2, NAN, NAN], ["ok", other, "unlike_training", other, "too_few_epochs"]),
+        ([NAN, -2.0, NAN, NAN, NAN], [other, "ok", other, other, other]),
+    ):
+        tables.append(
+            pd.DataFrame({"star_id": names, "feh": feh, "feh_err": 0.3, "status": status})
+        )
+    joined = pd.concat(tables).sort_values("star_id", kind="stable").assign(feh_std=0.1)
+    table = monti.monti25_predictions(stars, fits, joined)
+    assert table.columns.tolist() == list(monti.PREDICTED_COLUMNS)
+    assert table["star_id"].tolist() == names
+    assert table["feh"].fillna(0).tolist() == [-1.0, -2.0, -1.2, 0, 0]
+    assert table["status"].tolist() == ["ok", "ok", "unlike_training", other, "too_few_epochs"]
+    assert (table["amplitude"] == 1.9).all()

@@ -220,6 +220,71 @@ def test_keys_that_contradict_each_other_are_named(path, value, message):
     )
 
 
+LITERATURE = {"tables": ["a.dat"]}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "message"),
+    [
+        ({"of": {"sample": "ogle"}}, r"\.of\.sample: 'ogle' is unknown; did you mean ogle_i\?"),
+        ({"of": {}}, r"\.of: the key sample is missing"),
+        ({"of": LITERATURE}, r"\.of\.tables: the literature is what a sample is compared with"),
+        ({"of": {"sample": "vvv_ks"}}, r"\.of\.sample: the labelled sample 'vvv_ks' is unknown"),
+        ({"of": {"sample": "ogle_i", "model": "demo_g"}}, r"\.of\.model: the prediction for"),
+        ({"of": {"sample": "ogle_i", "relation": "dekany"}}, r"\.of\.relation: 'dekany' is unk"),
+        (
+            {"of": {"sample": "ogle_i", "relation": "as_published"}},
+            r"\.of\.relation: 'as_published' is unknown",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "relation": "muraveva2025"}},
+            r"\.of\.relation: muraveva2025 is for band G, the sample ogle_i is in band I; samples",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "column": "archive_fe"}},
+            r"\.of\.column: the column of the sample ogle_i 'archive_fe' is unknown",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "column": "a", "relation": "b"}},
+            r"\.of: has relation and column; allowed is one of model, relation, column, tables",
+        ),
+        ({"against": {"tables": ["/a"]}}, r"\.against\.tables: the source '/a'; allowed is a path"),
+        ({"against": {}}, r"\.against: the same as comparisons\.one\.of; give it another"),
+        ({"against": {**LITERATURE, "sample": "ogle_i"}}, r"\.against\.sample: tables of the lit"),
+        ({"match": {"by": "names"}}, r"\.match\.by: 'names' is unknown; did you mean name\?"),
+        (
+            {"against": {"relation": "dekany2021"}, "match": {"by": "name"}},
+            r"\.match\.by: name is for the tables of the literature; use star_id or position",
+        ),
+        ({"cuts": {"srn": [1, None]}}, r"\.cuts: the column of the sample ogle_i 'srn' is unk"),
+        ({"calibrators": ["../a.dat"]}, r"\.calibrators: the source '\.\./a\.dat'"),
+        ({"discrepant": 0}, r"\.discrepant: 0 is less than the minimum of 1"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_named(comparison, message):
+    comparison = {"of": {"sample": "ogle_i"}, "against": LITERATURE, **comparison}
+    problems = problems_of(load("config", comparisons={"one": comparison}))
+    assert any(re.search(rf"^comparisons\.one{message}", problem) for problem in problems)
+
+
+def test_what_a_distribution_is_of_is_looked_at():
+    sides = [{"sample": "ogle_i"}, {"sample": "ogle_i", "relation": "dekany"}, {**LITERATURE}]
+    [problem] = problems_of(load("config", distributions={"all": {"of": sides}}))
+    assert problem.startswith("distributions.all.of[1].relation: 'dekany' is unknown")
+
+
+def test_a_comparison_is_completed():
+    sides = {"of": {"sample": "ogle_i"}, "against": {"relation": "smolec2005"}}
+    other = {"of": {"sample": "ogle_i"}, "against": LITERATURE}
+    resolved = resolve(load("config", comparisons={"one": sides, "two": other}))["comparisons"]
+    assert resolved["one"]["against"] == {"relation": "smolec2005", "sample": "ogle_i"}
+    assert resolved["one"]["match"] == {"by": "star_id", "radius": 2.0, "cell_radius": None}
+    assert resolved["two"]["match"]["by"] == "position"
+    assert (resolved["two"]["colour"], resolved["two"]["discrepant"]) == ("period", 6)
+    applied = resolve(load("apply", **OWN, comparisons={"one": {**sides}}))
+    assert applied["comparisons"] == {}
+
+
 def test_all_problems_are_reported_at_once():
     config = load("config", seed=-1, chunks="four")
     config["samples"]["ogle_i"]["bands"] = "I"
@@ -501,7 +566,7 @@ def test_an_experiment_becomes_models_as_the_effort_asks_for():
     networks = list(load("monti24")["experiments"]["table_a1"]["axes"]["network"])
     catalogues = ("raw", "preprocessed_without_mean", "preprocessed")
     names = [f"table_a1_{catalogue}_{network}" for catalogue in catalogues for network in networks]
-    assert list(quick["models"]) == list(full["models"]) == names
+    assert sorted(quick["models"]) == sorted(full["models"]) == sorted([*names, "dg22_g"])
     for resolved in (quick, full):
         assert resolved["models"]["table_a1_raw_lstm"]["network"] == {"kind": "lstm"}
         assert resolved["models"]["table_a1_raw_lstm"]["labels"] == "gaia_dr3_g"
@@ -535,7 +600,8 @@ def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name
 
 
 def test_what_models_says_of_a_model_of_an_experiment_counts():
-    config = load("monti24", models={"table_a1_raw_gru": {"folds": 4}})
+    config = load("monti24")
+    config["models"]["table_a1_raw_gru"] = {"folds": 4}
     resolved = resolve(config)
     assert resolved["models"]["table_a1_raw_gru"]["folds"] == 4
     assert resolve(resolved) == resolved
@@ -637,6 +703,7 @@ def test_a_search_is_valid_and_complete():
         "epochs": None,
         "reduction": 3,
         "seed": None,
+        "continued": False,
         "optional": False,
     }
     assert resolve(resolved) == resolved
@@ -1105,4 +1172,29 @@ def test_a_sky_map_shows_several_models_or_one():
     config["sky_maps"]["sky_map_dr3"]["model"] = "dg22_g"
     assert problems_of(config) == [
         "sky_maps.sky_map_dr3: allowed is one of the keys model and models"
+    ]
+
+
+def test_a_table_may_join_the_predictions_of_several_models():
+    config = load("monti25")
+    table = config["tables"]["predictions"]
+    assert resolve(config)["tables"]["predictions"]["models"] == ["table1_rrab", "table1_rrc"]
+    table["models"] = ["table1_rrab", "table1_rrd"]
+    [problem] = problems_of(config)
+    assert problem.startswith("tables.predictions.models: the prediction for this sample of")
+    config["tables"]["predictions"] = {"sample": "gaia_dr3_g", "layout": table["layout"]}
+    assert problems_of(config) == [
+        "tables.predictions.layout: monti25_predictions is of joined predictions and needs the key "
+        "models"
+    ]
+
+
+def test_trials_go_on_in_the_rounds_of_hyperband_alone():
+    config = load("monti25")
+    searches = resolve(config)["searches"]
+    assert searches["rrc"] == {**searches["rrab"], "model": "table1_rrc"}
+    assert searches["rrab"]["continued"]
+    config["searches"]["rrc"]["method"] = "random"
+    assert problems_of(config) == [
+        "searches.rrc.continued: allowed with hyperband, whose trials have rounds; not with random"
     ]

@@ -8,6 +8,8 @@ from metalyra.predict.cards import make_card, write_card
 from metalyra.train.ensembles import (
     describe_training,
     measure_member,
+    measure_parts,
+    predict_parts,
     save_network,
     split_stars,
     train_member,
@@ -281,6 +283,18 @@ def test_metrics_are_given_for_every_part_of_a_members_stars(sample, member):
     row = pd.Index(sample[1]).get_indexer(stars["star_id"][trained])
     errors = evaluate(member[0], sample[2][row]) - stars["feh"][trained]
     assert metrics.loc["training", "rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)))
+
+
+def test_a_member_predicts_every_star_once_and_knows_which_it_was_trained_on(sample, member):
+    training = TRAINING | {"validation": "inner"}
+    parts = predict_parts(member[0], *sample, 1, training, seed=1)
+    together = pd.concat(parts.values())
+    assert sorted(together["star_id"]) == sorted(sample[0]["star_id"])
+    assert (together["fold"] == 1).all()
+    held_out = parts["held_out"].sort_values("star_id", ignore_index=True)
+    unseen = member[2].sort_values("star_id", ignore_index=True)
+    pd.testing.assert_frame_equal(held_out, unseen, check_dtype=False)
+    assert measure_parts(parts).equals(measure_member(member[0], *sample, 1, training, seed=1))
 
 
 def test_a_card_tells_the_metrics_of_the_training_and_their_spread(sample, member):

@@ -10,7 +10,7 @@ from metalyra.train.evaluation import measure_folds
 from metalyra.train.search import METRICS, best_changes, make_grid, next_round, plan_brackets
 from metalyra.train.training import DivergedError
 from metalyra.train.training_set import make_training_set
-from metalyra.train.trials import draw_search_folds, train_trial
+from metalyra.train.trials import draw_search_folds, keep_states, take_states, train_trial
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -75,6 +75,35 @@ def test_a_trial_goes_on_where_it_was_killed(sample, tmp_path):
     before = (tmp_path / "0.npz").stat().st_mtime_ns
     assert train(sample, {}, 3, checkpoints=tmp_path) == first
     assert (tmp_path / "0.npz").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_trial_goes_on_from_the_round_before_as_if_it_had_never_stopped(
+    sample, tmp_path, schedule
+):
+    changes = {"training": {"learning_rate": 0.02, "schedule": schedule, "warm_up": 0}}
+    straight = train(sample, changes, 4)
+    first = train(sample, changes, 2, all_epochs=4, checkpoints=tmp_path / "first")
+    keep_states("trial", tmp_path / "first", tmp_path / "0_0_0")
+    assert [path.name for path in (tmp_path / "0_0_0/trial").iterdir()] == ["0.npz"]
+    assert not (tmp_path / "first").exists()
+    others = [tmp_path / "0_0_1", tmp_path / "0_0_0"]
+    take_states("trial", others, tmp_path / "second")
+    state = np.load(tmp_path / "second/0.npz")
+    assert len(state["history"]) == 2
+    second = train(sample, changes, 4, all_epochs=4, checkpoints=tmp_path / "second")
+    assert second == straight
+    assert first != straight
+    # Of a killed job's own states, which are later, nothing is lost.
+    take_states("trial", others, tmp_path / "second")
+    assert len(np.load(tmp_path / "second/0.npz")["history"]) == 4
+    take_states("another", others, tmp_path / "third")
+    assert not (tmp_path / "third").exists()
+
+
+def test_a_trial_without_states_leaves_an_empty_folder(tmp_path):
+    keep_states("trial", tmp_path / "none", tmp_path / "0_0_0")
+    assert not list((tmp_path / "0_0_0").iterdir())
 
 
 def test_a_trial_that_diverges_has_no_metrics(sample, monkeypatch):

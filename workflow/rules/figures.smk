@@ -11,7 +11,8 @@ A figure is a function of metalyra.products.figures, which says what it is of an
 
 from metalyra.products import declared_figures
 
-model_tables = [name for name, table in config["tables"].items() if "models" in table]
+# Those that compare models; others list the stars of a sample.
+model_tables = [name for name, table in config["tables"].items() if "sample" not in table]
 
 targets += expand("<results>/tables/{table}.{kind}", table=config["tables"], kind=["csv", "vot"])
 targets += ["<results>/tables/ReadMe"] if config["tables"] else []
@@ -100,7 +101,7 @@ rule paper_table:
 
 rule model_table:
     input:
-        unpack(compared_files),
+        unpack(compared_model_files),
     output:
         csv=report(
             "<results>/tables/{table}.csv",

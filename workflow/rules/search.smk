@@ -4,6 +4,7 @@ Input   <results>/development/<model>.{parquet,npz}, of whose folds nothing is r
         trials have their own, so that the model's remain apart
 Output  <results>/searches/<search>/rounds/<bracket>_<round>.parquet         trials of a round
         <results>/searches/<search>/trials/<bracket>_<round>_<slot>.parquet  metrics of one
+        <results>/searches/<search>/states/<bracket>_<round>_<slot>/         its state, to go on from
         <results>/searches/<search>/results.{parquet,csv}                    of all
         <results>/searches/<search>/best.yaml                                settings of the best
 
@@ -44,8 +45,11 @@ rule search_trial:
     input:
         unpack(searched_stars),
         trials="<results>/searches/{search}/rounds/{bracket}_{round}.parquet",
+        states=states_before,
     output:
-        "<results>/searches/{search}/trials/{bracket}_{round}_{slot}.parquet",
+        metrics="<results>/searches/{search}/trials/{bracket}_{round}_{slot}.parquet",
+        # Empty where trials begin anew in each round.
+        states=temp(directory("<results>/searches/{search}/states/{bracket}_{round}_{slot}")),
     log:
         "<logs>/search_trial/{search}/{bracket}_{round}_{slot}.log",
     benchmark:
@@ -65,6 +69,7 @@ rule search_trial:
         network=of_searched_model("network"),
         training=of_searched_model("training"),
         epochs=lambda wildcards: search_round(wildcards).epochs,
+        all_epochs=all_epochs,
         folds=lambda wildcards: study.search_folds(wildcards.search),
         trained_folds=lambda wildcards: of_search(wildcards)["folds"],
         weights=of_searched_model("weights"),

@@ -7,7 +7,7 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/out_of_fold.parquet     its predictions of stars not trained on
         <results>/models/<model>/metrics_<k>.parquet     its metrics on these and on the others
         <results>/models/<model>/training_set.parquet    its stars and their folds
-        <results>/models/<model>/in_fold.parquet         published predictions of stars trained on
+        <results>/models/<model>/in_fold.parquet         its networks' predictions of stars trained on
         <results>/models/<model>/layers.parquet          the layers of its networks
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
         <results>/models/<model>/published/              the published model that a stack joins
@@ -30,6 +30,7 @@ rule train:
         network="<results>/models/{model}/member_{member}.keras",
         history="<results>/models/{model}/history_{member}.parquet",
         out_of_fold="<results>/models/{model}/out_of_fold_{member}.parquet",
+        in_fold="<results>/models/{model}/in_fold_{member}.parquet",
         metrics="<results>/models/{model}/metrics_{member}.parquet",
     log:
         "<logs>/train/{model}/{member}.log",
@@ -102,6 +103,7 @@ rule take_from_batch:
         "<results>/models/{model}/member_{member}.keras",
         "<results>/models/{model}/history_{member}.parquet",
         "<results>/models/{model}/out_of_fold_{member}.parquet",
+        "<results>/models/{model}/in_fold_{member}.parquet",
         "<results>/models/{model}/metrics_{member}.parquet",
     log:
         "<logs>/take_from_batch/{model}/{member}.log",
@@ -127,6 +129,7 @@ rule evaluate:
         unpack(stars_of),
         fits=fits_of,
         out_of_fold=lambda wildcards: member_files(wildcards.model, "out_of_fold", "parquet"),
+        in_fold=lambda wildcards: member_files(wildcards.model, "in_fold", "parquet"),
         metrics=lambda wildcards: member_files(wildcards.model, "metrics", "parquet"),
         best=lambda wildcards: best_settings(wildcards.model),
     output:
@@ -137,6 +140,7 @@ rule evaluate:
             labels={"model": "{model}", "product": "card"},
         ),
         out_of_fold="<results>/models/{model}/out_of_fold.parquet",
+        in_fold="<results>/models/{model}/in_fold.parquet",
         training_set="<results>/models/{model}/training_set.parquet",
     log:
         "<logs>/evaluate/{model}.log",

@@ -13,6 +13,7 @@ with logged(snakemake):
     development, fits = read_table(snakemake.input.table), read_tables(snakemake.input.fits)
     used = select_training_set(development)
     out_of_fold = read_tables(snakemake.input.out_of_fold)
+    in_fold = read_tables(snakemake.input.in_fold)
     provenance = describe_training(
         development,
         *read_sequences(snakemake.input.sequences),
@@ -37,5 +38,6 @@ with logged(snakemake):
         fit=params.fit,
     )
     write_table(evaluate_ensemble(out_of_fold), snakemake.output.out_of_fold)
+    write_table(in_fold, snakemake.output.in_fold)
     write_table(used, snakemake.output.training_set)
     write_card(card, snakemake.output.card)

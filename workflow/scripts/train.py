@@ -6,7 +6,8 @@ from job import logged
 from metalyra.core import read_table, write_table
 from metalyra.train import (
     Checkpoint,
-    measure_member,
+    measure_parts,
+    predict_parts,
     read_sequences,
     save_network,
     take_best,
@@ -28,11 +29,12 @@ with logged(snakemake):
             checkpoint,
             weights=params.weights,
         )
-        metrics = measure_member(trained, *stars, member, training, params.seed)
+        parts = predict_parts(trained, *stars, member, training, params.seed)
         save_network(trained, folder / f"member_{member}.keras")
         write_table(history, folder / f"history_{member}.parquet")
         write_table(out_of_fold, folder / f"out_of_fold_{member}.parquet")
-        write_table(metrics, folder / f"metrics_{member}.parquet")
+        write_table(parts["training"], folder / f"in_fold_{member}.parquet")
+        write_table(measure_parts(parts), folder / f"metrics_{member}.parquet")
     # Snakemake deletes the outputs of a job that is killed before its last member.
     for member in params.members:
         Checkpoint(Path(params.checkpoints) / f"{member}.npz").remove()

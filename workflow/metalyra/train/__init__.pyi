@@ -2,6 +2,8 @@ from .architecture import describe_architecture as describe_architecture
 from .checkpoints import Checkpoint as Checkpoint
 from .ensembles import describe_training as describe_training
 from .ensembles import measure_member as measure_member
+from .ensembles import measure_parts as measure_parts
+from .ensembles import predict_parts as predict_parts
 from .ensembles import save_network as save_network
 from .ensembles import train_member as train_member
 from .evaluation import evaluate as evaluate
@@ -27,5 +29,7 @@ from .sequences import write_sequences as write_sequences
 from .training import make_deterministic as make_deterministic
 from .training_set import make_training_set as make_training_set
 from .training_set import select_training_set as select_training_set
+from .trials import keep_states as keep_states
+from .trials import take_states as take_states
 from .trials import train_trial as train_trial
 from .weights import make_weights as make_weights

@@ -45,6 +45,7 @@ def train_member(
     checkpoint: Checkpoint | None = None,
     *,
     weights: Mapping[str, Any] | None = None,
+    stop_after: int | None = None,
 ) -> tuple["keras.Model", pd.DataFrame, pd.DataFrame]:
     """Train the member of an ensemble that does not see one fold.
 
@@ -69,6 +70,8 @@ def train_member(
         Settings of `metalyra.train.weights.make_weights`. They are learnt from the stars that
         the network is trained on, without those of an inner validation, which count as
         they would among them.
+    stop_after
+        Epoch at which the training stops on its way; None to go to its end.
 
     Returns
     -------
@@ -113,6 +116,7 @@ def train_member(
         part("held_out" if settings["validation"] != "inner" else "validation"),
         generator(seed, "shuffle", f"member {member}"),
         checkpoint,
+        stop_after=stop_after,
         **settings,
     )
     # The network as it will predict: neither compiled nor in other than float32.
@@ -195,16 +199,62 @@ def measure_member(
     Returns
     -------
     DataFrame
-        fold, part (see `split_stars`), and the metrics of
-        `metalyra.core.metrics.evaluate_predictions`.
+        Of `measure_parts`.
+    """
+    return measure_parts(
+        predict_parts(network, development, star_ids, sequences, member, training, seed)
+    )
+
+
+def predict_parts(
+    network: "keras.Model",
+    development: pd.DataFrame,
+    star_ids: np.ndarray,
+    sequences: np.ndarray,
+    member: int,
+    training: Mapping[str, Any],
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """Return what a member predicts for each part of its stars.
+
+    Parameters
+    ----------
+    network
+        Of `train_member`, which takes the other parameters.
+
+    Returns
+    -------
+    dict of DataFrame
+        By part (see `split_stars`): star_id, fold (the number of the member), feh, feh_err and
+        feh_predicted.
     """
     stars, sequences = _arrange(development, star_ids, sequences)
     parts = split_stars(stars, member, complete_training(training), seed)
-    predicted = stars.assign(feh_predicted=evaluate(network, sequences))
+    predicted = stars[["star_id", "feh", "feh_err"]].assign(
+        feh_predicted=evaluate(network, sequences)
+    )
+    predicted.insert(1, "fold", member)
+    return {name: predicted[inside].reset_index(drop=True) for name, inside in parts.items()}
+
+
+def measure_parts(predicted: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the metrics of a member on each part of its stars.
+
+    Parameters
+    ----------
+    predicted
+        Of `predict_parts`.
+
+    Returns
+    -------
+    DataFrame
+        fold, part (see `split_stars`), and the metrics of
+        `metalyra.core.metrics.evaluate_predictions`.
+    """
     return pd.DataFrame(
         [
-            {"fold": member, "part": name, **measure_predictions(predicted[inside])}
-            for name, inside in parts.items()
+            {"fold": stars["fold"].iloc[0], "part": name, **measure_predictions(stars)}
+            for name, stars in predicted.items()
         ]
     )
 

@@ -237,7 +237,8 @@ class Round:
     trials
         Number of trials that are trained.
     epochs
-        Number of epochs each of them is trained for, from the start.
+        Number of epochs each of them is trained for, from the start; those before among them
+        where it goes on from the round before.
     """
 
     trials: int

@@ -33,6 +33,8 @@ def fit_network(
     validated_on: "Arrays | None",
     random: np.random.Generator,
     checkpoint: Checkpoint | None = None,
+    *,
+    stop_after: int | None = None,
     **settings: Any,
 ) -> pd.DataFrame:
     """Fit a network, and leave it with the weights of its best epoch.
@@ -52,6 +54,9 @@ def fit_network(
     checkpoint
         Where the state is saved, and from where a training that was killed goes on, to
         the same weights. The file stays until the caller removes it.
+    stop_after
+        Epoch at which the training stops on its way; its checkpoint is then the state from
+        which it goes on.
     **settings
         Of `metalyra.train.training_settings.TrainingSettings`.
 
@@ -81,7 +86,7 @@ def fit_network(
         jit_compile=_choose_compiler(network) if chosen.jit_compile is None else chosen.jit_compile,
     )
     network.optimizer.build(network.trainable_variables)
-    progress = _Progress(chosen)
+    progress = _Progress(chosen, min(chosen.epochs, stop_after or chosen.epochs))
     best = network.get_weights()
     if checkpoint is not None:
         identity = _identify(network, trained_on, validated_on, random, chosen)
@@ -135,6 +140,8 @@ class _Progress:
     ----------
     settings
         Of the training.
+    last
+        The epoch at which it ends or stops.
     history
         loss, val_loss and learning_rate of each epoch.
     best
@@ -148,6 +155,7 @@ class _Progress:
     """
 
     settings: TrainingSettings
+    last: int
     history: list[tuple[float, float, float]] = field(default_factory=list)
     best: float = math.inf
     reference: float = math.inf
@@ -174,7 +182,7 @@ class _Progress:
         """Tell whether the training ends here."""
         settings = self.settings
         stopped = settings.patience is not None and self.waited >= settings.patience
-        return len(self.history) >= settings.epochs or stopped or not self.is_finite()
+        return len(self.history) >= self.last or stopped or not self.is_finite()
 
     def tabulate(self) -> pd.DataFrame:
         """Return the history as a table."""

@@ -1,12 +1,14 @@
 """Trials of a search: training with other hyper-parameters, measured on folds of their own."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from metalyra.core.tables import replace_when_complete
 from metalyra.train.checkpoints import Checkpoint
 from metalyra.train.ensembles import train_member
 from metalyra.train.evaluation import measure_folds
@@ -24,6 +26,7 @@ def train_trial(
     training: Mapping[str, Any],
     changes: Mapping[str, Any],
     epochs: int,
+    all_epochs: int | None = None,
     folds: int,
     trained_folds: int,
     seed: int,
@@ -42,6 +45,10 @@ def train_trial(
         Of the trial; see `metalyra.train.search.apply_changes`.
     epochs
         Number of epochs. A warm-up that would not end before them is shortened.
+    all_epochs
+        Number of epochs of the training that this trial is the beginning of, or goes on with:
+        its schedule is that of all of them, and it stops after `epochs`. None where there are no
+        more.
     folds
         Number of folds that the stars are split into: see `draw_search_folds`.
     trained_folds
@@ -60,8 +67,8 @@ def train_trial(
         a training diverges.
     """
     changed = apply_changes({"network": network, "training": training}, changes)
-    settings = changed["training"] | {"epochs": epochs}
-    settings["warm_up"] = min(settings.get("warm_up", 0), epochs - 1)
+    settings = changed["training"] | {"epochs": all_epochs or epochs}
+    settings["warm_up"] = min(settings.get("warm_up", 0), settings["epochs"] - 1)
     redrawn = draw_search_folds(development, folds, seed)
     out_of_fold = []
     for member in range(trained_folds):
@@ -77,12 +84,42 @@ def train_trial(
                 seed,
                 checkpoint,
                 weights=weights,
+                stop_after=epochs,
             )
         except DivergedError:
             return dict.fromkeys(METRICS, np.nan)
         out_of_fold.append(predicted)
     metrics = measure_folds(pd.concat(out_of_fold, ignore_index=True))["union"]
     return {name: metrics.get(name, np.nan) for name in METRICS}
+
+
+def take_states(trial: str, before: Iterable[Path | str], folder: Path) -> None:
+    """Copy the states of a trial from the round before, for it to go on from them.
+
+    Parameters
+    ----------
+    trial
+        Its name.
+    before
+        Folders of the trials of that round, each with the states of the trial that it is named
+        in: see `keep_states`.
+    folder
+        Where the trial keeps its states. What is there already is later, and stays.
+    """
+    for states in (Path(place) / trial for place in before):
+        if not states.is_dir():
+            continue
+        for state in sorted(states.glob("*.npz")):
+            if not (folder / state.name).exists():
+                with replace_when_complete(folder / state.name) as temporary:
+                    shutil.copyfile(state, temporary)
+
+
+def keep_states(trial: str, folder: Path, place: Path) -> None:
+    """Move the states of a trial to where the next round finds them: see `take_states`."""
+    place.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        shutil.move(folder, place / trial)
 
 
 def draw_search_folds(development: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:

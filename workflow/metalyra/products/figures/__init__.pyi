@@ -1,5 +1,7 @@
 from .architectures import network_layers as network_layers
 from .calibrations import corner_figure as corner_figure
+from .comparisons import comparison_figure as comparison_figure
+from .comparisons import distribution_figure as distribution_figure
 from .development import cumulative_snr as cumulative_snr
 from .development import phased_curves as phased_curves
 from .drawing import FIGURES as FIGURES
@@ -15,6 +17,7 @@ from .matches import match_quality as match_quality
 from .metallicities import bailey_diagram as bailey_diagram
 from .metallicities import metallicity_histogram as metallicity_histogram
 from .metallicities import predicted_against_true as predicted_against_true
+from .models import curves_by_metallicity as curves_by_metallicity
 from .models import learning_curves as learning_curves
 from .models import sample_weights as sample_weights
 from .searches import search_trials as search_trials

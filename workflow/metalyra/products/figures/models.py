@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from metalyra.core.arrays import Floats
+from metalyra.core.randomness import generator
 from metalyra.core.tables import read_table
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.metallicities import (
@@ -16,16 +19,28 @@ from metalyra.products.figures.metallicities import (
     predicted_against_true,
 )
 from metalyra.products.figures.style import (
+    FEH_COLOURS,
     FEH_LABEL,
     MODEL_COLOUR,
     VALIDATION_COLOUR,
+    add_metallicity_bar,
     bin_width,
+    draw_metallicity_points,
     keep_finite,
+    metallicity_scale,
     new_figure,
     say,
     styled,
 )
+from metalyra.train.sequences import PADDING, complete_recipe, read_sequences
 from metalyra.train.weights import make_weights
+
+MAGNITUDE_LABELS: Mapping[str, str] = {
+    "plain": "Magnitude (mag)",
+    "centred": "Magnitude minus mean (mag)",
+    "standardised": "Magnitude (standard deviations)",
+}
+"""What the magnitudes of a sequence are, by the setting `magnitude` of its recipe."""
 
 
 @figure(
@@ -130,6 +145,39 @@ def draw_learning_curves(subject: Subject) -> Figure:
     return learning_curves(histories, subject.names["model"])
 
 
+@figure(
+    "sequences",
+    of="network",
+    reads=("training_set", "sequences"),
+    settings=("sequence",),
+    category="Models",
+    product="sequences",
+)
+def draw_sequences(subject: Subject) -> Figure:
+    """Draw what a network reads of all stars that it is trained on."""
+    stars = subject.read("training_set")
+    stars = stars[stars["fold"] >= 0].reset_index(drop=True)
+    star_ids, sequences = read_sequences(str(subject.files["sequences"]))
+    sequences = sequences[pd.Index(star_ids).get_indexer(stars["star_id"])].astype(float)
+    padded = np.all(sequences == PADDING, axis=-1)
+    recipe = complete_recipe(subject.settings["sequence"])
+    if recipe["recipe"] == "gp_curve":
+        steps = sequences.shape[1]
+        phase = np.broadcast_to(np.arange(steps) / steps, padded.shape)
+        magnitude = sequences[:, :, 0]
+    else:
+        phase = sequences[:, :, 0] / stars["period"].to_numpy(dtype=float)[:, None]
+        magnitude = sequences[:, :, 1]
+    return curves_by_metallicity(
+        np.where(padded, np.nan, phase),
+        np.where(padded, np.nan, magnitude),
+        stars["feh"].to_numpy(dtype=float),
+        subject.names["model"],
+        MAGNITUDE_LABELS[recipe.get("magnitude", "centred")],
+        joined=recipe["recipe"] != "dg22",
+    )
+
+
 @styled
 def sample_weights(
     feh: ArrayLike, density_weights: ArrayLike, weights: ArrayLike, title: str = ""
@@ -229,4 +277,58 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
     panels[0].legend(loc="lower left", handlelength=1.4, fontsize=7.5)
     figure.supxlabel("Epoch", fontsize=10)
     figure.supylabel("Loss", fontsize=10)
+    return figure
+
+
+@styled
+def curves_by_metallicity(
+    phase: Floats,
+    magnitude: Floats,
+    feh: Floats,
+    title: str = "",
+    label: str = "Magnitude (mag)",
+    joined: bool = True,
+) -> Figure:
+    """Draw the sequences of all stars of a training set, coloured by metallicity.
+
+    After Monti et al. (2024), Figs. 1 and 2, and Monti et al. (2025), Fig. 2.
+
+    Parameters
+    ----------
+    phase, magnitude : array, shape (n, steps)
+        NaN where a star has no step.
+    feh : array, shape (n,)
+        Metallicities (dex).
+    title, label
+        Texts of the figure and of its scale of magnitudes.
+    joined
+        Whether the steps of a star are joined by a line; else they are points.
+    """
+    figure = new_figure(5.2, 4.0)
+    axes = figure.subplots()
+    axes.set(
+        title=title, xlabel="Phase", ylabel=label, xlim=(0, max(1, np.nanmax(phase, initial=0)))
+    )
+    axes.invert_yaxis()
+    if not len(feh):
+        say(axes)
+        return figure
+    scale = metallicity_scale(feh)
+    order = generator(0, "figures", "drawing order").permutation(len(feh))
+    if joined:
+        lines = np.stack([phase, magnitude], axis=-1)[order]
+        width = float(np.clip(60 / len(feh), 0.15, 0.8))
+        curves = LineCollection(list(lines), linewidths=width, cmap=FEH_COLOURS, norm=scale)
+        curves.set_array(feh[order])
+        axes.add_collection(curves)
+        low, high = np.nanpercentile(magnitude, [0, 100])
+        pad = 0.05 * (high - low)
+        axes.set_ylim(high + pad, low - pad)
+    else:
+        steps = phase.shape[1]
+        draw_metallicity_points(
+            axes, phase.ravel(), magnitude.ravel(), np.repeat(feh, steps), scale
+        )
+    axes.text(0.97, 0.97, f"{len(feh):,} stars", transform=axes.transAxes, ha="right", va="top")
+    add_metallicity_bar(figure, axes, scale)
     return figure

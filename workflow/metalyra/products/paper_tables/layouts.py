@@ -1,7 +1,8 @@
 """Layouts of paper tables: a function for each, named by paper and table.
 
 A table of labels or predictions has a row a star; its function takes the star list, the fits and
-the metallicities of the same stars. A table of models takes what each of them has, by its name:
+the metallicities of the same stars; one of joined predictions takes those of several models, the
+rows of a star in their order. A table of models takes what each of them has, by its name:
 of networks, the layers (see `metalyra.train.architecture.list_layers`); of cross-validations, the
 predictions for stars of known [Fe/H] (see `metalyra.train.published.PREDICTED`) by part, training
 and validation, as far as they are known.
@@ -18,11 +19,12 @@ from metalyra.core.registry import Registry
 Layout = Callable[..., pd.DataFrame]
 """From what a table is of to the table."""
 
-Values = Literal["labels", "predictions", "networks", "cross-validations"]
+Values = Literal["labels", "predictions", "joined predictions", "networks", "cross-validations"]
 
 KEYS_OF: Mapping[Values, tuple[str, ...]] = {
     "labels": ("sample",),
     "predictions": ("sample", "model"),
+    "joined predictions": ("sample", "models"),
     "networks": ("models",),
     "cross-validations": ("models",),
 }
@@ -36,7 +38,8 @@ class PaperLayout:
     Attributes
     ----------
     of
-        What it lists: labels, the predictions of a model, networks, or cross-validations.
+        What it lists: labels, the predictions of a model or of several, networks, or
+        cross-validations.
     make
         Makes it.
     title

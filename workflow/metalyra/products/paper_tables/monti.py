@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from metalyra.core.statuses import OK, restore_star_id
 from metalyra.products.paper_tables.layouts import layout
 from metalyra.train.selection import apply_cuts
+
+PREDICTED_COLUMNS = (
+    *("star_id", "ra", "dec", "pulsation_type", "period", "amplitude", "n_epochs"),
+    *("feh", "feh_err", "feh_std", "status"),
+)
+"""Columns of the table of all stars."""
 
 COLUMNS = ("star_id", "period", "amplitude", "n_epochs", "feh", "feh_err")
 """Columns of the papers' tables: source_id, period, AmpG, #epochs, [Fe/H] and its error."""
@@ -75,6 +82,55 @@ def monti25_table2_rrc(
     Parameters and what is returned are those of `list_development_set`.
     """
     return list_development_set(stars, fits, labels, "RRc", COMMON_CUTS)
+
+
+@layout(
+    "monti25_predictions",
+    of="joined predictions",
+    title="Metallicities of all stars by the models of their types (after Monti et al. 2025)",
+    notes=(
+        "A star has the value of the first model that vouches for one (status ok), else the first "
+        "value that there is, with the status that says why it is doubtful.",
+    ),
+)
+def monti25_predictions(
+    stars: pd.DataFrame, fits: pd.DataFrame, predictions: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the metallicities of all stars: the catalogue of Monti et al. (2025, Sec. 4).
+
+    Parameters
+    ----------
+    stars
+        Star list; its order is the order of the table.
+    fits
+        Fits of the same stars.
+    predictions
+        Of several models, one after the other; of a star that no model is for the rows say so.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `PREDICTED_COLUMNS`, one row per star of the list. Amplitude (mag) and number of
+        epochs are those of our fit.
+    """
+    status = predictions["status"]
+    strange = status == "wrong_pulsation_type"
+    rank = np.select([status == OK, predictions["feh"].notna(), ~strange], [0, 1, 2], 3)
+    best = predictions.assign(rank=rank).sort_values("rank", kind="stable")
+    chosen = best.drop_duplicates("star_id").set_index("star_id")
+    listed = stars.reset_index(drop=True)
+    rows = chosen.reindex(listed["star_id"]).reset_index(drop=True)
+    fitted = fits.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            "star_id": restore_star_id(listed),
+            **{name: listed[name] for name in ("ra", "dec", "pulsation_type")},
+            "period": fitted["period"].fillna(listed["period"]),
+            "amplitude": fitted["amplitude"],
+            "n_epochs": fitted["n_epochs"].astype("Int64"),
+            **{name: rows[name] for name in ("feh", "feh_err", "feh_std", "status")},
+        }
+    )[list(PREDICTED_COLUMNS)]
 
 
 def list_development_set(
