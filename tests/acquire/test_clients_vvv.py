@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.acquire.clients import QueryError, find_product, make_source, plan_requests
+from metalyra.acquire.clients import (
+    QueryError,
+    find_product,
+    make_source,
+    plan_requests,
+    read_stars,
+)
 from metalyra.acquire.clients.interface import OverflowingReplyError
 from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
@@ -29,7 +35,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sky")
-    write_archives(simulate_sky({"n_rrab": 8, "n_rrab_field": 1, "n_rrc": 1}, seed=6), path)
+    write_archives(simulate_sky({"n_rrab": 8, "n_rrab_field": 1, "n_rrc": 10}, seed=6), path)
     return path
 
 
@@ -137,3 +143,23 @@ def test_stars_without_positions_cannot_be_asked_for():
     product = find_product(QUERIES["eso_vvv"], ARCHIVES["archives"])
     with pytest.raises(QueryError, match="asked by position"):
         plan_requests(product, QUERIES["eso_vvv"], pd.DataFrame({"star_id": ["a"]}))
+
+
+def test_the_epochs_of_ogles_stars(ask, folder):
+    """Each star once, and only those of the types that are asked for."""
+    query = {
+        **{"archive": "vsa_vvv", "product": "epochs", "survey": "ogle", "types": ["RRab"]},
+        "batches": 2,
+    }
+    product = find_product(query, ARCHIVES["archives"])
+    files = [folder / f"ogle_ocvs/ogle4/blg/{name}.dat" for name in ("ident", "RRab", "RRc")]
+    listed = survey("ogle").read_stars(files)
+    wanted = set(listed.loc[listed["pulsation_type"] == "RRab", "star_id"])
+    assert listed["star_id"].duplicated().any()
+    assert wanted < set(listed["star_id"])
+    batches = [read_stars(product, query, files, batch) for batch in range(2)]
+    names = [name for stars in batches for name in stars["star_id"]]
+    assert sorted(names) == sorted(wanted)
+    [table] = [pd.read_csv(ask(query, pd.concat(batches)))]
+    assert table["star_id"].str.startswith("OGLE-BLG-RRLYR-").all()
+    assert 5 < table["star_id"].nunique() <= len(wanted)

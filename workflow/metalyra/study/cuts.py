@@ -13,6 +13,25 @@ def is_measured(column: str) -> bool:
     return column in FIT_COLUMNS or column in LABEL_COLUMNS
 
 
+def columns_of_labels(band: str) -> dict[str, str]:
+    """Return the columns of the fits behind labels, by the names that cuts have for them.
+
+    A model may be cut on the light curves of another band that its labels are of, as Dékány &
+    Grebel (2022, their gfeh.par) do on the amplitude in I: the name says the band.
+
+    Parameters
+    ----------
+    band
+        Of the labelled sample.
+
+    Returns
+    -------
+    dict
+        Such as ``{"amplitude_I": "amplitude"}``.
+    """
+    return {f"{column}_{band}": column for column in FIT_COLUMNS}
+
+
 def list_columns(surveys: Iterable[str]) -> list[str]:
     """Return the columns that cuts may name for samples of some surveys.
 

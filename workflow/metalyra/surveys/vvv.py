@@ -1,11 +1,12 @@
 """VISTA Variables in the Via Lactea: light curves in several apertures.
 
-Star files: lists of stars. Light curves: `<id>_xmatch.dat`, the cross-matched photometry of
-the Cambridge Astronomical Survey Unit (CASU); `<id>.dat`, the same after the zero-point
-correction of Hajdu et al. (2020); answers of the archives of ESO and VSA, and tables of many
-stars, in any serialisation. A `.npy` file among the light curves is the published table of
-these corrections (``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp): CASU photometry
-is then corrected as it is read.
+Star files: lists of stars, or those of another archive (the key `listed_by` of a sample).
+Light curves: `<id>_xmatch.dat`, the cross-matched photometry of the Cambridge Astronomical
+Survey Unit (CASU); `<id>.dat`, the same after the zero-point correction of Hajdu et al. (2020);
+answers of the archives of ESO and VSA, and tables of many stars, in any serialisation. A `.npy`
+file among the light curves is the published table of these corrections (``zpcorrtable.npy`` of
+github.com/idekany/correct_vvv_zp): photometry that says of which observation and detector chip
+it is, CASU's and some of the VSA's, is then corrected as it is read.
 """
 
 import re
@@ -162,6 +163,7 @@ VVV = register(
         columns=_COLUMNS,
         read_stars=read_stars,
         read_light_curves=read_light_curves,
+        by_position=True,
     ),
     __name__,
 )
