@@ -1015,7 +1015,7 @@ def ks_of_ogle(model=None, **sample) -> dict:
 
 
 def test_a_sample_may_have_another_archives_star_list():
-    cuts = {"cuts": {"amplitude": [None, 0.45], "amplitude_I": [None, 1.1], "archive_r21": [0, 1]}}
+    cuts = {"cuts": {"amplitude": [None, 0.45], "amplitude_I": [None, 1.1]}}
     optional = {"optional_cuts": {"archive_blazhko_probability": [None, 0.7]}}
     resolved = resolve(ks_of_ogle({**cuts, **optional}))
     study = Study(resolved)
@@ -1043,6 +1043,13 @@ def test_a_sample_may_have_another_archives_star_list():
         ({}, {"stars": ["a/RRab.dat"]}, r"^models\.ks\.labels: not the sample or its match, nor o"),
         ({}, {"listed_by": "vvv"}, r"^models\.ks\.labels: not the sample or its match, nor of the"),
         ({"cuts": {"amplitude_G": [0, 1]}}, {}, r"^models\.ks\.cuts: the column of the sample ks "),
+        # OGLE's parameters are of its own light curves.
+        ({"cuts": {"archive_r21": [0, 1]}}, {}, r"^models\.ks\.cuts: the column of the sample ks "),
+        (
+            {},
+            {"labelling": {"phi31": "archive"}},
+            r"^samples\.ks\.labelling\.phi31: those of ogle are of other light curves than these",
+        ),
         (
             {"cuts": {"amplitude_I": [0, 1]}, "further_samples": ["vvv_ks"]},
             {},

@@ -264,7 +264,12 @@ def test_the_star_list_may_be_another_archives(tmp_path):
         "star_id,source_id,ra,dec,mjd,filterID,aperMag1,aperMag1Err,aperMag3,aperMag3Err\n"
         f"{IDS[0]},7,256.28,-32.63,55275.3,5,14.1,0.01,14.0,0.01\n"
     )
-    lists = [tmp_path / "ident.dat", tmp_path / "stars.lst"]
+    (tmp_path / "RRab.dat").write_text(
+        f"{IDS[1]}  15.836 17.100  0.60000000 0.00000162  7000.28852  0.274  0.139 5.209  0.061 "
+        "2.564\n"
+    )
+    (tmp_path / "blazhko.csv").write_text("star_id,blazhko_probability\n00002,0.5\n")
+    lists = [tmp_path / name for name in ("ident.dat", "stars.lst", "RRab.dat", "blazhko.csv")]
     stars = ingest(
         *(survey("vvv"), lists, [tmp_path / "epochs.csv"], "Ks", tmp_path / "out", 1),
         listed_by=OGLE,
@@ -272,6 +277,10 @@ def test_the_star_list_may_be_another_archives(tmp_path):
     assert stars["star_id"].tolist() == IDS[:2]
     assert stars["status"].tolist() == ["ok", "no_light_curve"]
     assert stars["period"].tolist() == [0.5, 0.6]
+    # Magnitudes, amplitudes and times of maximum in OGLE's list are of other light curves.
+    own = ["archive_period_err", "archive_blazhko_probability"]
+    assert [name for name in stars if name.startswith("archive_")] == own
+    assert stars[own].iloc[1].tolist() == [0.00000162, 0.5]
     assert stars["ra"].iloc[0] == pytest.approx(256.2812, abs=1e-4)
     table = read_table(tmp_path / "out/0.parquet")
     assert table[["star_id", "aperture", "mag"]].to_numpy().tolist() == [

@@ -123,6 +123,12 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
     for name in config["archive_comparisons"]:
         if name not in samples:
             yield unknown("archive_comparisons: the sample", name, samples)
+        elif lister_of_sample(samples[name]) != samples[name]["survey"]:
+            yield (
+                f"archive_comparisons: the list of {name} is that of "
+                f"{samples[name]['listed_by']}, whose parameters are of other light curves; leave "
+                "it out"
+            )
     for name, model in models.items():
         if model.get("relation") not in (None, *relations):
             yield unknown(f"models.{name}.relation:", model["relation"], relations)
@@ -221,8 +227,10 @@ def _check_cuts(
     if not columns:
         return
     samples = config["samples"]
-    listers = (lister_of_sample(samples[name]) for name in ([sample] if sample else samples))
-    known = list_columns(listers)
+    known = list_columns(
+        (samples[name]["survey"], lister_of_sample(samples[name]))
+        for name in ([sample] if sample else samples)
+    )
     for column in columns:
         if column not in known:
             whose = f" of the sample {sample}" if sample else ""
@@ -287,6 +295,12 @@ def _check_lister(key: str, sample: Config) -> Iterator[str]:
             f"{key} {lister.name} is for your own files; allowed are the archives: "
             f"{', '.join(archives)}"
         )
+    for name in ("phi31", "parameters"):
+        if sample["labelling"][name] == "archive":
+            yield (
+                f"{key.removesuffix('listed_by:')}labelling.{name}: those of {lister.name} are of "
+                f"other light curves than these of {survey.name}; allowed is own"
+            )
 
 
 def _check_period_bands(key: str, sample: Config) -> Iterator[str]:

@@ -20,7 +20,7 @@ from metalyra.surveys.formats.star_tables import (
     explain_statuses,
     require_periods,
 )
-from metalyra.surveys.interface import LightCurve, Survey
+from metalyra.surveys.interface import OF_THE_STAR, LightCurve, Survey
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,9 @@ def ingest(
         Number of chunks.
     listed_by
         The archive whose star list it is: identifiers, positions, periods and types are that
-        one's; None where it is that of the light curves.
+        one's; None where it is that of the light curves. What another archive has published of
+        its own light curves, such as `archive_mean_mag` and `archive_time_of_maximum`, says
+        nothing of these, and is left out.
     periods_required, assume_types
         See `metalyra.surveys.check_stars`.
     observed_only
@@ -85,6 +87,9 @@ def ingest(
     survey.check_band(band)
     lister = listed_by or survey
     raw = lister.read_stars(star_files)
+    if lister.name != survey.name:
+        foreign = [name for name in lister.archive_columns if name not in OF_THE_STAR]
+        raw = raw.drop(columns=foreign, errors="ignore")
     if lister.of_user and periods_required:
         require_periods(star_files, raw)
     stars = check_stars(raw, periods_required, assume_types)

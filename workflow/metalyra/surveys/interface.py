@@ -118,6 +118,12 @@ class Survey:
 MAGNITUDES: Mapping[str, type] = {"time": float, "mag": float, "mag_err": float}
 """The columns that every light curve has."""
 
+OF_THE_STAR = (
+    *("archive_period_err", "archive_blazhko_probability"),
+    *("archive_feh", "archive_feh_err", "archive_fold"),
+)
+"""Published columns that say something of a star, whatever band its light curves are in."""
+
 SURVEYS: Registry[Survey] = Registry("survey", "metalyra.surveys")
 """The surveys, by their name in the configuration."""
 
