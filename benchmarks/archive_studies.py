@@ -141,6 +141,7 @@ CONFIGS = {
     "small": "tests/integration/small.yaml",
     "demo": "config/config.yaml",
     "small_dg22": "tests/integration/small_dg22.yaml",
+    "small_dg22_full": "tests/integration/small_dg22_full.yaml",
     "small_monti25": "tests/integration/small_monti25.yaml",
 }
 

@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.acquire.clients import QueryError, find_product, make_source, plan_requests
+from metalyra.acquire.clients import (
+    QueryError,
+    find_product,
+    make_source,
+    plan_requests,
+    read_stars,
+)
 from metalyra.acquire.clients.interface import OverflowingReplyError
 from metalyra.acquire.connection import RetryPolicy
 from metalyra.acquire.services import find_services, read_archives
-from metalyra.surveys import survey
+from metalyra.surveys import SurveyError, survey
 from testbench.simulate import simulate_sky, write_archives
 
 ARCHIVES = read_archives()
@@ -29,7 +35,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sky")
-    write_archives(simulate_sky({"n_rrab": 8, "n_rrab_field": 1, "n_rrc": 1}, seed=6), path)
+    write_archives(simulate_sky({"n_rrab": 8, "n_rrab_field": 1, "n_rrc": 10}, seed=6), path)
     return path
 
 
@@ -137,3 +143,69 @@ def test_stars_without_positions_cannot_be_asked_for():
     product = find_product(QUERIES["eso_vvv"], ARCHIVES["archives"])
     with pytest.raises(QueryError, match="asked by position"):
         plan_requests(product, QUERIES["eso_vvv"], pd.DataFrame({"star_id": ["a"]}))
+
+
+def test_the_epochs_of_ogles_stars(ask, folder):
+    """Each star once, and only those of the types that are asked for."""
+    query = {
+        **{"archive": "vsa_vvv", "product": "epochs", "survey": "ogle", "types": ["RRab"]},
+        "batches": 2,
+    }
+    product = find_product(query, ARCHIVES["archives"])
+    files = [folder / f"ogle_ocvs/ogle4/blg/{name}.dat" for name in ("ident", "RRab", "RRc")]
+    listed = survey("ogle").read_stars(files)
+    wanted = set(listed.loc[listed["pulsation_type"] == "RRab", "star_id"])
+    assert listed["star_id"].duplicated().any()
+    assert wanted < set(listed["star_id"])
+    batches = [read_stars(product, query, files, batch) for batch in range(2)]
+    names = [name for stars in batches for name in stars["star_id"]]
+    assert sorted(names) == sorted(wanted)
+    [table] = [pd.read_csv(ask(query, pd.concat(batches)))]
+    assert table["star_id"].str.startswith("OGLE-BLG-RRLYR-").all()
+    assert 5 < table["star_id"].nunique() <= len(wanted)
+
+
+def test_epochs_come_with_the_keys_of_their_zero_points(ask, stars, tmp_path):
+    """A table of corrections for all images but those of one chip."""
+    query = {**QUERIES["vsa_vvv"], "product": "epochs_of_chips"}
+    path = ask(query, stars)
+    rows = pd.read_csv(path)
+    assert {"multiframeID", "extNum", "camNum", "fileName"} <= {*rows}
+    images = rows[rows["camNum"] != 7].drop_duplicates("multiframeID")
+    observations = images["fileName"].str.extract(r"(v\d{8}_\d{5})_st\.fit$")[0]
+    numbers = range(1, 6)
+    table = np.zeros(
+        len(images),
+        dtype=[("obsid", "S15"), ("chip", "i4")]
+        + [(f"{name}{k}", "f8") for name in ("ap", "zperr") for k in numbers],
+    )
+    table["obsid"], table["chip"] = observations.to_numpy(dtype="S15"), images["camNum"]
+    for k in numbers:
+        table[f"ap{k}"], table[f"zperr{k}"] = 0.01 * k * images["camNum"], 0.001 * k
+    np.save(tmp_path / "zpcorrtable.npy", table)
+
+    def read(*paths):
+        curves = survey("vvv").read_light_curves(list(paths), stars, "Ks")
+        tables = pd.concat(curve.table.assign(star_id=curve.star_id) for curve in curves)
+        # One of the simulated light curves has each row twice.
+        return tables.drop_duplicates(["star_id", "time", "aperture"], keep=False)
+
+    raw, corrected = read(path), read(path, tmp_path / "zpcorrtable.npy")
+    assert raw["zp_err"].isna().all()
+    keys = ["star_id", "time", "aperture"]
+    pairs = raw.merge(corrected, "left", keys, suffixes=("", "_corrected"), validate="1:1")
+    pairs = pairs[pairs["aperture"] == 1].sort_values(keys)
+    known = rows[rows["aperMag1"].between(0, 90)].drop_duplicates(["star_id", "mjd"], keep=False)
+    known = known.sort_values(["star_id", "mjd"])
+    chips = known["camNum"].where(known["camNum"] != 7).to_numpy()
+    assert 0 < np.isnan(chips).sum() < len(chips) / 8
+    np.testing.assert_allclose(pairs["mag"] - pairs["mag_corrected"], 0.01 * chips, atol=1e-9)
+    assert (corrected["zp_err"] == 0.001 * corrected["aperture"]).all()
+    # Without image and chip nothing is corrected, and nothing is passed off as corrected.
+    rows.drop(columns="fileName").to_csv(tmp_path / "no_file.csv", index=False)
+    with pytest.raises(SurveyError, match="corrected by image and chip: no column 'filename'"):
+        read(tmp_path / "no_file.csv", tmp_path / "zpcorrtable.npy")
+    tiles = rows["fileName"].str.replace("_st.fit", "_st_tl.fit", regex=False)
+    rows.assign(fileName=tiles).to_csv(tmp_path / "tiles.csv", index=False)
+    with pytest.raises(SurveyError, match=r"no detection is of a pawprint.*_st_tl\.fit"):
+        read(tmp_path / "tiles.csv", tmp_path / "zpcorrtable.npy")

@@ -20,6 +20,7 @@ MONTI = ROOT / "tests/integration/small_monti25.yaml"
 
 FROM_ARCHIVES = {
     "dg22_full": ["config/dg22_full.yaml"],
+    "zero_points": ["config/dg22_full.yaml", "config/archives/vvv_zero_points.yaml"],
     "monti24": ["config/monti24.yaml", "config/archives/monti24.yaml"],
     "monti25": ["config/monti25.yaml", "config/archives/monti25.yaml"],
     "small_dg22": ["tests/integration/small_dg22.yaml"],
@@ -85,9 +86,12 @@ def test_a_study_starts_from_nothing_but_its_configuration(study, places):
     assert len(table) > 2
     assert not table["here"].any()
     elsewhere = table[~table["place"].str.match(r"https?://|\w+: \w+$")]
-    # Single files of the small study stand for the archives' large ones.
-    allowed = {"ogle_ocvs/ogle3_rrlyr.txt.gz"} if study == "small_dg22" else set()
-    assert set(elsewhere["source"]) == allowed
+    # Single files of the small study stand for the archives' large ones, and a table is unpacked.
+    allowed = {
+        "small_dg22": {"ogle_ocvs/ogle3_rrlyr.txt.gz"},
+        "zero_points": {"vvv_zero_points/zpcorrtable.npy"},
+    }
+    assert set(elsewhere["source"]) == allowed.get(study, set())
 
 
 @pytest.mark.parametrize("study", ONLY_IN_THE_MIRROR)

@@ -15,6 +15,7 @@ from metalyra.acquire.reconstruction import (
 from metalyra.acquire.sources import Source, SourceError, list_ingredients, read_registry
 from metalyra.surveys import LightCurve
 from metalyra.surveys.gaia import cell_of_position
+from tests.core.test_containers import write_tar
 
 N = 60
 
@@ -189,3 +190,28 @@ def test_an_unknown_recipe_is_refused(tmp_path):
     with pytest.raises(SourceError, match=r"unknown recipe 'stew'; there are development_set"):
         make_source(Source("x", "c", "l", recipe="stew"), {}, tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_the_table_of_zero_points_is_joined_of_the_parts_of_its_repository(tmp_path):
+    table = np.arange(1000.0)
+    np.save(tmp_path / "zpcorrtable.npy", table)
+    write_tar(
+        tmp_path / "whole.tar.gz", {"zpcorrtable.npy": (tmp_path / "zpcorrtable.npy").read_bytes()}
+    )
+    whole = (tmp_path / "whole.tar.gz").read_bytes()
+    folder = "correct_vvv_zp-e7c92c3"
+    parts = {
+        f"{folder}/zpcorrtable.npy.tar.gz.a{letter}": whole[start : start + 700]
+        for letter, start in zip("fedcba", range(3500, -1, -700), strict=True)
+    }
+    repository = write_tar(tmp_path / "r.tar.gz", {f"{folder}/README.md": b"", **parts})
+    source = read_registry()["vvv_zero_points/zpcorrtable.npy"]
+    made = tmp_path / "made.npy"
+    assert len(whole) < 4200
+    make_source(source, {"repository": [repository]}, made)
+    assert np.load(made).tolist() == table.tolist()
+    parts.popitem()
+    repository = write_tar(tmp_path / "cut.tar.gz", parts)
+    with pytest.raises(SourceError, match=r"cut\.tar\.gz: its 5 parts zpcorrtable\.npy\.tar"):
+        make_source(source, {"repository": [repository]}, tmp_path / "none.npy")
+    assert not (tmp_path / "none.npy").exists()

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import logging
 import os
 import shutil
@@ -9,7 +10,13 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from benchmarks.archive_studies import prepare_monti25, register_simulated, run
+from benchmarks.archive_studies import (
+    CONFIGS,
+    prepare_monti25,
+    prepare_simulated,
+    register_simulated,
+    run,
+)
 from benchmarks.archives import OGLE, SHORT, Study, campaign, draw, make_holdings, quick, sweep
 from benchmarks.release_day import BULGE
 
@@ -205,6 +212,52 @@ def test_a_study_of_the_archives_is_the_one_of_files(new_project, mirror, tmp_pa
     assert (catalogue["status"] == "ok").sum() > 20
     ledger = pd.read_csv(io.BytesIO(over_http["ledger.csv"]))
     assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()
+
+
+def test_dekany_and_grebel_from_the_archives(new_project, mirror, tmp_path):
+    """OGLE, Gaia DR2 and VVV pulled, G and Ks networks trained, the paper's tables and maps."""
+    project = new_project()
+    holdings = prepare_simulated("small_dg22_full", project, mirror, tmp_path)
+    study = project.path("results/small_dg22_full")
+    products = [f"tables/table{number}.csv" for number in (1, 4, 5)]
+    products += [f"figures/sky_maps/figure{number}.png" for number in (10, 12)]
+    registry = project.path("resources/sources.yaml")
+    with LoopbackArchive(holdings, registry=registry) as archive:
+        project.run(
+            *("--cores", "2", "--configfile", CONFIGS["small_dg22_full"], "--"),
+            *(f"results/small_dg22_full/{product}" for product in products),
+            **{VARIABLE: archive.address, "METALYRA_MIRROR": ""},
+        )
+        assert {entry.agent.partition("/")[0] for entry in archive.log} == {"MetaLyra"}
+        assert {"ogle", "gaia", "vsa"} <= set(archive.most_at_once)
+    # The Ks stars are OGLE's, and learn their labels by name.
+    listed, labels, learnt = (
+        read_table(study / name).set_index("star_id")
+        for name in ("stars/vvv_ks.parquet", "labels/ogle_i.parquet", "development/own_ks.parquet")
+    )
+    assert listed.index.equals(labels.index)
+    assert listed.index.str.startswith("OGLE-BLG-RRLYR-").all()
+    used = learnt[learnt["status"] == "ok"]
+    assert len(used) >= 20
+    assert (used["feh"] == labels.loc[used.index, "feh"]).all()
+    assert used["period"].tolist() == listed.loc[used.index, "period"].tolist()
+    truth = pd.read_csv(tmp_path / "simulated/truth.csv").set_index(["survey", "star_id"])
+    truth = truth.loc["ogle", "feh_true"].reindex(used.index)
+    assert (used["feh"] - truth).abs().median() < 0.15
+    cut = read_table(study / "development/own_g.parquet")["status"] == "cut:amplitude_I"
+    assert 0 < cut.sum() < 20
+    card = json.loads((study / "models/own_ks/card.json").read_text())
+    assert card["cuts_not_applied"] == {"archive_blazhko_probability": [None, 0.7]}
+    assert card["provenance"]["n_stars"] == len(used)
+    log = (study / "logs/develop/own_ks.log").read_text()
+    assert "has no archive_blazhko_probability: the optional cut" in log
+    tables = {number: pd.read_csv(study / f"tables/table{number}.csv") for number in (1, 4, 5)}
+    assert all(len(table) >= 20 and (table["feh"] < 0.5).sum() >= 20 for table in tables.values())
+    # What Table 5 says of a star is of its Ks light curve, not of OGLE's.
+    fits = read_table(study / "fits/vvv_ks/0.parquet").set_index("star_id")
+    ks = tables[5].set_index("star_id")["mean_mag"].dropna()
+    assert (ks - fits["mean_mag"].reindex(ks.index)).abs().max() < 0.0006
+    assert fits["phase_of_maximum"].notna().sum() > 20
 
 
 # A release to come

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from metalyra.core.metrics import evaluate_predictions
-from metalyra.predict.cards import evaluate_ensemble, make_card, write_card
+from metalyra.core.tables import write_table
+from metalyra.predict.cards import evaluate_ensemble, make_card, read_cuts, write_card
 from metalyra.train.evaluation import average_repeats, measure_folds
 
 
@@ -123,3 +124,18 @@ def test_too_few_stars_have_no_intervals():
     few = draw_folds().groupby("fold").head(8)
     assert card_of(few)["metrics"]["coverage"] is None
     assert evaluate_ensemble(few)["feh_predicted_err"].isna().all()
+
+
+def test_a_card_says_which_cuts_were_not_applied(tmp_path):
+    cuts = {"cuts": {"snr": [30, None]}, "cuts_not_applied": {"archive_x": [None, 0.7]}}
+    about = {key: json.dumps(bounds) for key, bounds in cuts.items()}
+    write_table(pd.DataFrame({"star_id": ["a"]}), tmp_path / "development.parquet", about)
+    found = read_cuts(tmp_path / "development.parquet")
+    assert found == cuts
+    card = make_card(
+        **{"name": "g", "band": "G", "relation": "r", "network": {"kind": "bilstm"}},
+        **{"sequence": {"recipe": "gp_curve"}, "members": [0], "provenance": {}},
+        **found,
+    )
+    assert (card["cuts"], card["cuts_not_applied"]) == tuple(cuts.values())
+    assert "cuts_not_applied" not in card_of(draw_folds())

@@ -31,6 +31,7 @@ from metalyra.study.model import (
     Training,
     Weights,
 )
+from metalyra.study.study import Study
 from metalyra.surveys import SURVEYS
 from metalyra.train.networks import KINDS, complete_network
 from metalyra.train.sequences import RECIPES, complete_recipe
@@ -589,13 +590,23 @@ def test_the_experiments_have_the_papers_networks_and_sequences():
     assert recipes == [complete_recipe(recipe) for recipe in MONTI_2025_SEQUENCES.values()]
 
 
-@pytest.mark.parametrize(("study", "name"), [("dg22", "dg22_g_retrained"), ("dg22_full", "own_g")])
-def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name):
+@pytest.mark.parametrize(
+    ("study", "name", "band", "threshold"),
+    [
+        ("dg22", "dg22_g_retrained", "G", 0.5),
+        ("dg22_full", "own_g", "G", 0.5),
+        ("dg22_full", "own_ks", "Ks", 0.9),
+    ],
+)
+def test_the_papers_networks_are_trained_anew_as_they_were_published(study, name, band, threshold):
     models = resolve(load(study))["models"]
     network = complete_network(models[name]["network"])
-    assert network == complete_network(DEKANY_GREBEL_2022["G"])
-    assert models[name]["sequence"] == models["dg22_g"]["sequence"]
-    assert models[name]["weights"]["density_threshold"] == 0.5
+    assert network == complete_network(DEKANY_GREBEL_2022[band])
+    assert models[name]["sequence"] == models[f"dg22_{band.lower()}"]["sequence"]
+    weights = models[name]["weights"]
+    assert weights["density_threshold"] == threshold
+    # The labels of the mirror's development set have no errors.
+    assert weights["inverse_variance"] == (study == "dg22_full")
     assert models[name]["training"]["optimizer"] == "adam"
 
 
@@ -1198,3 +1209,73 @@ def test_trials_go_on_in_the_rounds_of_hyperband_alone():
     assert problems_of(config) == [
         "searches.rrc.continued: allowed with hyperband, whose trials have rounds; not with random"
     ]
+
+
+def ks_of_ogle(model=None, **sample) -> dict:
+    """Return the demo with Ks light curves of OGLE's stars, and a model trained on them."""
+    config = load("config")
+    config["samples"]["ks"] = {
+        **{"survey": "vvv", "listed_by": "ogle", "band": "Ks", "light_curves": ["vvv/a.csv"]},
+        "stars": ["ogle_ocvs/ogle4/blg/ident.dat", "ogle_ocvs/ogle4/blg/RRab.dat"],
+        **sample,
+    }
+    config["models"]["ks"] = {
+        **{"sample": "ks", "labels": "ogle_i", "network": {"kind": "gru"}},
+        "sequence": {"recipe": "gp_curve"},
+        **(model or {}),
+    }
+    return config
+
+
+def test_a_sample_may_have_another_archives_star_list():
+    cuts = {"cuts": {"amplitude": [None, 0.45], "amplitude_I": [None, 1.1]}}
+    optional = {"optional_cuts": {"archive_blazhko_probability": [None, 0.7]}}
+    resolved = resolve(ks_of_ogle({**cuts, **optional}))
+    study = Study(resolved)
+    assert study.lister_of("ks") == "ogle"
+    assert study.surveys_of("ks") == ["vvv", "ogle"]
+    assert study.surveys_of("ogle_i") == ["ogle"]
+    assert study.needs_periods("ks")
+    assert study.label_columns("ks") == {"amplitude_I": "amplitude"}
+    assert study.label_columns("demo_g") == {}
+    assert not study.is_labelled_through_match("ks")
+    assert study.is_labelled_through_match("demo_g")
+
+
+@pytest.mark.parametrize(
+    ("model", "sample", "message"),
+    [
+        ({}, {"listed_by": "oggle"}, r"^samples\.ks\.listed_by: 'oggle' is unknown; did you mean"),
+        ({}, {"listed_by": "own"}, r"^samples\.ks\.listed_by: own is for your own files; allowed"),
+        (
+            {},
+            {"survey": "gaia_dr2", "band": "G"},
+            r"^samples\.ks\.listed_by: the light curves of the survey gaia_dr2 go by its own star "
+            "list; surveys whose go by position: vvv$",
+        ),
+        ({}, {"stars": ["a/RRab.dat"]}, r"^models\.ks\.labels: not the sample or its match, nor o"),
+        ({}, {"listed_by": "vvv"}, r"^models\.ks\.labels: not the sample or its match, nor of the"),
+        ({"cuts": {"amplitude_G": [0, 1]}}, {}, r"^models\.ks\.cuts: the column of the sample ks "),
+        # OGLE's parameters are of its own light curves.
+        ({"cuts": {"archive_r21": [0, 1]}}, {}, r"^models\.ks\.cuts: the column of the sample ks "),
+        (
+            {},
+            {"labelling": {"phi31": "archive"}},
+            r"^samples\.ks\.labelling\.phi31: those of ogle are of other light curves than these",
+        ),
+        (
+            {"cuts": {"amplitude_I": [0, 1]}, "further_samples": ["vvv_ks"]},
+            {},
+            r"^models\.ks\.cuts: amplitude_I is of the light curves of the labels; allowed without",
+        ),
+        ({"optional_cuts": {"snr": [0, 1]}}, {}, r"^models\.ks\.optional_cuts: every sample has t"),
+        (
+            {"optional_cuts": {"archive_blazhko": [0, 1]}},
+            {},
+            r"^models\.ks\.optional_cuts: the column of the sample ks 'archive_blazhko' is unknown",
+        ),
+    ],
+)
+def test_a_star_list_that_cannot_be_another_archives_is_named(model, sample, message):
+    problems = problems_of(ks_of_ogle(model, **sample))
+    assert any(re.search(message, problem) for problem in problems), problems

@@ -252,3 +252,42 @@ def test_real_light_curves_are_ingested(mirror, tmp_path):
     assert stars["status"].value_counts().to_dict() == {"ok": 4447}
     table = read_tables(files_of(tmp_path, 9))
     assert set(table["star_id"]) == set(stars["star_id"])
+
+
+def test_the_star_list_may_be_another_archives(tmp_path):
+    """VVV's epochs of OGLE's stars: identifiers, positions, periods and types are OGLE's."""
+    (tmp_path / "ident.dat").write_text(
+        f"{IDS[0]}  RRab  17:05:07.49 -32:37:57.2\n{IDS[1]}  RRab  17:05:08.09 -32:37:58.1\n"
+    )
+    (tmp_path / "stars.lst").write_text("00001 0.5\n00002 0.6\n")
+    (tmp_path / "epochs.csv").write_text(
+        "star_id,source_id,ra,dec,mjd,filterID,aperMag1,aperMag1Err,aperMag3,aperMag3Err\n"
+        f"{IDS[0]},7,256.28,-32.63,55275.3,5,14.1,0.01,14.0,0.01\n"
+    )
+    (tmp_path / "RRab.dat").write_text(
+        f"{IDS[1]}  15.836 17.100  0.60000000 0.00000162  7000.28852  0.274  0.139 5.209  0.061 "
+        "2.564\n"
+    )
+    (tmp_path / "blazhko.csv").write_text("star_id,blazhko_probability\n00002,0.5\n")
+    lists = [tmp_path / name for name in ("ident.dat", "stars.lst", "RRab.dat", "blazhko.csv")]
+    stars = ingest(
+        *(survey("vvv"), lists, [tmp_path / "epochs.csv"], "Ks", tmp_path / "out", 1),
+        listed_by=OGLE,
+    )
+    assert stars["star_id"].tolist() == IDS[:2]
+    assert stars["status"].tolist() == ["ok", "no_light_curve"]
+    assert stars["period"].tolist() == [0.5, 0.6]
+    # Magnitudes, amplitudes and times of maximum in OGLE's list are of other light curves.
+    own = ["archive_period_err", "archive_blazhko_probability"]
+    assert [name for name in stars if name.startswith("archive_")] == own
+    assert stars[own].iloc[1].tolist() == [0.00000162, 0.5]
+    assert stars["ra"].iloc[0] == pytest.approx(256.2812, abs=1e-4)
+    table = read_table(tmp_path / "out/0.parquet")
+    assert table[["star_id", "aperture", "mag"]].to_numpy().tolist() == [
+        [IDS[0], 1, 14.1],
+        [IDS[0], 3, 14.0],
+    ]
+    # From the Earth to the Sun, with OGLE's position.
+    assert 0 < abs(table["time"].iloc[0] - 55275.8) < 0.006
+    metadata = pq.read_schema(tmp_path / "out/0.parquet").metadata
+    assert (metadata[b"survey"], metadata[b"time_scale"]) == (b"vvv", b"HJD-2400000")

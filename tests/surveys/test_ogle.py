@@ -249,3 +249,31 @@ def test_real_light_curves_have_the_phases_of_the_catalogue(mirror):
         for k in (2, 3):
             difference = star[f"archive_phi{k}1"] - (phase[k - 1] - k * phase[0])
             assert abs(np.angle(np.exp(1j * difference))) < 0.1, (star_id, k)
+
+
+def test_probabilities_of_the_blazhko_effect_describe_the_stars_of_a_list(files):
+    path = files / "blazhko.csv"
+    path.write_text("star_id,blazhko_probability\n00001,0.25\nOGLE-BLG-RRLYR-00009,0.9\nb00002,\n")
+    stars = OGLE.read_stars([files / "RRab.dat", path, files / "RRc.dat"])
+    assert stars["star_id"].tolist() == ["OGLE-BLG-RRLYR-00001", "OGLE-BLG-RRLYR-00002"]
+    column = "archive_blazhko_probability"
+    assert stars[column].fillna(-1).tolist() == [0.25, -1]
+    assert column in OGLE.archive_columns
+    assert column not in OGLE.read_stars([files / "RRab.dat"])
+    with pytest.raises(SurveyError, match=r"blazhko\.csv: no file says which stars there are"):
+        OGLE.read_stars([path])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("00001,1.2", "row 1 has the probability '1.2'; allowed is a number from 0 to 1"),
+        ("00001,high", "row 1 has the probability 'high'"),
+        ("V1,0.5", "'V1' is no OGLE star"),
+    ],
+)
+def test_a_wrong_probability_is_an_error(files, rows, message):
+    path = files / "blazhko_2017.csv"
+    path.write_text(f"star_id,blazhko_probability\n{rows}\n")
+    with pytest.raises(SurveyError, match=message):
+        OGLE.read_stars([files / "RRab.dat", path])

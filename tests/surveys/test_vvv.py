@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from metalyra.surveys import SurveyError, check_stars, survey
 from metalyra.surveys.formats.time_scales import to_heliocentric
-from metalyra.surveys.formats.vvv_tables import APERTURES, MAX_SEPARATION
+from metalyra.surveys.formats.vvv_tables import MAX_SEPARATION
+from metalyra.surveys.formats.vvv_zero_points import APERTURES, name_observation
 from tests.core.test_containers import write_tar
 from tests.surveys.test_serialisations import serialise
 
@@ -312,3 +313,19 @@ def test_a_strange_table_of_zero_points_is_refused(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_curves([path], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("file", "observation"),
+    [
+        ("v20100319_00505_st.fit", "v20100319_00505"),
+        ("server:/disk48/vsa/20100319_v1.3/v20100319_00505_st.fits.fz", "v20100319_00505"),
+        ("v20100319_00505", "v20100319_00505"),
+        ("v20100319_00505_st_tl.fit", ""),
+        ("v20100319_505_st.fit", ""),
+        ("e20100319_0505_st.fit", ""),
+        ("", ""),
+    ],
+)
+def test_an_observation_is_named_by_the_image_of_a_pawprint(file, observation):
+    assert name_observation(file) == observation

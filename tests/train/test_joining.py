@@ -69,3 +69,13 @@ def test_no_labelled_star_is_learnt_from_unlabelled_whatever_its_name():
     shuffled = select_unlabelled(stars, fits[::-1], development, trained, "RRab", **options)
     assert len(drawn) == 1
     assert drawn["star_id"].tolist() == shuffled["star_id"].tolist()
+
+
+def test_labels_of_a_matched_sample_may_be_its_own():
+    own = tables_of(
+        place(["1", "2"], [10.0, 11.0], reference_id=["o1", "o2"]), **{"1": -1.0, "2": -2.0}
+    )
+    joined = join_samples({"first": own}, through_match=[])
+    assert joined.labels["feh"].tolist() == [-1.0, -2.0]
+    through = join_samples({"first": FIRST}, through_match=["first"])
+    assert through.labels["status"].tolist() == ["ok", "no_match", "ok"]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metalyra.train.selection import apply_cuts, select_stars
+from metalyra.train.selection import apply_cuts, choose_cuts, select_stars
 
 
 def test_stars_of_another_type_or_without_period_are_marked_and_other_statuses_stay():
@@ -35,3 +35,15 @@ def test_cuts_are_inclusive_and_tried_in_order():
         match=r"'sn' names no column .* known are n_epochs, snr",
     ):
         apply_cuts(table, {"sn": [30, None]})
+
+
+def test_optional_cuts_are_applied_where_the_star_list_has_the_column(caplog):
+    cuts, blazhko = {"snr": [30, None]}, {"archive_blazhko_probability": [None, 0.7]}
+    with caplog.at_level("WARNING"):
+        assert choose_cuts(cuts, blazhko, ["star_id", *blazhko]) == ({**cuts, **blazhko}, {})
+        assert not caplog.text
+        assert choose_cuts(cuts, blazhko, ["star_id"]) == (cuts, blazhko)
+    assert (
+        "the star list has no archive_blazhko_probability: the optional cut to [-inf, 0.7] is not "
+        "applied" in caplog.text
+    )

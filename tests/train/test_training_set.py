@@ -238,3 +238,29 @@ def test_labels_that_are_all_alike_teach_nothing(fits, labels):
     labels = labels.assign(star_id=fits["star_id"], feh=-1.5)
     with pytest.raises(ValueError, match=r"all 60 usable stars have the \[Fe/H\] -1.5: there is"):
         make_training_set(fits, labels, folds=5)
+
+
+def test_stars_of_one_list_need_no_match(fits, labels):
+    """Labels of the same stars by their names; a star that they do not have has none."""
+    own = labels.assign(star_id=fits["star_id"]).iloc[5:].sample(frac=1, random_state=1)
+    development = make_training_set(fits, own, folds=5)
+    assert development["status"].tolist() == ["no_match"] * 5 + ["ok"] * 55
+    assert development["feh"].tolist()[5:] == labels["feh"].tolist()[5:]
+    with pytest.raises(ValueError, match="none of the 60 stars, such as g0, has a label: those"):
+        make_training_set(fits, labels, folds=5)
+
+
+def test_cuts_on_the_light_curves_behind_the_labels(fits, labels, matched):
+    """A_I of the labels' light curves, beside the amplitude of the sample's own band."""
+    label_fits = labels[["star_id"]].assign(amplitude_I=np.linspace(0.05, 1.23, 60))
+    development = make_training_set(
+        *(fits, labels),
+        label_fits=label_fits.sample(frac=1, random_state=2),
+        matched=matched,
+        cuts={"amplitude_I": [None, 1.1]},
+        folds=5,
+    )
+    # Star g<k> is i<59 - k>.
+    cut = (label_fits["amplitude_I"] > 1.1).to_numpy()[::-1]
+    assert cut.sum() == 7
+    assert (development["status"] == "cut:amplitude_I").tolist() == cut.tolist()

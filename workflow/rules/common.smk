@@ -237,11 +237,14 @@ def development_files(wildcards):
         }
     model = config["models"][wildcards.model]
     sample, labels = model["sample"], model["labels"]
+    cut = study.label_columns(wildcards.model)
     return {
         "stars": star_table(sample),
         "fits": chunk_files("fits", sample),
         "folded": chunk_files("folded", sample),
         "labels": f"<results>/labels/{labels}.parquet",
+        # The fits behind the labels, where a cut is on one of their columns.
+        "label_fits": chunk_files("fits", labels) if cut else [],
     }
 
 

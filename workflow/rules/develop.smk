@@ -25,6 +25,7 @@ rule join_samples:
         runtime=30,
     params:
         samples=lambda wildcards: list(study.training_samples(wildcards.model)),
+        through_match=lambda wildcards: study.samples_labelled_through_match(wildcards.model),
         library=fingerprint("join_samples.py"),
     message:
         "Joining the samples that {wildcards.model} is trained on"
@@ -51,6 +52,9 @@ rule develop:
     params:
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
+        optional_cuts=of_model("optional_cuts"),
+        label_columns=lambda wildcards: study.label_columns(wildcards.model),
+        through_match=lambda wildcards: study.is_labelled_through_match(wildcards.model),
         sequence=lambda wildcards: config["models"][wildcards.model].get(
             "sequence", {"recipe": "gp_curve"}
         ),

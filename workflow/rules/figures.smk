@@ -245,7 +245,7 @@ if study.is_simulated:
             mem_mb=4000,
             runtime=30,
         params:
-            surveys={name: sample["survey"] for name, sample in config["samples"].items()},
+            surveys={sample: study.lister_of(sample) for sample in config["samples"]},
             library=fingerprint("recovery.py"),
         message:
             "Comparing the catalogue with the simulated truth"

@@ -41,16 +41,15 @@ for sample, settings in config["samples"].items():
         params:
             given=given_files(sample),
             survey=settings["survey"],
+            listed_by=study.lister_of(sample),
             band=settings["band"],
             reading=study.reading_of(sample),
             only_with_light_curves=settings["only_with_light_curves"],
             periods_required=study.needs_periods(sample),
             assume_types=not study.finds_periods(sample),
             # The releases of one archive are read by one module, with names of their own.
-            names=SURVEYS[settings["survey"]].names,
-            library=fingerprint(
-                "ingest.py", f"metalyra.surveys.{settings['survey'].partition('_')[0]}"
-            ),
+            names=[SURVEYS[name].names for name in study.surveys_of(sample)],
+            library=fingerprint("ingest.py", *map(SURVEYS.module_of, study.surveys_of(sample))),
         message:
             f"Reading the stars and light curves of {sample}"
         script:

@@ -4,7 +4,13 @@ import pandas as pd
 
 from job import logged
 from metalyra.core import read_table, read_tables, write_table
-from metalyra.predict import evaluate_ensemble, make_card, measure_training_range, write_card
+from metalyra.predict import (
+    evaluate_ensemble,
+    make_card,
+    measure_training_range,
+    read_cuts,
+    write_card,
+)
 from metalyra.train import describe_training, read_sequences, select_training_set, take_best
 
 with logged(snakemake):
@@ -34,7 +40,7 @@ with logged(snakemake):
         domain=measure_training_range(fits[fits["star_id"].isin(used["star_id"])]),
         member_metrics=pd.concat(map(read_table, snakemake.input.metrics), ignore_index=True),
         pulsation_type=params.pulsation_type,
-        cuts=params.cuts,
+        **read_cuts(snakemake.input.table),
         fit=params.fit,
     )
     write_table(evaluate_ensemble(out_of_fold), snakemake.output.out_of_fold)

@@ -6,6 +6,7 @@ from metalyra.predict import (
     evaluate_stack,
     make_stack_card,
     predict_published,
+    read_cuts,
     write_card,
 )
 from metalyra.stack import COMBINATIONS, PUBLISHED, add_published, complete_stack
@@ -35,7 +36,7 @@ with logged(snakemake):
         seed=params.seed,
         weights=params.weights,
         pulsation_type=params.pulsation_type,
-        cuts=params.cuts,
+        **read_cuts(snakemake.input.table),
         fit=params.fit,
         fewest_stars=params.fewest_stars,
     )

@@ -14,6 +14,7 @@ with logged(snakemake):
         snakemake.params.band,
         Path(snakemake.output.light_curves[0]).parent,
         len(snakemake.output.light_curves),
+        listed_by=survey(snakemake.params.listed_by, snakemake.params.reading),
         periods_required=snakemake.params.periods_required,
         assume_types=snakemake.params.assume_types,
         observed_only=snakemake.params.only_with_light_curves,

@@ -16,7 +16,8 @@ with logged(snakemake):
                 read_table(files[f"labels_{name}"]),
             )
             for name in names
-        }
+        },
+        through_match=snakemake.params.through_match,
     )
     for stage, table in joined._asdict().items():
         write_table(table, snakemake.output[stage])

@@ -4,8 +4,11 @@ The registry says which: an entry with `made` names a recipe and what it takes. 
 mirror has the file, nothing is made.
 """
 
+import io
 import logging
 import shutil
+import tarfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import pandas as pd
 
 from metalyra.acquire.sources import Source, SourceError
 from metalyra.core.arrays import Floats
+from metalyra.core.containers import stream_members
 from metalyra.core.tables import replace_when_complete
 from metalyra.surveys import LightCurve, survey
 from metalyra.surveys.gaia import cell_of_position, cell_of_source
@@ -37,6 +41,8 @@ SMALLEST_R2 = 0.9
 FOLDS = 8
 """Folds of the development set, of the published ten: those that the mirror's file has."""
 
+_ZERO_POINTS = "zpcorrtable.npy.tar.gz."
+_PART_LIMIT = 2**30
 _HARMONICS = 4
 _FEWEST_EPOCHS = 15
 _FEWEST_STARS = 20
@@ -252,10 +258,36 @@ def _copy(files: Files, destination: Path) -> None:
     shutil.copyfile(path, destination)
 
 
+def _unpack_zero_points(files: Files, destination: Path) -> None:
+    """Join the parts of the packed table of VVV's zero points, and take the table out.
+
+    They are ``zpcorrtable.npy.tar.gz.aa``, ``.ab``, ... of the packed repository.
+    """
+    [[path]] = files.values()
+    parts = {
+        member.name: member.data
+        for member in stream_members(path, _PART_LIMIT)
+        if member.name.startswith(_ZERO_POINTS) and member.data is not None
+    }
+    joined = io.BytesIO(b"".join(parts[name] for name in sorted(parts)))
+    try:
+        with tarfile.open(fileobj=joined) as packed:
+            table = packed.extractfile("zpcorrtable.npy")
+            if table is None:
+                raise KeyError("zpcorrtable.npy is no file")
+            with destination.open("wb") as file:
+                shutil.copyfileobj(table, file)
+    except (tarfile.TarError, KeyError, EOFError, zlib.error, OSError) as error:
+        raise SourceError(
+            f"{path}: its {len(parts)} parts {_ZERO_POINTS}* hold no zpcorrtable.npy ({error})"
+        ) from error
+
+
 RECIPES: Mapping[str, Callable[[Files, Path], None]] = {
     "development_set": _make_development_set,
     "published_predictions": _make_published_predictions,
     "catalogued_periods": _make_catalogued_periods,
     "copy": _copy,
+    "zero_points": _unpack_zero_points,
 }
 """How a source is made, by the name that the registry has."""

@@ -58,6 +58,9 @@ COLUMNS: Mapping[str, Column] = {
         "", "Probability that the period is not that of the star", "stat.probability"
     ),
     "period_bands": Column("", "Bands whose points have told the period", "instr.bandpass"),
+    "blazhko_probability": Column(
+        "", "Probability that the light curve is modulated (Blazhko effect)", "stat.probability"
+    ),
     "type_status": Column("", "given, given_unlikely or classified pulsation type", "meta.code"),
     **{
         f"probability_{name}": Column(

@@ -1,6 +1,7 @@
 from .cards import evaluate_ensemble as evaluate_ensemble
 from .cards import make_card as make_card
 from .cards import read_card as read_card
+from .cards import read_cuts as read_cuts
 from .cards import write_card as write_card
 from .prediction import predict_stars as predict_stars
 from .published import convert_published_model as convert_published_model

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import metalyra
-from metalyra.core.tables import replace_when_complete
+from metalyra.core.tables import read_metadata, replace_when_complete
 from metalyra.predict.uncertainty import (
     LEVELS,
     estimate_errors,
@@ -42,6 +42,7 @@ def make_card(
     member_metrics: pd.DataFrame | None = None,
     pulsation_type: str | None = None,
     cuts: Mapping[str, Sequence[float | None]] | None = None,
+    cuts_not_applied: Mapping[str, Sequence[float | None]] | None = None,
     fit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a user of a model needs to know, as plain data.
@@ -68,6 +69,8 @@ def make_card(
         Of the stars that the model is for.
     cuts
         Quality cuts that its stars are within: lowest and highest value by column.
+    cuts_not_applied
+        Cuts that were wished for, by columns that the star list does not have.
     fit
         How the light curves that it was trained on were fitted: the settings `fit` and
         `phases` of their sample.
@@ -91,7 +94,7 @@ def make_card(
         "name": name,
         "band": band,
         "relation": relation,
-        **describe_use(pulsation_type, cuts, fit),
+        **describe_use(pulsation_type, cuts, fit, cuts_not_applied),
         "network": complete_network(network),
         "sequence": complete_recipe(sequence),
         "members": [int(member) for member in members],
@@ -107,13 +110,22 @@ def describe_use(
     pulsation_type: str | None,
     cuts: Mapping[str, Sequence[float | None]] | None,
     fit: Mapping[str, Any] | None,
+    cuts_not_applied: Mapping[str, Sequence[float | None]] | None = None,
 ) -> dict[str, Any]:
     """Return what a card says of the stars and fits that a model is for; see `make_card`."""
+    absent = {column: list(bounds) for column, bounds in (cuts_not_applied or {}).items()}
     return {
         "pulsation_type": pulsation_type,
         "cuts": {column: list(bounds) for column, bounds in (cuts or {}).items()},
+        **({"cuts_not_applied": absent} if absent else {}),
         "fit": None if fit is None else dict(fit),
     }
+
+
+def read_cuts(development: Path | str) -> dict[str, Any]:
+    """Return the cuts of a development set, and those not applied, as `make_card` takes them."""
+    about = read_metadata(development)
+    return {key: json.loads(about[key]) for key in ("cuts", "cuts_not_applied") if key in about}
 
 
 def evaluate_ensemble(out_of_fold: pd.DataFrame) -> pd.DataFrame:

@@ -89,6 +89,7 @@ def make_stack_card(
     weights: Mapping[str, Any] | None = None,
     pulsation_type: str | None = None,
     cuts: Mapping[str, Sequence[float | None]] | None = None,
+    cuts_not_applied: Mapping[str, Sequence[float | None]] | None = None,
     fit: Mapping[str, Any] | None = None,
     fewest_stars: int | None = None,
 ) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def make_stack_card(
         Seed of the study.
     weights
         Settings of the sample weights; see `train_stack_member`.
-    pulsation_type, cuts, fit
+    pulsation_type, cuts, cuts_not_applied, fit
         Of `metalyra.predict.cards.make_card`.
     fewest_stars
         Number of stars that the model needs, for the note of one that was not trained.
@@ -124,7 +125,7 @@ def make_stack_card(
     """
     settings = complete_stack(stack)
     use = {"name": name, "band": band, "alignment": ALIGNMENT, "relation": relation}
-    use |= describe_use(pulsation_type, cuts, fit)
+    use |= describe_use(pulsation_type, cuts, fit, cuts_not_applied)
     if out_of_fold.empty:
         return _describe_untrained(use, settings, development, fewest_stars)
     names = [*settings["regressors"], *([PUBLISHED] if settings[PUBLISHED] else [])]

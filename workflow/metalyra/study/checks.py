@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from metalyra.acquire.queries import BATCH
 from metalyra.products.paper_tables.layouts import KEYS_OF, LAYOUTS, choose_layout
-from metalyra.study.cuts import is_measured, list_columns
+from metalyra.study.cuts import columns_of_labels, is_measured, list_columns
 from metalyra.study.messages import explain, unknown
 from metalyra.study.model import Model
 from metalyra.surveys import SURVEYS, SurveyError
@@ -34,6 +34,17 @@ READING_KEYS = ("columns", "time_scale", "magnitude_zero_point")
 def is_own(sample: Mapping[str, Any]) -> bool:
     """Say whether a sample is of a user's own stars, in files of theirs."""
     return SURVEYS[sample["survey"]].of_user
+
+
+def lister_of_sample(sample: Mapping[str, Any]) -> str:
+    """Return the survey whose star list a sample has: its own, or that of `listed_by`."""
+    return str(sample.get("listed_by", sample["survey"]))
+
+
+def share_identifiers(sample: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two samples call the same stars alike: they have a file of one star list."""
+    same = lister_of_sample(sample) == lister_of_sample(other)
+    return same and not set(sample["stars"]).isdisjoint(other["stars"])
 
 
 def is_of_example(config: Mapping[str, Any], path: str) -> bool:
@@ -113,12 +124,23 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
     for name in config["archive_comparisons"]:
         if name not in samples:
             yield unknown("archive_comparisons: the sample", name, samples)
+        elif lister_of_sample(samples[name]) != samples[name]["survey"]:
+            yield (
+                f"archive_comparisons: the list of {name} is that of "
+                f"{samples[name]['listed_by']}, whose parameters are of other light curves; leave "
+                "it out"
+            )
     for name, model in models.items():
         if model.get("relation") not in (None, *relations):
             yield unknown(f"models.{name}.relation:", model["relation"], relations)
         yield from _check_model(f"models.{name}", model, config)
     yield from _check_predictions(config)
     yield from _check_products(config)
+    yield from _check_compared(config, relations)
+
+
+def _check_compared(config: Config, relations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Check the comparisons and the distributions of a study."""
     for name, comparison in config["comparisons"].items():
         yield from _check_comparison(f"comparisons.{name}", comparison, config, relations)
     for name, distribution in config["distributions"].items():
@@ -235,13 +257,25 @@ def _check_band_of_labels(
     )
 
 
-def _check_cuts(key: str, cuts: Config | None, sample: str | None, config: Config) -> Iterator[str]:
-    """Check that a sample has the columns of cuts; without a sample, that any could have them."""
-    columns = [column for column in cuts or {} if not is_measured(column)]
+def _check_cuts(
+    key: str,
+    cuts: Config | None,
+    sample: str | None,
+    config: Config,
+    besides: Collection[str] = (),
+) -> Iterator[str]:
+    """Check that a sample has the columns of cuts; without a sample, that any could have them.
+
+    Columns of `besides` are known, too.
+    """
+    columns = [c for c in cuts or {} if not is_measured(c) and c not in besides]
     if not columns:
         return
     samples = config["samples"]
-    known = list_columns(samples[name]["survey"] for name in ([sample] if sample else samples))
+    known = list_columns(
+        (samples[name]["survey"], lister_of_sample(samples[name]))
+        for name in ([sample] if sample else samples)
+    )
     for column in columns:
         if column not in known:
             whose = f" of the sample {sample}" if sample else ""
@@ -253,6 +287,8 @@ def _check_sample(key: str, name: str, sample: Config, samples: Config) -> Itera
         yield f"{key}.fit: order_min is greater than order_max"
     prefix = "" if name == OWN_SAMPLE else f"{key}."
     yield from _check_reading(prefix, sample)
+    if "listed_by" in sample:
+        yield from _check_lister(f"{prefix}listed_by:", sample)
     if "period_bands" in sample:
         yield from _check_period_bands(f"{prefix}period_bands:", sample)
     if "shape_bands" in sample:
@@ -285,6 +321,31 @@ def _check_reading(key: str, sample: Config) -> Iterator[str]:
             survey.read_with(**reading)
         except SurveyError as error:
             yield f"{key}{error}"
+
+
+def _check_lister(key: str, sample: Config) -> Iterator[str]:
+    """Check that the light curves of a sample can be those of another archive's stars."""
+    survey, lister = (SURVEYS[sample[name]] for name in ("survey", "listed_by"))
+    if survey is lister:
+        return
+    if not survey.by_position:
+        able = [name for name, other in SURVEYS.items() if other.by_position]
+        yield (
+            f"{key} the light curves of the survey {survey.name} go by its own star list; surveys "
+            f"whose go by position: {', '.join(able)}"
+        )
+    elif lister.of_user:
+        archives = [name for name, other in SURVEYS.items() if not other.of_user]
+        yield (
+            f"{key} {lister.name} is for your own files; allowed are the archives: "
+            f"{', '.join(archives)}"
+        )
+    for name in ("phi31", "parameters"):
+        if sample["labelling"][name] == "archive":
+            yield (
+                f"{key.removesuffix('listed_by:')}labelling.{name}: those of {lister.name} are of "
+                f"other light curves than these of {survey.name}; allowed is own"
+            )
 
 
 def _check_period_bands(key: str, sample: Config) -> Iterator[str]:
@@ -409,7 +470,15 @@ def _check_model(key: str, model: Config, config: Config) -> Iterator[str]:
         yield from _check_source(f"{key}.training_stars", model["training_stars"])
     yield from _check_published_predictions(f"{key}.published_predictions", model)
     if model.get("sample") in (None, *samples):
-        yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config)
+        besides = _columns_of_labels(model, config)
+        yield from _check_cuts(f"{key}.cuts", model["cuts"], model.get("sample"), config, besides)
+        yield from _check_optional_cuts(f"{key}.optional_cuts", model, config)
+        for column in model["cuts"]:
+            if column in besides and "further_samples" in model:
+                yield (
+                    f"{key}.cuts: {column} is of the light curves of the labels; allowed without "
+                    "further_samples"
+                )
     if origins == ["sample"]:
         yield from _check_training_of_model(key, model, config)
         yield from _check_labels_of_model(key, model, config)
@@ -428,6 +497,31 @@ def _check_published_predictions(key: str, model: Config) -> Iterator[str]:
         yield f"{key}: needs one of the keys training and validation, or both"
     for part, source in model["published_predictions"].items():
         yield from _check_source(f"{key}.{part}", source)
+
+
+def _columns_of_labels(model: Config, config: Config) -> list[str]:
+    """Return the names that cuts have for the light curves behind a model's labels, if others."""
+    labels = model.get("labels")
+    if labels not in config["samples"] or labels == model.get("sample"):
+        return []
+    return list(columns_of_labels(config["samples"][labels]["band"]))
+
+
+def _check_optional_cuts(key: str, model: Config, config: Config) -> Iterator[str]:
+    """Check that a star list may have the columns of optional cuts."""
+    cuts = model["optional_cuts"]
+    if not cuts:
+        return
+    if "sample" not in model:
+        yield f"{key}: of the stars that a model is trained on here; leave the key out"
+    elif "further_samples" in model:
+        yield f"{key}: allowed without further_samples"
+    for column in cuts:
+        if is_measured(column):
+            yield f"{key}: every sample has the column {column}; it belongs to cuts"
+        elif column in model["cuts"]:
+            yield f"{key}: {column} is among the cuts already"
+    yield from _check_cuts(key, cuts, model.get("sample"), config)
 
 
 def _check_training_of_model(key: str, model: Config, config: Config) -> Iterator[str]:
@@ -460,10 +554,20 @@ def _check_labels_of_model(key: str, model: Config, config: Config) -> Iterator[
     labels = model.setdefault("labels", model["sample"])
     if labels not in config["labels"]:
         yield unknown(f"{key}.labels: the labelled sample", labels, config["labels"])
-    reference = samples[model["sample"]].get("match", {}).get("reference")
-    if labels not in (model["sample"], reference):
-        allowed = [model["sample"], *([reference] if reference else [])]
-        yield unknown(f"{key}.labels: not the sample or its match:", labels, allowed)
+    own = samples[model["sample"]]
+    reference = own.get("match", {}).get("reference")
+    allowed = [model["sample"], *([reference] if reference else [])]
+    allowed += [
+        name
+        for name, other in samples.items()
+        if name not in allowed and share_identifiers(own, other)
+    ]
+    if labels not in allowed:
+        yield unknown(
+            f"{key}.labels: not the sample or its match, nor of the same star list:",
+            labels,
+            allowed,
+        )
     yield from _check_further_samples(f"{key}.further_samples", model, config)
     yield from _check_unlabelled(key, model, config)
 
@@ -707,7 +811,8 @@ def _check_side(
     elif origins == ["relation"]:
         yield from _check_relation_of_side(key, side, config, relations)
     else:
-        known = list_columns([config["samples"][side["sample"]]["survey"]])
+        compared = config["samples"][side["sample"]]
+        known = list_columns([(compared["survey"], lister_of_sample(compared))])
         published = [name for name in known if name.startswith("archive_")]
         if side["column"].startswith("archive_") and side["column"] not in published:
             whose = f"of the sample {side['sample']}"

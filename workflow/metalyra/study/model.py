@@ -240,7 +240,8 @@ class Query(Part):
     archive: str = Field(description="One of the archives of resources/archives.yaml.")
     product: str = Field(description="One of its products.")
     types: Annotated[list[str], MinLen(1)] = absent(
-        "Pulsation types of the stars, as the archive writes them."
+        "Pulsation types of the stars, as the archive writes them; with `stars`, as the star files "
+        "have them (RRab, RRc)."
     )
     region: Region = absent(
         "Part of the sky: a circle (`ra`, `dec`, `radius`), or bounds of the Galactic `l` and `b` "
@@ -478,6 +479,11 @@ class Sample(Part):
     """A star list with light curves in one band from one survey."""
 
     survey: SurveyName = Field(description="Whose formats the files are in.")
+    listed_by: SurveyName = absent(
+        "Whose formats the star list is in, if it is another archive's than that of the light "
+        "curves: identifiers, positions, periods and types are that one's. For `vvv`, whose light "
+        "curves are asked for by position."
+    )
     band: Band = Field(description="Photometric band of the light curves.")
     stars: Sources = Field(description="Files of the star list.")
     light_curves: list[Source] = Field(
@@ -621,7 +627,13 @@ class Model(Part):
     cuts: dict[str, Bounds] = Field(
         {},
         description="Bounds that a star of the training set is within, by column of the fits, the "
-        "labels or the star list (archive_...).",
+        "labels or the star list (archive_...), or of the fits behind labels of another sample, "
+        "with its band (`amplitude_I`).",
+    )
+    optional_cuts: dict[str, Bounds] = Field(
+        {},
+        description="Bounds by column of the star list (archive_...) that count only where the "
+        "list has the column; log and card say which did not.",
     )
     fewest_stars: Count | None = Field(
         None,

@@ -17,7 +17,9 @@ from metalyra.study.checks import (
     is_of_example,
     is_own,
     labels_of_sample,
+    lister_of_sample,
 )
+from metalyra.study.cuts import columns_of_labels
 from metalyra.study.experiments import name_models
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
@@ -115,6 +117,14 @@ class Study:
         """Return how the tables of a user's own stars are read, as far as they need to be told."""
         settings = self._samples[sample]
         return {key: settings[key] for key in READING_KEYS if key in settings}
+
+    def lister_of(self, sample: str) -> str:
+        """Return the survey whose star list a sample has."""
+        return lister_of_sample(self._samples[sample])
+
+    def surveys_of(self, sample: str) -> list[str]:
+        """Return the surveys that a sample's files are of: that of its light curves first."""
+        return list(dict.fromkeys([self._samples[sample]["survey"], self.lister_of(sample)]))
 
     def is_matched(self, sample: str) -> bool:
         """Say whether a sample has its periods from another one."""
@@ -333,6 +343,29 @@ class Study:
             settings["sample"]: settings["labels"],
             **{name: labels_of_sample(self.config, name) for name in further},
         }
+
+    def samples_labelled_through_match(self, model: str) -> list[str]:
+        """Return the samples of a model whose labels are those of the stars of their match."""
+        return [
+            sample
+            for sample, labels in self.training_samples(model).items()
+            if self.is_matched(sample) and labels == self.reference_of(sample) != sample
+        ]
+
+    def is_labelled_through_match(self, model: str) -> bool:
+        """Say whether the labels of a model trained on one sample come through its match."""
+        through = self.samples_labelled_through_match(model)
+        return not self.joins_samples(model) and bool(through)
+
+    def label_columns(self, model: str) -> dict[str, str]:
+        """Return the columns of the fits behind the labels that a model cuts on; often none.
+
+        By the names that cuts have for them: see `metalyra.study.cuts.columns_of_labels`.
+        """
+        settings = self._models[model]
+        band = self._samples[settings["labels"]]["band"]
+        columns = columns_of_labels(band)
+        return {name: columns[name] for name in settings["cuts"] if name in columns}
 
     def unlabelled_samples(self, model: str) -> list[str]:
         """Return the samples that a model's populations learn from besides; often none."""

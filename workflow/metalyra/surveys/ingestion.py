@@ -20,7 +20,7 @@ from metalyra.surveys.formats.star_tables import (
     explain_statuses,
     require_periods,
 )
-from metalyra.surveys.interface import LightCurve, Survey
+from metalyra.surveys.interface import OF_THE_STAR, LightCurve, Survey
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def ingest(
     destination: Path,
     chunks: int,
     *,
+    listed_by: Survey | None = None,
     periods_required: bool = True,
     assume_types: bool = True,
     observed_only: bool = False,
@@ -45,9 +46,9 @@ def ingest(
     Parameters
     ----------
     survey
-        The archive the files come from.
+        The archive the light curves come from.
     star_files, light_curve_files
-        What its `read_stars` and `read_light_curves` take.
+        What `read_stars` of the star list's archive and `read_light_curves` of `survey` take.
     band
         Photometric band.
     destination
@@ -57,6 +58,11 @@ def ingest(
         of the files. No more than `BUFFERED_VALUES` numbers and one chunk are in memory.
     chunks
         Number of chunks.
+    listed_by
+        The archive whose star list it is: identifiers, positions, periods and types are that
+        one's; None where it is that of the light curves. What another archive has published of
+        its own light curves, such as `archive_mean_mag` and `archive_time_of_maximum`, says
+        nothing of these, and is left out.
     periods_required, assume_types
         See `metalyra.surveys.check_stars`.
     observed_only
@@ -79,8 +85,12 @@ def ingest(
         If an archive of light curves is damaged or cut short.
     """
     survey.check_band(band)
-    raw = survey.read_stars(star_files)
-    if survey.of_user and periods_required:
+    lister = listed_by or survey
+    raw = lister.read_stars(star_files)
+    if lister.name != survey.name:
+        foreign = [name for name in lister.archive_columns if name not in OF_THE_STAR]
+        raw = raw.drop(columns=foreign, errors="ignore")
+    if lister.of_user and periods_required:
         require_periods(star_files, raw)
     stars = check_stars(raw, periods_required, assume_types)
     first = stars[stars["status"] != "duplicate_id"]

@@ -87,6 +87,9 @@ class Survey:
     read_other_band
         As `read_light_curves`, in a band beside that of the sample: only measurements whose
         band the files say. None if they do not.
+    by_position
+        Whether its light curves are asked for by position, so that the star list may be another
+        archive's, with that one's identifiers.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Survey:
     read_other_band: Callable[[Sequence[Path], pd.DataFrame, str], Iterator[LightCurve]] | None = (
         None
     )
+    by_position: bool = False
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""
@@ -113,6 +117,12 @@ class Survey:
 
 MAGNITUDES: Mapping[str, type] = {"time": float, "mag": float, "mag_err": float}
 """The columns that every light curve has."""
+
+OF_THE_STAR = (
+    *("archive_period_err", "archive_blazhko_probability"),
+    *("archive_feh", "archive_feh_err", "archive_fold"),
+)
+"""Published columns that say something of a star, whatever band its light curves are in."""
 
 SURVEYS: Registry[Survey] = Registry("survey", "metalyra.surveys")
 """The surveys, by their name in the configuration."""

@@ -18,6 +18,7 @@ from metalyra.surveys.formats.star_tables import merge_star_tables, to_sine_seri
 from metalyra.surveys.formats.text_tables import (
     STAR_COLUMNS,
     check_columns,
+    check_identifiers,
     parse_numbers,
     read_star_list,
     read_text,
@@ -74,6 +75,7 @@ _OLD_PARAMETER_COLUMNS: Layout = {
     "period": (38, 46),
     "archive_period_err": (48, 56),
 }
+_BLAZHKO_COLUMNS = ("star_id", "blazhko_probability")
 _CLUSTER_COLUMNS: Layout = {"globular_cluster": (23, 32)}
 _PARAMETER_NULL = "-"
 _ON_LINE_COLUMNS = {
@@ -102,27 +104,31 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
         of OGLE-IV or OGLE-III, the answer ``ogle3*.txt[.gz]`` of the OGLE-III on-line
         catalogue, and star lists ``*.lst``. Files of parameters and lists say which stars
         there are; ident files say where they are and, if they are the only ones, which.
-        ``gc.dat`` adds their `globular_cluster`.
+        ``gc.dat`` adds their `globular_cluster`, and ``blazhko*.csv``, a table ``star_id,
+        blazhko_probability`` of anyone's, the probability that their light curves are modulated
+        (Prudil & Skarka 2017).
 
     Returns
     -------
     pandas.DataFrame
         `star_id`, `ra`, `dec` (deg), `period` (d, as in the file), `pulsation_type` (RRab
         for a star of a list that no other file knows) and, with parameters,
-        `archive_mean_mag`, `archive_amplitude` (mag), `archive_phi31` (rad, sine series)...
+        `archive_mean_mag`, `archive_amplitude` (mag), `archive_phi31` (rad, sine series)...;
+        `archive_blazhko_probability` where a file has it.
 
     Raises
     ------
     SurveyError
         If a file is of no known kind or is not what its name says.
     """
-    files: dict[str, list[pd.DataFrame]] = {"stars": [], "ident": [], "clusters": []}
+    files: dict[str, list[pd.DataFrame]] = {"stars": [], "ident": [], "clusters": [], "more": []}
     for path in paths:
         kind, read = _reader_of(path)
         files[kind].append(read(path))
-    stars = merge_star_tables(
-        files["stars"] or files["ident"] or files["clusters"], files["ident"] + files["clusters"]
-    )
+    listed = files["stars"] or files["ident"] or files["clusters"]
+    if not listed:
+        raise SurveyError(f"{', '.join(map(str, paths))}: no file says which stars there are")
+    stars = merge_star_tables(listed, files["ident"] + files["clusters"] + files["more"])
     if any(path.name.endswith(".lst") for path in paths):
         stars["pulsation_type"] = stars["pulsation_type"].fillna("RRab")
     stars = stars.reindex(columns=[*dict.fromkeys([*STAR_COLUMNS, *stars])])
@@ -167,7 +173,10 @@ OGLE = register(
         columns=MAGNITUDES,
         read_stars=read_stars,
         read_light_curves=read_light_curves,
-        archive_columns=tuple(name for name in _PARAMETER_COLUMNS if name != "period"),
+        archive_columns=(
+            *(name for name in _PARAMETER_COLUMNS if name != "period"),
+            "archive_blazhko_probability",
+        ),
     ),
     __name__,
 )
@@ -181,12 +190,13 @@ def _reader_of(path: Path) -> tuple[str, Callable[[Path], pd.DataFrame]]:
         (r"(RRab|RRc|RRe|a?RRd)\.dat", "stars", _read_parameters),
         (r"ogle3\w*\.txt(\.gz)?", "stars", _read_on_line_catalogue),
         (r".+\.lst", "stars", _read_list),
+        (r"blazhko\w*\.csv(\.gz)?", "more", _read_blazhko),
     ):
         if re.fullmatch(pattern, path.name):
             return kind, read
     raise SurveyError(
         f"{path}: no OGLE star file by its name; known are ident*.dat, RRab.dat, RRc.dat, "
-        "RRd.dat, aRRd.dat, RRe.dat, gc.dat, ogle3*.txt[.gz] and *.lst"
+        "RRd.dat, aRRd.dat, RRe.dat, gc.dat, ogle3*.txt[.gz], *.lst and blazhko*.csv"
     )
 
 
@@ -290,6 +300,26 @@ def _read_list(path: Path) -> pd.DataFrame:
             f"{path}: {name!r} is no OGLE star; write OGLE-BLG-RRLYR-02950, b02950 or 02950"
         )
     return stars.assign(star_id=ids)
+
+
+def _read_blazhko(path: Path) -> pd.DataFrame:
+    """Read the probabilities that light curves are modulated, in [0, 1] or missing."""
+    table = read_text(path, read_file(path))
+    check_columns(path, table.columns, _BLAZHKO_COLUMNS, _BLAZHKO_COLUMNS)
+    check_identifiers(path, table["star_id"])
+    ids = table["star_id"].str.strip()
+    probability = pd.to_numeric(table["blazhko_probability"], errors="coerce")
+    strange = table["blazhko_probability"].notna() & ~probability.between(0, 1)
+    if strange.any():
+        row = strange.idxmax()
+        raise SurveyError(
+            f"{path}: row {row + 1} has the probability {table['blazhko_probability'][row]!r}; "
+            "allowed is a number from 0 to 1, or nothing"
+        )
+    named = ids.map(lambda name: _star_of(f"{name}.dat"))
+    if named.isna().any():
+        raise SurveyError(f"{path}: {ids[named.isna()].iloc[0]!r} is no OGLE star")
+    return pd.DataFrame({"star_id": named, "archive_blazhko_probability": probability})
 
 
 def _star_of(file_name: str) -> str | None:

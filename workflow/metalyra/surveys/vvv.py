@@ -1,16 +1,16 @@
 """VISTA Variables in the Via Lactea: light curves in several apertures.
 
-Star files: lists of stars. Light curves: `<id>_xmatch.dat`, the cross-matched photometry of
-the Cambridge Astronomical Survey Unit (CASU); `<id>.dat`, the same after the zero-point
-correction of Hajdu et al. (2020); answers of the archives of ESO and VSA, and tables of many
-stars, in any serialisation. A `.npy` file among the light curves is the published table of
-these corrections (``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp): CASU photometry
-is then corrected as it is read.
+Star files: lists of stars, or those of another archive (the key `listed_by` of a sample).
+Light curves: `<id>_xmatch.dat`, the cross-matched photometry of the Cambridge Astronomical
+Survey Unit (CASU); `<id>.dat`, the same after the zero-point correction of Hajdu et al. (2020);
+answers of the archives of ESO and VSA, and tables of many stars, in any serialisation. A `.npy`
+file among the light curves is the published table of these corrections (``zpcorrtable.npy`` of
+github.com/idekany/correct_vvv_zp): photometry that says of which observation and detector chip
+it is, CASU's and some of the VSA's, is then corrected as it is read.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from metalyra.surveys.formats.serialisations import FILE_NAME
 from metalyra.surveys.formats.star_tables import merge_star_tables
 from metalyra.surveys.formats.text_tables import parse_numbers, read_star_list
 from metalyra.surveys.formats.vvv_tables import (
-    APERTURES,
     MAX_ELLIPTICITY,
     MAX_SEPARATION,
     MIN_CLASS,
     read_epochs,
 )
+from metalyra.surveys.formats.vvv_zero_points import APERTURES, ZeroPoints, read_zero_points
 from metalyra.surveys.interface import MAGNITUDES, LightCurve, Survey, SurveyError, register
 
 MIN_CONFIDENCE = 60
@@ -69,53 +69,6 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
     return stars.assign(pulsation_type=stars["pulsation_type"].fillna("RRab"))
 
 
-@dataclass(frozen=True)
-class ZeroPoints:
-    """Corrections of the photometric zero points, by observation and detector chip.
-
-    Attributes
-    ----------
-    rows
-        Row of each (observation, chip) in the arrays.
-    correction, error : (rows, apertures)
-        To be subtracted from magnitudes, and their errors (mag).
-    """
-
-    rows: pd.MultiIndex
-    correction: Floats
-    error: Floats
-
-
-def read_zero_points(path: Path) -> ZeroPoints:
-    """Read the published table of zero-point corrections.
-
-    Parameters
-    ----------
-    path
-        A NumPy file with the fields ``obsid``, ``chip``, ``ap1`` to ``ap5`` (mag) and
-        ``zperr1`` to ``zperr5`` (mag).
-
-    Raises
-    ------
-    SurveyError
-        If it is no such file.
-    """
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False, encoding="bytes")
-    except (OSError, ValueError, EOFError) as error:
-        raise SurveyError(f"{path}: no table of zero-point corrections ({error})") from error
-    fields = [f"{name}{k}" for name in ("ap", "zperr") for k in APERTURES]
-    missing = {"obsid", "chip", *fields} - set(table.dtype.names or ())
-    if missing:
-        raise SurveyError(f"{path}: the fields {', '.join(sorted(missing))} are missing")
-    names = np.char.decode(table["obsid"]) if table["obsid"].dtype.kind == "S" else table["obsid"]
-    values = np.column_stack([np.asarray(table[name], dtype=float) for name in fields])
-    rows = pd.MultiIndex.from_arrays([names, np.asarray(table["chip"], dtype=int)])
-    if rows.has_duplicates:
-        raise SurveyError(f"{path}: an observation and chip appears twice")
-    return ZeroPoints(rows, values[:, : len(APERTURES)], values[:, len(APERTURES) :])
-
-
 def read_light_curves(
     paths: Sequence[Path], stars: pd.DataFrame, band: str
 ) -> Iterator[LightCurve]:
@@ -131,7 +84,8 @@ def read_light_curves(
         ``<id>.dat~``; tables (CSV, ECSV, VOTable, FITS) of one star, by its name, or of
         many, with a column `star_id` or the archive's `sourceID`; and the table of zero-point
         corrections, if there is one. Epochs that it does not have are then dropped, as
-        they were by its authors.
+        they were by its authors, and tables of an archive have to say of which image and chip
+        their detections are (`fileName`, `camNum`).
     stars
         The stars wanted.
     band
@@ -147,7 +101,7 @@ def read_light_curves(
             continue
         for member in stream_members(path, TABLE_LIMIT):
             if FILE_NAME.fullmatch(member.name):
-                yield from _table_curves(path, member, stars, band)
+                yield from _table_curves(path, member, stars, band, zero_points)
                 continue
             match = _FILE_NAME.fullmatch(member.name)
             if match is not None and match["id"] in wanted:
@@ -162,6 +116,7 @@ VVV = register(
         columns=_COLUMNS,
         read_stars=read_stars,
         read_light_curves=read_light_curves,
+        by_position=True,
     ),
     __name__,
 )
@@ -227,14 +182,17 @@ def _read_casu(rows: list[list[bytes]], band: str, zero_points: ZeroPoints | Non
     if zero_points is not None:
         observations = [row[_CASU_OBSERVATION].decode(errors="replace") for row in chosen]
         chips = [int(row[_CASU_CHIP]) for row in chosen]
-        found = zero_points.rows.get_indexer(pd.MultiIndex.from_arrays([observations, chips]))
-        mag, zp_err = mag - zero_points.correction[found], zero_points.error[found]
-        good &= found >= 0
+        correction, zp_err, known = zero_points.find(observations, chips)
+        mag, good = mag - correction, good & known
     return _by_aperture(time[good], mag[good], mag_err[good], zp_err[good])
 
 
 def _table_curves(
-    path: Path, member: Member, stars: pd.DataFrame, band: str
+    path: Path,
+    member: Member,
+    stars: pd.DataFrame,
+    band: str,
+    zero_points: ZeroPoints | None,
 ) -> Iterator[LightCurve]:
     """Read a table of the light curves of one star or of many."""
     wanted = stars.drop_duplicates("star_id").set_index("star_id")
@@ -243,7 +201,9 @@ def _table_curves(
         if member.data is None:
             raise ValueError(member.problem)
         for star_id, curve in read_epochs(
-            member.data, wanted, band, star_id=named if named in wanted.index else None
+            *(member.data, wanted, band),
+            star_id=named if named in wanted.index else None,
+            zero_points=zero_points,
         ):
             yield LightCurve(star_id, curve)
     except (ValueError, pa.ArrowException) as error:

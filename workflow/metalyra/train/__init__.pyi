@@ -21,6 +21,7 @@ from .search import next_round as next_round
 from .search import plan_search as plan_search
 from .search import start_bracket as start_bracket
 from .search import take_best as take_best
+from .selection import choose_cuts as choose_cuts
 from .selection import join_archive as join_archive
 from .selection import select_stars as select_stars
 from .sequences import make_sequences as make_sequences

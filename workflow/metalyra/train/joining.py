@@ -1,6 +1,6 @@
 """Several samples as one that a model is trained on, each star once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +38,9 @@ class SampleTables(NamedTuple):
     labels: pd.DataFrame
 
 
-def join_samples(samples: Mapping[str, SampleTables]) -> SampleTables:
+def join_samples(
+    samples: Mapping[str, SampleTables], *, through_match: Collection[str] | None = None
+) -> SampleTables:
     """Return several samples as one.
 
     Parameters
@@ -46,6 +48,8 @@ def join_samples(samples: Mapping[str, SampleTables]) -> SampleTables:
     samples
         By name. A star of more than one is that of the first: stars are the same that have one
         identifier, or one place on the sky (`SAME_POSITION`, `SAME_CELL`) and one period.
+    through_match
+        Samples whose labels are those of `reference_id`; all that have one if None.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def join_samples(samples: Mapping[str, SampleTables]) -> SampleTables:
     """
     parts: list[SampleTables] = []
     for name, tables in samples.items():
-        labels = label_own_stars(tables.stars, tables.labels)
+        own = through_match is not None and name not in through_match
+        labels = tables.labels if own else label_own_stars(tables.stars, tables.labels)
         repeated = set[str]()
         for earlier in parts:
             repeated |= find_same_stars(tables.stars, earlier.stars)

@@ -1,12 +1,15 @@
 """Which stars a model is for: pulsation types, and cuts."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from metalyra.core.statuses import OK
+
+logger = logging.getLogger(__name__)
 
 Cuts = Mapping[str, Sequence[float | None]]
 """Lowest and highest allowed value by column, both inclusive, None for no bound."""
@@ -46,6 +49,28 @@ def join_archive(table: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     """Return a table of stars (`star_id`) with the archive_* columns of their star list."""
     own = stars.set_index("star_id").filter(regex=f"^{ARCHIVE}")
     return table.join(own[own.columns.difference(table.columns, sort=False)], on="star_id")
+
+
+def choose_cuts(cuts: Cuts, optional: Cuts, columns: Collection[str]) -> tuple[Cuts, Cuts]:
+    """Return the cuts that a training applies, and those that it cannot, which the log names.
+
+    Parameters
+    ----------
+    cuts
+        Applied in any case.
+    optional
+        Applied after them where the star list has the column.
+    columns
+        Of the star list.
+    """
+    known = {column: bounds for column, bounds in optional.items() if column in columns}
+    absent = {column: bounds for column, bounds in optional.items() if column not in columns}
+    for column, (low, high) in absent.items():
+        logger.warning(
+            "the star list has no %s: the optional cut to [%s, %s] is not applied",
+            *(column, "-inf" if low is None else low, "inf" if high is None else high),
+        )
+    return {**cuts, **known}, absent
 
 
 def apply_cuts(table: pd.DataFrame, cuts: Cuts) -> NDArray[np.str_]:

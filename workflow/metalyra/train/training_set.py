@@ -19,6 +19,7 @@ def make_training_set(
     fits: pd.DataFrame,
     labels: pd.DataFrame,
     *,
+    label_fits: pd.DataFrame | None = None,
     stars: pd.DataFrame | None = None,
     matched: pd.DataFrame | None = None,
     cuts: Cuts | None = None,
@@ -36,15 +37,18 @@ def make_training_set(
     labels
         The labels table of the sample whose metallicities it learns. `training_err`, the
         error by which a label is cut and weighted, stands for `feh_err` where it is there.
+    label_fits
+        Columns of the fits behind the labels that may be cut on, by the labels' `star_id` and by
+        names that the first sample's fits do not have, such as `amplitude_I`.
     stars
         The star table of the first sample, whose archive_* columns may be cut on.
     matched
         The matched table that leads from the first sample to the second, with
-        `star_id`, `reference_id` and `status`; None where both are the same.
+        `star_id`, `reference_id` and `status`; None where both call the stars alike.
     cuts
         Lowest and highest allowed value, both inclusive, None for no bound, by column of
-        `fits`, `labels` or the archive_* columns of `stars`; tried in this order. A
-        missing value fails.
+        `fits`, `labels`, `label_fits` or the archive_* columns of `stars`; tried in this
+        order. A missing value fails.
     folds
         Number of cross-validation folds, or the (published) fold of each star by its id;
         stars that are not in it get fold -1.
@@ -69,10 +73,13 @@ def make_training_set(
     ------
     ValueError
         If a cut names an unknown column or one without numbers, the usable stars do not
-        fill the folds or all have one metallicity, or published folds shall be repeated.
+        fill the folds or all have one metallicity, published folds shall be repeated, or no star
+        is one of those that the labels are of.
     """
     if repeats > 1 and not isinstance(folds, int):
         raise ValueError("published folds cannot be repeated")
+    if label_fits is not None:
+        labels = labels.join(label_fits.set_index("star_id"), on="star_id")
     table = _join(fits, labels, matched)
     if stars is not None:
         table = join_archive(table, stars)
@@ -173,6 +180,12 @@ def _join(fits: pd.DataFrame, labels: pd.DataFrame, matched: pd.DataFrame | None
     status = fits["status"].to_numpy(dtype=object)
     if matched is None:
         reference = fits["star_id"]
+        if len(fits) and not reference.isin(labels.index).any():
+            raise ValueError(
+                f"none of the {len(fits)} stars, such as {reference.iloc[0]}, has a label: those "
+                f"are of others, such as {next(iter(labels.index), 'none')}; labels are joined by "
+                "identifiers of one star list, or by a match"
+            )
     else:
         match = matched.set_index("star_id").reindex(fits["star_id"])
         status = _first_failure(status, match["status"].fillna("no_match").to_numpy(dtype=object))

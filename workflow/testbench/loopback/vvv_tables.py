@@ -19,6 +19,7 @@ _KS = 5
 
 # Columns of a CASU row, counted from 0, as correct_vvv_zp.par names them; the position is in
 # between.
+_CASU_OBSERVATION, _CASU_CHIP = 0, 3
 _CASU_FILTER, _CASU_MJD, _CASU_POSITION, _CASU_MAGNITUDES = 2, 5, 12, 20
 
 
@@ -38,7 +39,7 @@ def eso_tables(folder: Path) -> dict[str, Builder]:
 
 
 def vsa_tables(folder: Path) -> dict[str, Builder]:
-    """Return the VSA's tables: the sources, their detections, and which belong together.
+    """Return the VSA's tables: sources, detections, which belong together, images and their chips.
 
     The names are those of the schema browser of http://vsa.roe.ac.uk (VVVDR4).
     """
@@ -55,6 +56,12 @@ def vsa_tables(folder: Path) -> dict[str, Builder]:
             epochs(), {"source_id": "sourceID", **keys, "flag": "flag"}
         ),
         "VVVDR4.vvvDetection": lambda: _choose(epochs(), {**keys, **measured}),
+        "VVVDR4.MultiframeDetector": lambda: _choose(
+            epochs(), {"multiframe_id": "multiframeID", "ext_num": "extNum", "chip": "camNum"}
+        ),
+        "VVVDR4.Multiframe": lambda: _choose(
+            epochs(), {"multiframe_id": "multiframeID", "file": "fileName"}
+        ),
     }
 
 
@@ -68,12 +75,15 @@ def _read_epochs(folder: Path) -> pd.DataFrame:
     for number, table in enumerate(tables, start=1):
         table.insert(0, "source_id", number)
     magnitudes = [f"{name}_{k}" for k in APERTURES for name in ("mag", "mag_err")]
-    empty = pd.DataFrame(columns=["source_id", "ra", "dec", "mjd", *magnitudes])
-    epochs = pd.concat(tables, ignore_index=True) if tables else empty
-    # One detection to an image; without flags.
+    columns = ["source_id", "ra", "dec", "mjd", *magnitudes, "observation", "chip"]
+    epochs = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    # One detection to an image; without flags. The first extension of a file has no chip.
     image = np.arange(1, len(epochs) + 1)
     return epochs.assign(
-        multiframe_id=image, ext_num=1, seq_num=1, filter_id=_KS, flag=0, error_bits=0
+        multiframe_id=image,
+        ext_num=epochs["chip"] + 1,
+        file="/disk01/vsa/" + epochs["observation"] + "_st.fit",
+        **{"seq_num": 1, "filter_id": _KS, "flag": 0, "error_bits": 0},
     )
 
 
@@ -91,7 +101,13 @@ def _read_simulated(folder: Path) -> list[pd.DataFrame]:
             ra, dec = stars.loc[name, ["ra", "dec"]].astype(float)
             magnitudes = np.delete(numbers[:, 1:], slice(2, None, 3), axis=1)
             mjd = _to_geocentric(numbers[:, 0], ra, dec)
-            tables.append(_table(ra, dec, mjd, magnitudes))
+            # Any names and chips will do, as long as they are the same every time.
+            first = 1 + sum(map(len, tables))
+            names = [
+                f"v{20100101 + n // 10**5}_{n % 10**5:05}" for n in range(first, first + len(mjd))
+            ]
+            chips = 1 + np.arange(first, first + len(mjd)) % 16
+            tables.append(_table(ra, dec, mjd, magnitudes).assign(observation=names, chip=chips))
     return tables
 
 
@@ -116,7 +132,10 @@ def _read_casu(folder: Path) -> list[pd.DataFrame]:
         dec = sign * (abs(float(degrees)) + float(arcmin) / 60 + float(arcsec) / 3600)
         mjd = np.array([float(row[_CASU_MJD]) for row in rows])
         magnitudes = [row[_CASU_MAGNITUDES:][: 2 * len(APERTURES)] for row in rows]
-        tables.append(_table(ra, dec, mjd, np.array(magnitudes, dtype=float)))
+        table = _table(ra, dec, mjd, np.array(magnitudes, dtype=float))
+        names = [row[_CASU_OBSERVATION] for row in rows]
+        chips = [int(row[_CASU_CHIP]) for row in rows]
+        tables.append(table.assign(observation=names, chip=chips))
     return tables
 
 

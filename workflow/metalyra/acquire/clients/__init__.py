@@ -119,7 +119,8 @@ def read_stars(
     product, query
         See `plan_requests`.
     files
-        The star files of the query; without any, its `star_ids` are the stars.
+        The star files of the query, in the formats of its `survey`; without any, its `star_ids`
+        are the stars. With `types`, only stars of these pulsation types.
     batch
         Number of the batch. A star's batch follows from its name alone.
 
@@ -137,6 +138,8 @@ def read_stars(
     if files:
         stars = survey(query.get("survey", product.survey)).read_stars(files)
         stars = stars.drop_duplicates("star_id")
+        if "types" in query:
+            stars = stars[stars["pulsation_type"].isin(query["types"])]
         stars = stars if chosen is None else stars[stars["star_id"].isin(chosen)]
     elif chosen is not None:
         stars = pd.DataFrame({"star_id": list(dict.fromkeys(chosen))})
