@@ -1099,6 +1099,24 @@ def test_a_full_effort_trains_the_networks_of_dekany_and_grebel_as_published():
     }
 
 
+@pytest.mark.parametrize("model", ["own_g", "own_ks"])
+def test_the_networks_of_all_stars_are_trained_alike(model):
+    reference = resolve(load("dg22", effort="full"))["models"]["dg22_g_retrained"]
+    study = Study(resolve(load("dg22_full", effort="full")))
+    trained = study.config["models"][model]
+    assert trained["training"] == {**reference["training"]}
+    assert trained["weights"]["inverse_variance"]
+    assert trained["weights"]["scaling"] == "range"
+    for search in (
+        f"grid_{model.removeprefix('own_')}",
+        f"grid_{model.removeprefix('own_')}_networks",
+    ):
+        assert study.searched_model(search) == model
+    trials = {"own_g": 36, "own_ks": 9}
+    [[first]] = study.plan_of(f"grid_{model.removeprefix('own_')}")
+    assert first.trials == trials[model]
+
+
 def test_what_an_effort_says_of_a_model_is_checked_with_any_effort():
     wrong = {"training": {"learning_rat": 0.1}}
     [problem] = problems_of(changed("dg22", "models.dg22_g_retrained.full", wrong))
