@@ -6,7 +6,6 @@ They are those of pawprints: an image of a tile, put together of six of them, ha
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +39,7 @@ class ZeroPoints:
     correction: Floats
     error: Floats
 
-    def find(
-        self, observations: Sequence[str], chips: Sequence[int]
-    ) -> tuple[Floats, Floats, Booleans]:
+    def find(self, observations: list[str], chips: list[int]) -> tuple[Floats, Floats, Booleans]:
         """Return the corrections of n detections.
 
         Parameters
