@@ -3,6 +3,9 @@
 The published table, ``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp, has them by
 observation, named as CASU names its files (``v20100319_00519``), and chip of the camera, 1 to 16.
 They are those of pawprints: an image of a tile, put together of six of them, has none.
+
+The VSA has the chip (MultiframeDetector.camNum, ESO DET CHIP NO). That it has CASU's name of the
+image as Multiframe.fileName, and detections of pawprints, was in no documentation at hand.
 """
 
 import re
