@@ -260,6 +260,54 @@ def test_dekany_and_grebel_from_the_archives(new_project, mirror, tmp_path):
     assert fits["phase_of_maximum"].notna().sum() > 20
 
 
+@pytest.fixture(scope="module")
+def gaia_sky(tmp_path_factory):
+    """Stars of Gaia DR3 alone, some of them broken."""
+    folder = tmp_path_factory.mktemp("gaia_sky")
+    counts = {"n_rrab": 1, "n_rrab_field": 1, "n_rrc": 20, "n_rrab_dr3": 24}
+    write_archives(simulate_sky(counts, seed=7), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("paper", "study", "models"),
+    [
+        ("monti24", "small_monti24", ["table_a1_preprocessed_gru"]),
+        ("monti25", "small_monti25_archive", ["table1_rrab", "table1_rrc"]),
+    ],
+)
+def test_monti_et_al_from_the_archive(new_project, gaia_sky, paper, study, models):
+    """Their own configuration, smaller: trained, every star predicted and in the catalogue."""
+    project = new_project()
+    files = [f"config/{paper}.yaml", f"config/archives/{paper}.yaml"]
+    files.append(f"tests/integration/small_{paper}_archive.yaml")
+    catalogue = f"results/{study}/catalogue/metallicities.csv"
+    registry = register_simulated(project, gaia_sky)
+    with LoopbackArchive(gaia_sky, registry=registry) as archive:
+        environment = {VARIABLE: archive.address, "METALYRA_MIRROR": ""}
+        project.run("--cores", "2", "--configfile", *files, "--", catalogue, **environment)
+    rows = pd.read_csv(project.path(catalogue), dtype={"star_id": str})
+    listed = pd.read_csv(gaia_sky / "gaia_dr3/vari_rrlyrae.csv.gz", dtype={"source_id": str})
+    types = ["RRab", "RRc"] if paper == "monti25" else ["RRab"]
+    wanted = listed["best_classification"].isin(types) & (listed["num_clean_epochs_g"] >= 20)
+    wanted &= listed["peak_to_peak_g"] <= 1.4
+    # The simulated table has two of its sources twice, an archive none.
+    assert sorted(rows["star_id"]) == sorted(listed.loc[wanted, "source_id"].unique())
+    assert rows.loc[rows["feh"].isna(), "status"].ne("ok").all()
+    results = project.path(f"results/{study}")
+    fits = read_table(results / "fits/gaia_dr3_g/0.parquet")
+    predicted = set()
+    for model in models:
+        card = json.loads((results / f"models/{model}/card.json").read_text())
+        assert card["provenance"]["n_stars"] >= 15
+        assert card["relation"] == "muraveva2025"
+        predictions = read_table(results / f"predictions/{model}/gaia_dr3_g/0.parquet")
+        predicted |= set(predictions.loc[predictions["feh"].notna(), "star_id"])
+    assert predicted == set(fits.loc[fits["status"] == "ok", "star_id"])
+    assert len(predicted) >= 20
+    assert rows.set_index("star_id")["feh"].reindex(sorted(predicted)).notna().all()
+
+
 # A release to come
 
 

@@ -309,12 +309,12 @@ def _read_blazhko(path: Path) -> pd.DataFrame:
     check_identifiers(path, table["star_id"])
     ids = table["star_id"].str.strip()
     probability = pd.to_numeric(table["blazhko_probability"], errors="coerce")
-    strange = table["blazhko_probability"].notna() & ~probability.between(0, 1)
-    if strange.any():
-        row = strange.idxmax()
+    given = table["blazhko_probability"]
+    strange = np.flatnonzero(given.notna() & ~probability.between(0, 1))
+    if strange.size:
         raise SurveyError(
-            f"{path}: row {row + 1} has the probability {table['blazhko_probability'][row]!r}; "
-            "allowed is a number from 0 to 1, or nothing"
+            f"{path}: row {strange[0] + 1} has the probability {given.iloc[strange[0]]!r}; allowed "
+            "is a number from 0 to 1, or nothing"
         )
     named = ids.map(lambda name: _star_of(f"{name}.dat"))
     if named.isna().any():

@@ -3,10 +3,12 @@
 The published table, ``zpcorrtable.npy`` of github.com/idekany/correct_vvv_zp, has them by
 observation, named as CASU names its files (``v20100319_00519``), and chip of the camera, 1 to 16.
 They are those of pawprints: an image of a tile, put together of six of them, has none.
+
+The VSA has the chip (MultiframeDetector.camNum, ESO DET CHIP NO). That it has CASU's name of the
+image as Multiframe.fileName, and detections of pawprints, was in no documentation at hand.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +42,7 @@ class ZeroPoints:
     correction: Floats
     error: Floats
 
-    def find(
-        self, observations: Sequence[str], chips: Sequence[int]
-    ) -> tuple[Floats, Floats, Booleans]:
+    def find(self, observations: list[str], chips: list[int]) -> tuple[Floats, Floats, Booleans]:
         """Return the corrections of n detections.
 
         Parameters
