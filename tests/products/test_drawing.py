@@ -68,6 +68,15 @@ def test_a_study_draws_all_figures_unless_it_says_which():
     assert resolve(figures=["bailey"])["figures"] == ["bailey"]
 
 
+def test_a_figure_that_is_drawn_only_where_it_is_named_is_declared_so():
+    optional = {name for name, figure in declared_figures().items() if figure.optional}
+    assert {"architecture", "in_fold", "phased_development_set", "snr"} <= optional
+    assert not optional & {"bailey", "light_curves", "out_of_fold", "weights"}
+    assert resolve()["further_figures"] == []
+    with pytest.raises(ConfigurationError, match=r"further_figures.*sn.*did you mean snr"):
+        resolve(further_figures=["sn"])
+
+
 def test_chunks_are_read_as_one_table_and_a_single_file_in_its_order(tmp_path):
     write_table(pd.DataFrame({"star_id": ["b", "a"]}), tmp_path / "one.parquet")
     write_table(pd.DataFrame({"star_id": ["c"]}), tmp_path / "two.parquet")

@@ -53,6 +53,25 @@ def make_history(epochs: int = 20) -> pd.DataFrame:
     )
 
 
+def make_layers() -> pd.DataFrame:
+    rows = [
+        ("sequences", "InputLayer", "", "60 x 2", 0),
+        ("bilstm1", "Bidirectional LSTM", "32 neurons", "64", 8960),
+        ("head", "Dense", "1 neuron", "1", 65),
+    ]
+    columns = ["layer", "kind", "settings", "output_shape", "n_parameters"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+STARS = [f"s{number}" for number in range(30)]
+
+
+def draw_phased(name: str, stars: list[str] = STARS, values: np.ndarray = TRUE) -> Figure:
+    fits = make_fits(*stars).assign(snr=np.arange(float(len(stars))))
+    by_star = pd.Series(values[: len(stars)], index=stars, name=name)
+    return figures.phased_curves(fits, make_folded(*(stars or ["none"])), by_star, "G")
+
+
 def make_trials() -> pd.DataFrame:
     changes = [
         {"network": {"dropout": 0.1}, "training.batch_size": 64},
@@ -81,6 +100,10 @@ FIGURES = {
     "light_curve_panel": lambda: figures.light_curve_panel(
         ["a", "b"], make_fits("a", "b"), make_folded("a", "b")
     ),
+    "phased_by_feh": lambda: draw_phased("feh"),
+    "phased_by_period": lambda: draw_phased("period", values=0.5 + TRUE / 10),
+    "cumulative_snr": lambda: figures.cumulative_snr({"G": np.exp(TRUE + 6), "BP": [3.0, 4.0]}),
+    "network_layers": lambda: figures.network_layers(make_layers(), "ks"),
     "search_trials": lambda: figures.search_trials(make_trials(), "rmse", "g_network"),
     "learning_curves": lambda: figures.learning_curves({0: make_history(), 1: make_history()}),
     "curves_by_metallicity": lambda: figures.curves_by_metallicity(
@@ -108,6 +131,9 @@ EMPTY = {
     "metallicity_histogram": lambda: figures.metallicity_histogram({"true": [], "none": [np.nan]}),
     "sample_weights": lambda: figures.sample_weights([np.nan], [1.0], [1.0]),
     "bailey_diagram": lambda: figures.bailey_diagram([], [], [], "I"),
+    "phased_curves": lambda: draw_phased("feh", []),
+    "phased_without_labels": lambda: draw_phased("feh", values=np.full(30, np.nan)),
+    "cumulative_snr": lambda: figures.cumulative_snr({"G": [np.nan, -1.0]}),
     "light_curve_panel": lambda: figures.light_curve_panel(
         [], make_fits("a").head(0), make_folded("a").head(0)
     ),
@@ -193,6 +219,48 @@ def test_every_star_is_in_one_bin_of_a_histogram():
     edges = np.unique(filled[:, 0])
     assert edges.min() <= -2.0
     assert edges.max() >= 0.0
+
+
+def test_phased_points_are_those_kept_minus_the_mean_and_one_star_is_marked():
+    figure = draw_phased("feh")
+    axes = figure.axes[0]
+    points = np.asarray(axes.collections[0].get_offsets())
+    assert len(points) == 30 * 36
+    assert points[:, 1].min() == pytest.approx(-0.3, abs=0.01)
+    assert points[:, 1].max() == pytest.approx(0.3, abs=0.01)
+    bottom, top = axes.get_ylim()
+    assert bottom > 0.3 > -0.3 > top
+    [marked] = axes.get_lines()
+    assert len(marked.get_xdata()) == 36
+    assert "one of 30 stars, 1,080 points" in texts_of(figure)
+    assert "[Fe/H] (dex)" in texts_of(figure)
+    assert "Period (d)" in texts_of(draw_phased("period"))
+
+
+def test_the_marked_star_is_the_best_of_those_with_the_median_number_of_points():
+    stars = ["few", "usual", "better", "many"]
+    fits = make_fits(*stars).assign(snr=[90.0, 10.0, 50.0, 99.0])
+    folded = pd.concat(
+        make_folded(star, points=points).assign(mag=16.0 + place)
+        for place, (star, points) in enumerate(zip(stars, (20, 40, 40, 60), strict=True))
+    )
+    figure = figures.phased_curves(fits, folded, pd.Series(-1.0, stars, name="feh"))
+    [marked] = figure.axes[0].get_lines()
+    assert set(marked.get_ydata()) == {2.0}
+
+
+def test_a_cumulative_distribution_ends_at_one_and_counts_what_it_draws():
+    figure = figures.cumulative_snr({"G": [30.0, 10.0, np.nan, 20.0, 0.0]})
+    [line] = figure.axes[0].get_lines()
+    assert line.get_xdata().tolist() == [10.0, 20.0, 30.0]
+    assert line.get_ydata().tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert "G (3)" in texts_of(figure)
+
+
+def test_a_network_is_drawn_with_shapes_parameters_and_their_sum():
+    text = texts_of(figures.network_layers(make_layers(), "ks"))
+    for part in ("bilstm1", "32 neurons", "60 \N{MULTIPLICATION SIGN} 2", "8,960", "9,025"):
+        assert part in text
 
 
 def test_magnitudes_increase_downwards_and_rejected_points_are_marked():

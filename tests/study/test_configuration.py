@@ -1007,6 +1007,29 @@ def test_a_table_of_models_is_of_models_that_the_study_has(models, layout, messa
     assert message in problem
 
 
+def test_a_full_effort_trains_the_networks_of_dekany_and_grebel_as_published():
+    quick = resolve(load("dg22"))["models"]["dg22_g_retrained"]
+    full = resolve(load("dg22", effort="full"))["models"]["dg22_g_retrained"]
+    assert (quick["training"]["batch_size"], quick["weights"]["scaling"]) == (64, "number")
+    assert not {"quick", "full"} & ({*quick} | {*full})
+    assert full["weights"] == {**quick["weights"], "scaling": "range"}
+    training = TrainingSettings(**full["training"])
+    assert (training.learning_rate, training.batch_size, training.patience) == (0.005, 256, 1000)
+    assert (training.validation, training.schedule) == ("fold", "constant")
+    assert training.clip_norm is None
+    assert {training.standardise_inputs, training.standardise_labels} == {False}
+    assert {key: full[key] for key in ("network", "sequence", "folds")} == {
+        key: quick[key] for key in ("network", "sequence", "folds")
+    }
+
+
+def test_what_an_effort_says_of_a_model_is_checked_with_any_effort():
+    wrong = {"training": {"learning_rat": 0.1}}
+    [problem] = problems_of(changed("dg22", "models.dg22_g_retrained.full", wrong))
+    assert problem.startswith("models.dg22_g_retrained.full.training")
+    assert "learning_rate" in problem
+
+
 def test_a_published_model_without_predictions_is_not_compared():
     config = load("dg22")
     del config["models"]["dg22_ks"]["published_predictions"]

@@ -145,6 +145,8 @@ def test_published_predictions_are_needed_and_known_by_part(study):
     }
     told = Study({**study.config, "models": models})
     assert told.predicted_parts("paper") == ["training", "validation"]
+    assert told.models_with_predictions("training") == ["usual", "paper"]
+    assert set(told.models_with_predictions("validation")) == {*told.usual_models(), "paper"}
     assert {"t.dat", "v.dat"} <= set(told.needed_sources())
 
 

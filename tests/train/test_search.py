@@ -11,6 +11,7 @@ from metalyra.core.metrics import evaluate_predictions
 from metalyra.train.networks import complete_network
 from metalyra.train.search import (
     DEKANY_GREBEL_2022,
+    DEKANY_GREBEL_2022_NETWORKS,
     METRICS,
     MONTI_2025,
     Round,
@@ -123,6 +124,21 @@ def test_the_published_ranges_change_what_there_is(ranges):
     for changes in make_grid(ranges)["changes"]:
         network = apply_changes(MODEL, json.loads(changes))["network"]
         assert complete_network(network)["kind"] == "bilstm"
+
+
+def test_the_networks_of_dekany_and_grebel_are_of_all_kinds_that_they_tried():
+    networks = [
+        complete_network(apply_changes(MODEL, json.loads(changes))["network"])
+        for changes in make_grid(DEKANY_GREBEL_2022_NETWORKS)["changes"]
+    ]
+    assert len(networks) == 2 * 4 * 6 * 3
+    assert {(network["kind"], len(network["units"])) for network in networks} == {
+        *(("bilstm", 1), ("bilstm", 2), ("lstm", 1), ("lstm", 2))
+    }
+    norms = {(network["recurrent_l1"] > 0, network["recurrent_l2"] > 0) for network in networks}
+    assert norms == {(True, False), (False, True)}
+    for band in ("G", "Ks"):
+        assert complete_network(PUBLISHED[band]) in networks
 
 
 def test_brackets_are_those_of_the_algorithm():

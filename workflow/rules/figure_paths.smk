@@ -18,7 +18,21 @@ SUBJECTS = {
         "{sample}",
         lambda: each(sample=study.samples_with_metallicities() if study.is_simulated else []),
     ),
-    "model": ("{model}", lambda: each(model=study.usual_models())),
+    "model": ("{model}", lambda: each(model=study.models_with_predictions("validation"))),
+    "model with training predictions": (
+        "{model}",
+        lambda: each(model=study.models_with_predictions("training")),
+    ),
+    "model trained here": ("{model}", lambda: each(model=study.usual_models())),
+    "network or published model": (
+        "{model}",
+        lambda: each(
+            model=[
+                *[name for name in study.usual_models() if name in study.network_models()],
+                *study.published_models(),
+            ]
+        ),
+    ),
     "network": (
         "{model}",
         lambda: each(
@@ -45,13 +59,15 @@ FILES = {
     "stars": lambda names: star_table(drawn_sample(names)),
     "pairs": lambda names: f"<results>/accuracy_by_epochs/{names.accuracy}.parquet",
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
-    "fits": lambda names: chunk_files("fits", names.sample),
-    "folded": lambda names: chunk_files("folded", names.sample),
+    "fits": lambda names: of_sample_or_model(names, "fits", fits_of),
+    "folded": lambda names: of_sample_or_model(names, "folded", folded_of),
     "reference": lambda names: star_table(study.reference_of(names.sample)),
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
     "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
     "training_set": lambda names: f"<results>/development/{names.model}.parquet",
     "sequences": lambda names: f"<results>/development/{names.model}.npz",
+    "in_fold": lambda names: f"<results>/models/{names.model}/in_fold.parquet",
+    "layers": lambda names: f"<results>/models/{names.model}/layers.parquet",
     "out_of_fold": lambda names: f"<results>/models/{names.model}/out_of_fold.parquet",
     "histories": lambda names: member_files(names.model, "history", "parquet"),
     "draws": lambda names: f"<results>/calibration/{names.calibration}/draws.parquet",
@@ -72,6 +88,13 @@ SETTINGS = {
 """The key of the configuration that says what something of a name is."""
 
 
+def is_drawn(figure):
+    """Say whether a run of the whole study draws a figure."""
+    chosen = config["figures"]
+    usual = not figure.optional if chosen is None else figure.name in chosen
+    return usual or figure.name in config["further_figures"]
+
+
 def each(**names):
     """Return all combinations of names."""
     return [dict(zip(names, some)) for some in itertools.product(*names.values())]
@@ -82,6 +105,11 @@ def drawn_sample(names):
     return (
         config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
     )
+
+
+def of_sample_or_model(names, stage, of_model):
+    """Return what a stage wrote of the sample that a figure is of, or of the model's samples."""
+    return of_model(names) if "model" in names.keys() else chunk_files(stage, names.sample)
 
 
 def figure_path(figure):

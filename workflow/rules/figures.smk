@@ -21,7 +21,7 @@ targets += expand("<results>/tables/{accuracy}.csv", accuracy=config["accuracy_b
 targets += [
     f"{figure_path(figure)}.png".format(**names)
     for figure in declared_figures().values()
-    if config["figures"] is None or figure.name in config["figures"]
+    if is_drawn(figure)
     for names in SUBJECTS[figure.of][1]()
 ]
 if study.is_simulated:

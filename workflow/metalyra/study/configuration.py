@@ -95,7 +95,9 @@ def resolve_config(
     if has_mirror:
         resolved = _change(resolved, changes.get(resolved.get("release"), {}))
         _check_keys(resolved)
-    _raise_any(_expand_experiments(resolved, resolved.get("effort", _default("effort"))))
+    effort = resolved.get("effort", _default("effort"))
+    _raise_any(_expand_experiments(resolved, effort))
+    _take_effort(resolved, effort)
     _check_keys(resolved)
     _raise_any(_apply_to_own_stars(resolved, shipped or {}))
     _resolve_bands(resolved)
@@ -212,6 +214,13 @@ def _expand_experiments(config: Config, effort: str) -> Iterator[str]:
                 )
             yield from check_unambiguous(f"experiments.{name}", model, settings, given)
         config["models"] = merge_settings(expanded.get(effort, {}), config.get("models", {}))
+
+
+def _take_effort(config: Config, effort: str) -> None:
+    """Change each model as it says for the effort of the study."""
+    for name, model in config.get("models", {}).items():
+        changes = {key: model.pop(key, {}) for key in EFFORTS}
+        config["models"][name] = merge_settings(model, changes[effort])
 
 
 def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -64,6 +64,11 @@ Seed = Annotated[int, Ge(0)]
 Settings = dict[str, Any]
 """Settings of a model, as in `models`, of which an experiment makes one."""
 
+OPTIONAL_FIGURES = ", ".join(
+    name for name, declaration in declared_figures().items() if declaration.optional
+)
+"""Figures that a study draws only if it names them."""
+
 RelationName = Annotated[
     str, Field(description="Name of a metallicity relation of resources/relations.yaml.")
 ]
@@ -582,6 +587,13 @@ class Stack(Part):
     )
 
 
+class ModelChanges(Part):
+    """What an effort changes of how a model is trained."""
+
+    weights: Weights = absent("Sample weights in the training.")
+    training: Training = absent("How a network is trained.")
+
+
 class PublishedPredictions(Part):
     """What the members of a published model predict for the stars of their development set."""
 
@@ -622,6 +634,8 @@ class Model(Part):
     )
     network: Network = absent("Kind of the network and its hyper-parameters.")
     training: Training = group("How a network is trained.")
+    quick: ModelChanges = absent("What this effort changes of the model.")
+    full: ModelChanges = absent("What this effort changes of the model.")
     from_search: Name = absent(
         "The search whose best network and training the model takes; what it says itself of its "
         "training counts more."
@@ -703,7 +717,8 @@ class Search(Part):
     )
     ranges: Ranges = Field(
         description="Values to try, by key of the model, such as training.learning_rate; or the "
-        "name of the ranges of a paper (dekany_grebel_2022_g, dekany_grebel_2022_ks, monti_2025)."
+        "name of the ranges of a paper (dekany_grebel_2022_g, dekany_grebel_2022_ks, "
+        "dekany_grebel_2022_networks, monti_2025)."
     )
     metric: Metric = Field("rmse", description="What trials are compared by, out of fold.")
     trials: Count | None = Field(
@@ -889,8 +904,8 @@ class Configuration(Part):
     )
     effort: Literal["quick", "full"] = Field(
         "quick",
-        description="How much the experiments take: `quick` for a first look, `full` for trainings "
-        "as published.",
+        description="How much models and experiments take: `quick` for a first look, `full` for "
+        "trainings as published.",
     )
     searches: dict[Name, Search] = Field(
         {},
@@ -928,7 +943,13 @@ class Configuration(Part):
     )
     figures: list[FigureName] | None = Field(
         None,
-        description="Figures to draw, by name, of all that the study has. When null, all.",
+        description="Figures to draw, by name, of all that the study has. When null, all but those "
+        "that only `further_figures` draws.",
+    )
+    further_figures: list[FigureName] = Field(
+        [],
+        description="Figures to draw besides, of those that are drawn only where they are named: "
+        f"{OPTIONAL_FIGURES}.",
     )
     stars: Text = absent(
         "Your own stars: a table (CSV, ECSV, FITS, VOTable, Parquet) with the columns star_id and "

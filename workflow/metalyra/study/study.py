@@ -372,6 +372,11 @@ class Study:
             return ["training", "validation"]
         return ["validation"] if model in self.trained_models() else []
 
+    def models_with_predictions(self, part: str) -> list[str]:
+        """Return the models, of those that a run makes, whose predictions of a part are known."""
+        models = [*self.usual_models(), *self.published_models()]
+        return [name for name in models if part in self.predicted_parts(name)]
+
     # Searches and experiments
 
     def usual_searches(self) -> list[str]:

@@ -45,6 +45,20 @@ DEKANY_GREBEL_2022: Mapping[str, Ranges] = {
 }
 """Grids by band: all values in the parameter files published with Dékány & Grebel (2022)."""
 
+DEKANY_GREBEL_2022_NETWORKS: Ranges = {
+    "network.kind": ["bilstm", "lstm"],
+    "network.units": [[16, 16], [32, 32], [16], [32]],
+    "network": [
+        {"recurrent_l1": l1, "recurrent_l2": l2}
+        for strength in (5e-6, 3e-6, 1e-6)
+        for l1, l2 in ((strength, 0.0), (0.0, strength))
+    ],
+    "network.dropout": [0.1, 0.3, 0.5],
+}
+"""The networks of Dékány & Grebel (2022), Sec. 3.2: one or two layers, in one direction or both,
+with the L1 or the L2 norm. Their parameter files have the values, but of two layers in both
+directions with L1 alone."""
+
 MONTI_2025: Ranges = {
     "network.dropout": [0.1, 0.2, 0.4, 0.6],
     "training.learning_rate": [0.001, 0.01, 0.1],
@@ -55,6 +69,7 @@ MONTI_2025: Ranges = {
 RANGES: Mapping[str, Ranges] = {
     "dekany_grebel_2022_g": DEKANY_GREBEL_2022["G"],
     "dekany_grebel_2022_ks": DEKANY_GREBEL_2022["Ks"],
+    "dekany_grebel_2022_networks": DEKANY_GREBEL_2022_NETWORKS,
     "monti_2025": MONTI_2025,
 }
 """The ranges of papers, by the names that a configuration may say."""

@@ -1,4 +1,7 @@
+from .architectures import network_layers as network_layers
 from .calibrations import corner_figure as corner_figure
+from .development import cumulative_snr as cumulative_snr
+from .development import phased_curves as phased_curves
 from .drawing import FIGURES as FIGURES
 from .drawing import Declaration as Declaration
 from .drawing import Subject as Subject

@@ -63,6 +63,9 @@ class Declaration:
         Where it stands in the report; `product` may have names of its subject in braces.
     module
         That it is in.
+    optional
+        Whether a study draws it only if its key `further_figures` or `figures` names it. It is
+        drawn anyway when its file is asked for.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Declaration:
     product: str = "figure"
     settings: tuple[str, ...] = ()
     module: str = ""
+    optional: bool = False
 
 
 def figure(
@@ -82,6 +86,7 @@ def figure(
     category: str,
     product: str = "figure",
     settings: tuple[str, ...] = (),
+    optional: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Return the decorator of a function that draws a figure; see `Declaration`.
 

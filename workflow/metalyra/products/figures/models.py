@@ -76,6 +76,40 @@ def draw_out_of_fold_histogram(subject: Subject) -> Figure:
 
 
 @figure(
+    "in_fold",
+    of="model with training predictions",
+    reads=("in_fold",),
+    category="Models",
+    product="training",
+    optional=True,
+)
+def draw_in_fold(subject: Subject) -> Figure:
+    """Draw the predictions of an ensemble for the stars that its members were trained on."""
+    stars = subject.read("in_fold")
+    return predicted_against_true(
+        stars["feh"],
+        stars["feh_predicted"],
+        title=f"{subject.names['model']}, training",
+        true_label="[Fe/H] of the label (dex)",
+    )
+
+
+@figure(
+    "in_fold_histogram",
+    of="model with training predictions",
+    reads=("in_fold",),
+    category="Models",
+    product="distribution in training",
+    optional=True,
+)
+def draw_in_fold_histogram(subject: Subject) -> Figure:
+    """Draw the distributions of metallicities of the stars that an ensemble was trained on."""
+    stars = subject.read("in_fold")
+    samples = {"labels": stars["feh"], "predictions": stars["feh_predicted"]}
+    return metallicity_histogram(samples, f"{subject.names['model']}, training")
+
+
+@figure(
     "weights",
     of="network",
     reads=("training_set",),
@@ -118,6 +152,7 @@ def draw_learning_curves(subject: Subject) -> Figure:
     settings=("sequence",),
     category="Models",
     product="sequences",
+    optional=True,
 )
 def draw_sequences(subject: Subject) -> Figure:
     """Draw what a network reads of all stars that it is trained on."""
