@@ -5,6 +5,7 @@ from scipy.spatial.distance import jensenshannon
 
 from metalyra.core.metrics import (
     density_divergence,
+    density_mode,
     evaluate_predictions,
     jensen_shannon_divergence,
     mean_absolute_error,
@@ -93,3 +94,10 @@ def test_published_ks_predictions_give_the_published_metrics(mirror, part, stars
     metrics = evaluate_predictions(true, predicted)
     digits = {"rmse": 2, "mae": 2, "medae": 2, "d_js": 3}
     assert {name: round(metrics[name], n) for name, n in digits.items()} == table3
+
+
+def test_the_mode_is_where_a_distribution_is_densest():
+    random = np.random.default_rng(2)
+    values = np.concatenate([random.normal(-1.35, 0.2, 3000), random.normal(-0.4, 0.3, 500)])
+    assert density_mode(values) == pytest.approx(-1.35, abs=0.03)
+    assert np.isnan([density_mode(np.array(few)) for few in ([], [-1.0, -2.0], [-1.0] * 9)]).all()

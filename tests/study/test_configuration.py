@@ -220,6 +220,71 @@ def test_keys_that_contradict_each_other_are_named(path, value, message):
     )
 
 
+LITERATURE = {"tables": ["a.dat"]}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "message"),
+    [
+        ({"of": {"sample": "ogle"}}, r"\.of\.sample: 'ogle' is unknown; did you mean ogle_i\?"),
+        ({"of": {}}, r"\.of: the key sample is missing"),
+        ({"of": LITERATURE}, r"\.of\.tables: the literature is what a sample is compared with"),
+        ({"of": {"sample": "vvv_ks"}}, r"\.of\.sample: the labelled sample 'vvv_ks' is unknown"),
+        ({"of": {"sample": "ogle_i", "model": "demo_g"}}, r"\.of\.model: the prediction for"),
+        ({"of": {"sample": "ogle_i", "relation": "dekany"}}, r"\.of\.relation: 'dekany' is unk"),
+        (
+            {"of": {"sample": "ogle_i", "relation": "as_published"}},
+            r"\.of\.relation: 'as_published' is unknown",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "relation": "muraveva2025"}},
+            r"\.of\.relation: muraveva2025 is for band G, the sample ogle_i is in band I; samples",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "column": "archive_fe"}},
+            r"\.of\.column: the column of the sample ogle_i 'archive_fe' is unknown",
+        ),
+        (
+            {"of": {"sample": "ogle_i", "column": "a", "relation": "b"}},
+            r"\.of: has relation and column; allowed is one of model, relation, column, tables",
+        ),
+        ({"against": {"tables": ["/a"]}}, r"\.against\.tables: the source '/a'; allowed is a path"),
+        ({"against": {}}, r"\.against: the same as comparisons\.one\.of; give it another"),
+        ({"against": {**LITERATURE, "sample": "ogle_i"}}, r"\.against\.sample: tables of the lit"),
+        ({"match": {"by": "names"}}, r"\.match\.by: 'names' is unknown; did you mean name\?"),
+        (
+            {"against": {"relation": "dekany2021"}, "match": {"by": "name"}},
+            r"\.match\.by: name is for the tables of the literature; use star_id or position",
+        ),
+        ({"cuts": {"srn": [1, None]}}, r"\.cuts: the column of the sample ogle_i 'srn' is unk"),
+        ({"calibrators": ["../a.dat"]}, r"\.calibrators: the source '\.\./a\.dat'"),
+        ({"discrepant": 0}, r"\.discrepant: 0 is less than the minimum of 1"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_named(comparison, message):
+    comparison = {"of": {"sample": "ogle_i"}, "against": LITERATURE, **comparison}
+    problems = problems_of(load("config", comparisons={"one": comparison}))
+    assert any(re.search(rf"^comparisons\.one{message}", problem) for problem in problems)
+
+
+def test_what_a_distribution_is_of_is_looked_at():
+    sides = [{"sample": "ogle_i"}, {"sample": "ogle_i", "relation": "dekany"}, {**LITERATURE}]
+    [problem] = problems_of(load("config", distributions={"all": {"of": sides}}))
+    assert problem.startswith("distributions.all.of[1].relation: 'dekany' is unknown")
+
+
+def test_a_comparison_is_completed():
+    sides = {"of": {"sample": "ogle_i"}, "against": {"relation": "smolec2005"}}
+    other = {"of": {"sample": "ogle_i"}, "against": LITERATURE}
+    resolved = resolve(load("config", comparisons={"one": sides, "two": other}))["comparisons"]
+    assert resolved["one"]["against"] == {"relation": "smolec2005", "sample": "ogle_i"}
+    assert resolved["one"]["match"] == {"by": "star_id", "radius": 2.0, "cell_radius": None}
+    assert resolved["two"]["match"]["by"] == "position"
+    assert (resolved["two"]["colour"], resolved["two"]["discrepant"]) == ("period", 6)
+    applied = resolve(load("apply", **OWN, comparisons={"one": {**sides}}))
+    assert applied["comparisons"] == {}
+
+
 def test_all_problems_are_reported_at_once():
     config = load("config", seed=-1, chunks="four")
     config["samples"]["ogle_i"]["bands"] = "I"

@@ -150,6 +150,46 @@ def test_published_predictions_are_needed_and_known_by_part(study):
     assert {"t.dat", "v.dat"} <= set(told.needed_sources())
 
 
+def test_a_comparison_needs_its_tables_and_knows_what_was_calibrated_on():
+    sides = {"of": {"sample": "a"}, "against": {"tables": ["hds/one.dat"]}}
+    study = make_study(
+        calibrate={"ours": {"spectra": ["s.dat"], "sample": "a"}},
+        labels={"a": "ours", "b": "muraveva2025"},
+        comparisons={
+            "labels": sides,
+            "named": {**sides, "of": {"sample": "b"}, "calibrators": ["c.dat"]},
+            "models": {"of": {"sample": "b", "model": "usual"}, "against": {"model": "paper"}},
+        },
+    )
+    assert study.calibrators_of("labels") == ["s.dat"]
+    assert study.calibrators_of("named") == ["c.dat"]
+    assert study.calibrators_of("models") == []
+    assert {"hds/one.dat", "s.dat", "c.dat"} < {*study.needed_sources()}
+
+
+def test_the_sides_of_a_comparison_have_titles_that_tell_them_apart():
+    sides = {
+        "labels": ({"sample": "a"}, {"tables": ["one.dat"]}),
+        "relation": ({"sample": "b", "relation": "muraveva2025"}, {"model": "usual"}),
+        "named": ({"sample": "a"}, {"tables": ["one.dat"], "title": "spectra"}),
+        "alike": ({"sample": "a"}, {"sample": "b", "relation": "muraveva2025"}),
+    }
+    study = make_study(
+        comparisons={name: {"of": of, "against": other} for name, (of, other) in sides.items()}
+    )
+    titles = {
+        name: [study.comparison(name)[side]["title"] for side in ("of", "against")]
+        for name in sides
+    }
+    assert titles == {
+        "labels": ["muraveva2025", "the literature"],
+        "relation": ["muraveva2025", "usual"],
+        "named": ["muraveva2025", "spectra"],
+        "alike": ["muraveva2025, a", "muraveva2025, b"],
+    }
+    assert study.comparison("relation")["of"]["labelling"]["band"] == "G"
+
+
 def test_a_query_and_a_calibration_need_their_sources():
     query = {"archive": "gaia_dr3", "product": "epoch_photometry", "stars": ["asked.csv"]}
     study = make_study(

@@ -115,6 +115,26 @@ def test_the_spectra_of_a_star_are_averaged_by_their_errors(tables):
     assert means.loc["a"].to_list() == [-2.0, 0.3, 1]
 
 
+def test_a_star_of_another_photometry_is_known_by_its_name_in_asas(tmp_path):
+    """The tables have it under the name of the photometry that was used, the archive another."""
+    header = HEADER.replace(" DEC ", " DEC ID_ASAS ")
+    row = make_row("DH_Peg", "RRc", -1.3, 0.0, "monson", "DHPeg", "1.0", True)
+    path, archive = tmp_path / "table.dat", tmp_path / "photometry"
+    path.write_text(f"{header}\n{row.replace(' -20.0 ', ' -20.0 221526+06 ')}\n")
+    archive.mkdir()
+    for name in ("221526+06", "999999-99"):
+        (archive / f"{name}.lc").write_text("2500.1 11.0 0.02\n")
+    stars = read_stars([path, archive]).set_index("star_id")
+    assert stars.index.tolist() == ["DHPeg", "221526+06", "999999-99"]
+    found = stars.loc["221526+06"]
+    assert (found["name"], found["pulsation_type"], found["period"]) == ("DH_Peg", "RRc", 0.36)
+    assert found["archive_feh"] == pytest.approx(-1.3)
+    assert pd.isna(found["photometry"])
+    assert stars.loc["999999-99", "pulsation_type"] == "unknown"
+    # Without the archive's list, the tables alone say which stars there are.
+    assert read_stars([path])["star_id"].tolist() == ["DHPeg"]
+
+
 def test_a_file_that_is_no_such_table_is_named(tmp_path):
     path = tmp_path / "other.dat"
     path.write_text("# id period\n a 0.5\n")

@@ -83,6 +83,11 @@ def adversarial_study(**keys) -> dict:
         },
         "sky_maps": {name: {"sample": "a"} for name in PRODUCTS},
         "archive_comparisons": list(SAMPLES),
+        "comparisons": {
+            name: {"of": {"sample": "a", "model": "a"}, "against": {"sample": "a"}}
+            for name in (*PRODUCTS, "steps", "a_discrepant", "discrepant")
+        },
+        "distributions": {name: {"of": [{"sample": "a"}]} for name in PRODUCTS},
         **keys,
     }
 
@@ -111,6 +116,8 @@ def values_of(config: dict) -> dict[str, list[str]]:
         "sky_map": list(config["sky_maps"]),
         "calibration": list(config["calibrate"]),
         "search": list(config["searches"]),
+        "comparison": list(config["comparisons"]),
+        "distribution": list(config["distributions"]),
         "type": ["RRab", "RRc"],
         "part": ["in_fold", "out_of_fold"],
         "source": ["a/b.csv", "a/b_c", "a_b/c.log"],

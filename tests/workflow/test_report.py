@@ -70,6 +70,8 @@ def list_wildcards(caption: Path, study: dict[str, Any]) -> list[dict[str, str]]
         ],
         "{table}": [{"table": name} for name in study.get("tables", {})],
         "{accuracy}": [{"accuracy": name} for name in study.get("accuracy_by_epochs", {})],
+        "{comparison}": [{"comparison": name} for name in study.get("comparisons", {})],
+        "{distribution}": [{"distribution": name} for name in study.get("distributions", {})],
         "{sky_map}": [{"sky_map": name} for name in study.get("sky_maps", {})],
     }
     text = caption.read_text()

@@ -20,7 +20,11 @@ SURVEYS = sorted((ROOT / "workflow/metalyra/surveys").glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 PROFILES = sorted((ROOT / "workflow/profiles").glob("*/profile.v9+.yaml"))
 OURS = {"metalyra", "testbench", "snakemake"}
-MODULES = {"job", "stage_tables"}  # of workflow/scripts; the others are scripts of rules
+MODULES = {
+    "job",
+    "stage_tables",
+    "compared_sides",
+}  # of workflow/scripts; the others are scripts of rules
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
 OWN_STARS = {
     "stars": "stars.csv",

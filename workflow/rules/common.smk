@@ -446,7 +446,7 @@ def known_predictions(model):
     }
 
 
-def compared_files(wildcards):
+def compared_model_files(wildcards):
     """Return what a table of models is made of, each input named <what>_OF_<model>."""
     table, of = config["tables"][wildcards.table], LAYOUTS[layout_of_table(wildcards)].of
     files = {}
@@ -469,6 +469,43 @@ def compared_by_epochs(wildcards):
         "labels": f"<results>/labels/{sample}.parquet",
         **{f"predictions_{model}": prediction_files(model, sample) for model in settings["models"]},
     }
+
+
+def compared_files(wildcards):
+    """Return what both sides of a comparison are made of, each input named <side>_<stage>."""
+    comparison = config["comparisons"][wildcards.comparison]
+    calibrators = study.calibrators_of(wildcards.comparison)
+    files = {"calibrators": sources(calibrators)} if calibrators else {}
+    for name in ("of", "against"):
+        files |= {
+            f"{name}_{stage}": paths for stage, paths in files_of_side(comparison[name]).items()
+        }
+    return files
+
+
+def distributed_files(wildcards):
+    """Return what the sides of a distribution are made of, each input named <side>_<stage>."""
+    sides = config["distributions"][wildcards.distribution]["of"]
+    return {
+        f"side{place}_{stage}": paths
+        for place, side in enumerate(sides)
+        for stage, paths in files_of_side(side).items()
+    }
+
+
+def files_of_side(side):
+    """Return what one side of a comparison is made of, by stage."""
+    if "tables" in side:
+        return {"tables": sources(side["tables"]), "positions": POSITIONS}
+    sample = side["sample"]
+    files = {"stars": star_table(sample), "fits": chunk_files("fits", sample)}
+    if "model" in side:
+        files["values"] = prediction_files(side["model"], sample)
+    elif "relation" in side:
+        files["relations"] = relation_files(side["relation"])
+    elif "column" not in side:
+        files["values"] = [f"<results>/labels/{sample}.parquet"]
+    return files
 
 
 def experiment_files(wildcards):

@@ -40,6 +40,8 @@ SUBJECTS = {
         ),
     ),
     "accuracy by epochs": ("{accuracy}", lambda: each(accuracy=config["accuracy_by_epochs"])),
+    "comparison": ("{comparison}", lambda: each(comparison=config["comparisons"])),
+    "distribution": ("{distribution}", lambda: each(distribution=config["distributions"])),
     "sky map": ("{sky_map}", lambda: each(sky_map=config["sky_maps"])),
     "calibration": (
         "{calibration}_{type}",
@@ -61,6 +63,8 @@ FILES = {
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
     "fits": lambda names: of_sample_or_model(names, "fits", fits_of),
     "folded": lambda names: of_sample_or_model(names, "folded", folded_of),
+    "distributed": lambda names: f"<results>/distributions/{names.distribution}.parquet",
+    "compared": lambda names: f"<results>/comparisons/{names.comparison}.parquet",
     "reference": lambda names: star_table(study.reference_of(names.sample)),
     "matched": lambda names: f"<results>/matched/{names.sample}.parquet",
     "by_chance": lambda names: f"<results>/chance_matches/{names.sample}.parquet",
@@ -84,6 +88,8 @@ SETTINGS = {
     "sky_map": "sky_maps",
     "calibration": "calibrate",
     "search": "searches",
+    "comparison": "comparisons",
+    "distribution": "distributions",
 }
 """The key of the configuration that says what something of a name is."""
 
@@ -101,15 +107,17 @@ def each(**names):
 
 
 def drawn_sample(names):
-    """Return the sample that a figure shows: its own, or its map's."""
-    return (
-        config["sky_maps"][names.sky_map]["sample"] if "sky_map" in names.keys() else names.sample
-    )
+    """Return the sample that a figure shows: its own, its map's or its comparison's."""
+    if "sky_map" in names.keys():
+        return config["sky_maps"][names.sky_map]["sample"]
+    if "comparison" in names.keys():
+        return config["comparisons"][names.comparison]["of"]["sample"]
+    return names.sample
 
 
 def of_sample_or_model(names, stage, of_model):
     """Return what a stage wrote of the sample that a figure is of, or of the model's samples."""
-    return of_model(names) if "model" in names.keys() else chunk_files(stage, names.sample)
+    return of_model(names) if "model" in names.keys() else chunk_files(stage, drawn_sample(names))
 
 
 def figure_path(figure):

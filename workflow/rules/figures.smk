@@ -101,7 +101,7 @@ rule paper_table:
 
 rule model_table:
     input:
-        unpack(compared_files),
+        unpack(compared_model_files),
     output:
         csv=report(
             "<results>/tables/{table}.csv",

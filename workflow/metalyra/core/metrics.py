@@ -79,18 +79,33 @@ def density_divergence(true: np.ndarray, predicted: np.ndarray, points: int = 10
     return jensen_shannon_divergence(*(gaussian_kde(sample)(grid) for sample in (true, predicted)))
 
 
-def density_mode(values: np.ndarray, points: int = 2001) -> float:
-    """Return where the kernel density of values (n,) is largest; NaN without two different ones.
+def density_mode(values: np.ndarray, step: float = 0.001) -> float:
+    """Return where a sample is densest: the maximum of its kernel density.
 
-    Gaussian kernels of Scott's width, as Dékány & Grebel (2022, Sect. 4) have for the modes
-    of metallicity distributions, evaluated at `points` equal steps over the range.
+    As the modes of Dékány & Grebel (2022), Sect. 4: Gaussian kernels, here of Scott's width.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        Metallicities (dex), finite.
+    step
+        To which the maximum is found.
+
+    Returns
+    -------
+    float
+        NaN of fewer than three values, or if all are equal.
     """
     from scipy.stats import gaussian_kde
 
-    if len(values) == 0 or np.ptp(values) == 0:
+    if len(values) < 3 or np.ptp(values) == 0:
         return float("nan")
-    grid = np.linspace(values.min(), values.max(), points)
-    return float(grid[np.argmax(gaussian_kde(values)(grid))])
+    density = gaussian_kde(values)
+    coarse = np.linspace(values.min(), values.max(), 201)
+    place = float(coarse[np.argmax(density(coarse))])
+    width = coarse[1] - coarse[0]
+    fine = np.arange(place - width, place + width + step, step)
+    return float(fine[np.argmax(density(fine))])
 
 
 def evaluate_predictions(

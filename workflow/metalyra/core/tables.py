@@ -191,6 +191,19 @@ COLUMNS: Mapping[str, Column] = {
         "", "Half width of the 95 % interval of [Fe/H] (dex)", "stat.error"
     ),
     "n_spectra": Column("", "Number of spectra whose mean the published [Fe/H] is", "meta.number"),
+    "in_calibration": Column(
+        "", "True if a relation of the comparison was calibrated on the star", "meta.code"
+    ),
+    "n_papers": Column("", "Number of papers whose mean the [Fe/H] is", "meta.number"),
+    "papers": Column("", "Papers that the [Fe/H] is from", "meta.bib"),
+    "reference_feh": Column("", "[Fe/H] that a star is compared with (dex)", "phys.abund.Fe"),
+    "reference_feh_err": Column("", "Its error (dex)", "stat.error;phys.abund.Fe"),
+    "difference": Column(
+        "", "[Fe/H] minus that it is compared with (dex)", "phys.abund.Fe;arith.diff"
+    ),
+    "deviation": Column(
+        "", "The difference in units of both errors, added in quadrature", "stat.value"
+    ),
     "feh_true": Column("", "Simulated [Fe/H] (dex)", "phys.abund.Fe"),
     "fold": Column("", "Cross-validation fold, -1 if none", "meta.number"),
     "status": Column("", "ok, or why there is no value, or no trust in it", "meta.code.status"),

@@ -7,6 +7,13 @@ from .catalogue import make_estimates as make_estimates
 from .catalogue import pair_with_truth as pair_with_truth
 from .catalogue import summarise_output as summarise_output
 from .catalogue import write_catalogue as write_catalogue
+from .comparisons import Side as Side
+from .comparisons import compare_metallicities as compare_metallicities
+from .comparisons import join_sides as join_sides
+from .comparisons import make_literature_side as make_literature_side
+from .comparisons import make_side as make_side
+from .comparisons import summarise_comparison as summarise_comparison
+from .comparisons import summarise_distributions as summarise_distributions
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import describe_cross_validations as describe_cross_validations
 from .cross_validation import tabulate_cross_validations as tabulate_cross_validations

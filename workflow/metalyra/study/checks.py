@@ -119,6 +119,11 @@ def _check_names(config: Config, published: Mapping[str, Mapping[str, Any]]) -> 
         yield from _check_model(f"models.{name}", model, config)
     yield from _check_predictions(config)
     yield from _check_products(config)
+    for name, comparison in config["comparisons"].items():
+        yield from _check_comparison(f"comparisons.{name}", comparison, config, relations)
+    for name, distribution in config["distributions"].items():
+        for place, side in enumerate(distribution["of"]):
+            yield from _check_side(f"distributions.{name}.of[{place}]", side, config, relations)
 
 
 def _check_labels(config: Config, relations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -643,3 +648,85 @@ def _check_accuracy(key: str, product: Config, config: Config) -> Iterator[str]:
         yield f"{key}.models: {', '.join(models)} name one twice"
     if any(low >= high for low, high in itertools.pairwise(edges)):
         yield f"{key}.edges: {edges} do not ascend"
+
+
+SIDE_KEYS = ("model", "relation", "column", "tables")
+"""What the [Fe/H] of one side of a comparison may come from, beside the labels."""
+
+
+def _check_comparison(
+    key: str, comparison: Config, config: Config, relations: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Check both sides of a comparison, and complete the sample of the second."""
+    of, against = comparison["of"], comparison["against"]
+    if "tables" in of:
+        yield f"{key}.of.tables: the literature is what a sample is compared with: against.tables"
+        return
+    if "tables" not in against and "sample" in of:
+        against.setdefault("sample", of["sample"])
+    for place, side in (("of", of), ("against", against)):
+        yield from _check_side(f"{key}.{place}", side, config, relations)
+    origins = [
+        {name: value for name, value in side.items() if name != "title"} for side in (of, against)
+    ]
+    if origins[0] == origins[1]:
+        yield f"{key}.against: the same as {key}.of; give it another model, relation or column"
+    for source in comparison.get("calibrators", []):
+        yield from _check_source(f"{key}.calibrators", source)
+    by = comparison["match"].setdefault("by", _usual_match(of, against))
+    if by == "name" and "tables" not in against:
+        yield f"{key}.match.by: name is for the tables of the literature; use star_id or position"
+    if of.get("sample") in config["samples"]:
+        yield from _check_cuts(f"{key}.cuts", comparison["cuts"], of["sample"], config)
+
+
+def _usual_match(of: Config, against: Config) -> str:
+    """Return how the stars of two sides find each other if nothing is said."""
+    return "star_id" if of.get("sample") == against.get("sample") else "position"
+
+
+def _check_side(
+    key: str, side: Config, config: Config, relations: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Check that the study has the metallicities of one side of a comparison."""
+    origins = [name for name in SIDE_KEYS if name in side]
+    if len(origins) > 1:
+        yield f"{key}: has {' and '.join(origins)}; allowed is one of {', '.join(SIDE_KEYS)}"
+        return
+    if origins == ["tables"]:
+        if "sample" in side:
+            yield f"{key}.sample: tables of the literature are of no sample; leave the key out"
+        for source in side["tables"]:
+            yield from _check_source(f"{key}.tables", source)
+        return
+    if "sample" not in side:
+        yield f"{key}: the key sample is missing"
+        return
+    if origins in ([], ["model"]) or side["sample"] not in config["samples"]:
+        yield from _check_product(key, side, config)
+    elif origins == ["relation"]:
+        yield from _check_relation_of_side(key, side, config, relations)
+    else:
+        known = list_columns([config["samples"][side["sample"]]["survey"]])
+        published = [name for name in known if name.startswith("archive_")]
+        if side["column"].startswith("archive_") and side["column"] not in published:
+            whose = f"of the sample {side['sample']}"
+            yield unknown(f"{key}.column: the column {whose}", side["column"], published)
+
+
+def _check_relation_of_side(
+    key: str, side: Config, config: Config, relations: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Check that a relation can be applied to a sample that is compared."""
+    relation, sample = side["relation"], config["samples"][side["sample"]]
+    formulas = {name: part for name, part in relations.items() if _bands_of(part)}
+    if relation not in formulas:
+        yield unknown(f"{key}.relation:", relation, formulas)
+    elif set(_bands_of(relations[relation])) != {sample["band"]}:
+        bands = " and ".join(_bands_of(relations[relation]))
+        if not sample["labelling"]["other_band"]:
+            yield (
+                f"{key}.relation: {relation} is for band {bands}, the sample {side['sample']} is "
+                f"in band {sample['band']}; samples.{side['sample']}.labelling: {{other_band: "
+                "true}} allows this one"
+            )

@@ -266,7 +266,8 @@ def _apply_to_own_stars(config: Config, shipped: Mapping[str, Mapping[str, Any]]
         }
     ]
     # What the study makes of its other samples is not asked for now.
-    config["tables"] = config["sky_maps"] = config["accuracy_by_epochs"] = {}
+    for key in ("tables", "sky_maps", "accuracy_by_epochs", "comparisons", "distributions"):
+        config[key] = {}
     config["archive_comparisons"] = []
 
 

@@ -7,7 +7,7 @@ config/schemas/study.schema.yaml and docs/configuration.md are written from it b
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import (
     AfterValidator,
     Field,
@@ -807,6 +807,77 @@ class SkyMap(Part):
     title: str = Field("", description="Title of the map.")
 
 
+class ComparedSide(Part):
+    """Whose [Fe/H] is compared: without `model`, `relation`, `column` or `tables`, the labels."""
+
+    sample: Name = absent("One of `samples`; of the other side, the same one without it.")
+    model: Name = absent("Predictions of this model.")
+    relation: RelationName = absent(
+        "This metallicity relation, applied to the fits of the sample as its `labelling` says."
+    )
+    column: Text = absent(
+        "This column of the star list, such as `archive_feh`; its error is `<column>_err`."
+    )
+    tables: Sources = absent(
+        "Metallicities of the literature, a table each paper, such as high-dispersion spectra. "
+        "Those of a star in one paper are averaged, weighted by their inverse variances if all "
+        "have errors; the means of papers count alike."
+    )
+    title: Text = absent("What figures and tables call it; without it, where it comes from.")
+
+
+class ComparisonMatch(Part):
+    """How the stars of the two sides find each other."""
+
+    by: Literal["star_id", "position", "name"] = absent(
+        "The identifier, the position on the sky, or the `name` of the star list and of the "
+        "literature, however it is spelt. Without it, the identifier within one sample, else the "
+        "position; names of the literature have theirs in resources/literature_positions.csv."
+    )
+    radius: Annotated[float, Gt(0), Le(3600)] = Field(
+        2.0, description="Largest distance on the sky (arcsec); the match is one to one."
+    )
+    cell_radius: Annotated[float, Gt(0), Le(3600)] | None = setting(
+        match_stars,
+        "cell_radius",
+        "Largest distance (arcsec) for a Gaia star without a position, from the centre of the "
+        "HEALPix cell of its source_id, some 50 arcsec wide; null to leave such stars out.",
+    )
+
+
+class Comparison(Part):
+    """[Fe/H] of a sample against another one of the same stars."""
+
+    of: ComparedSide = Field(description="What is compared: of a sample.")
+    against: ComparedSide = Field(description="With what: of a sample, or of the literature.")
+    match: ComparisonMatch = group("How the stars of the two sides find each other.")
+    pulsation_type: PulsationType = absent("Stars of this type alone.")
+    cuts: dict[str, Bounds] = Field(
+        {}, description="Bounds that a star is within, by column of the fits or the star list."
+    )
+    colour: Text = Field(
+        "period", description="Column of the fits or the star list that colours the points."
+    )
+    calibrators: Sources = absent(
+        "Tables of the spectra that a published relation was calibrated on, as in `calibrate`: "
+        "the stars of its calibration are counted, and compared without them as well. What "
+        "relations of the study are calibrated on is known."
+    )
+    discrepant: Annotated[int, Ge(1), Le(60)] = Field(
+        6, description="So many of the most discrepant stars are listed, with their light curves."
+    )
+    title: str = Field("", description="Title of the figures.")
+
+
+class Distribution(Part):
+    """Distributions of [Fe/H] of samples, whose stars may be others."""
+
+    of: Annotated[list[ComparedSide], MinLen(1), MaxLen(5)] = Field(
+        description="Whose [Fe/H], as the sides of a comparison."
+    )
+    title: str = Field("", description="Title of the figure.")
+
+
 class DataRelease(Part):
     """The catalogue ready for a data release: table, README, provenance, licence, citations."""
 
@@ -916,6 +987,18 @@ class Configuration(Part):
     archive_comparisons: list[Name] = Field(
         [],
         description="Samples whose Fourier phases are compared with those of their archive.",
+    )
+    comparisons: dict[Name, Comparison] = Field(
+        {},
+        description="[Fe/H] of a sample against another of the same stars, by name: of a model, a "
+        "relation, the star list or the literature; written to comparisons/<name>.csv and "
+        "figures/comparisons/<name>.png. See docs/comparisons.md.",
+    )
+    distributions: dict[Name, Distribution] = Field(
+        {},
+        description="Distributions of [Fe/H] of one or more samples, by name; their modes are "
+        "written to distributions/<name>.csv, their densities drawn in "
+        "figures/distributions/<name>.png.",
     )
     tables: dict[Name, Table] = Field(
         {}, description="Tables of a paper, by name; written to tables/<name>.csv, .vot and .dat."

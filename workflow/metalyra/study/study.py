@@ -80,6 +80,10 @@ class Study:
         ]
         for calibration in self.config["calibrate"].values():
             names += calibration.get("spectra", [])
+        for name, comparison in self.config["comparisons"].items():
+            names += [*comparison["against"].get("tables", []), *self.calibrators_of(name)]
+        for distribution in self.config["distributions"].values():
+            names += [name for side in distribution["of"] for name in side.get("tables", [])]
         for model in self.published_models():
             names += [
                 self.published_architecture(model),
@@ -220,6 +224,53 @@ class Study:
             if (entry["model"], entry["sample"]) == (model, sample):
                 return dict(entry)
         return {"cuts": None, "other_band": False}
+
+    # Comparisons
+
+    def comparison(self, name: str) -> Settings:
+        """Return the settings of a comparison, each side with its title and labelling."""
+        settings = self.config["comparisons"][name]
+        of, against = self._complete_sides([settings["of"], settings["against"]])
+        return {**settings, "of": of, "against": against}
+
+    def distribution(self, name: str) -> list[Settings]:
+        """Return the sides of a distribution, each with its title and labelling."""
+        return self._complete_sides(self.config["distributions"][name]["of"])
+
+    def _complete_sides(self, sides: list[Settings]) -> list[Settings]:
+        """Return sides with their labellings, and with titles that tell them apart."""
+        titles = [self._title_of(side) for side in sides]
+        return [
+            {
+                **side,
+                "title": f"{title}, {side['sample']}"
+                if titles.count(title) > 1 and "sample" in side
+                else title,
+                **({"labelling": self.labelling_of(side["sample"])} if "relation" in side else {}),
+            }
+            for side, title in zip(sides, titles, strict=True)
+        ]
+
+    def _title_of(self, side: Settings) -> str:
+        """Return what one side of a comparison is called."""
+        if "tables" in side:
+            return str(side.get("title", "the literature"))
+        origins = [side[key] for key in ("title", "model", "relation", "column") if key in side]
+        return str(origins[0] if origins else self.config["labels"][side["sample"]])
+
+    def calibrators_of(self, comparison: str) -> list[str]:
+        """Return the tables of spectra that the relations of a comparison were calibrated on.
+
+        Those that it names, and those of relations that this study calibrates on spectra.
+        """
+        settings = self.config["comparisons"][comparison]
+        names = list(settings.get("calibrators", []))
+        for side in (settings["of"], settings["against"]):
+            relation = side.get("relation")
+            if not {"relation", "model", "column", "tables"} & {*side}:
+                relation = self.config["labels"][side["sample"]]
+            names += self.config["calibrate"].get(relation, {}).get("spectra", [])
+        return list(dict.fromkeys(names))
 
     # Models
 

@@ -60,6 +60,7 @@ _PARAMETERS = (
     *("meanmag", "cost", "phcov", "snr", "order", "minmax"),
 )
 _POSITIONS = {"RA", "ra_gaia", "DEC", "dec_gaia"}  # the tables name them differently
+_OF_ASAS = {"ID_ASAS": "asas_id"}
 _BLAZHKO = "-BL"
 _SUFFIX = ".lc"
 
@@ -81,7 +82,8 @@ def read_calibrators(paths: Sequence[Path]) -> pd.DataFrame:
         One row a spectrum: `star_id` (that of the light curve; the star's name if it has
         none), `name`, `pulsation_type`, `blazhko`, `ra`, `dec` (deg), `instrument`,
         `source`, `feh` (dex; on the common scale, with the published `shift` of its source
-        added), `feh_err`, `photometry` (asas, monson, ogle or kbs; missing if none), `keep`
+        added), `feh_err`, `photometry` (asas, monson, ogle or kbs; missing if none), `asas_id`
+        (the star's identifier in ASAS, whatever the photometry; missing if unknown), `keep`
         (the light curve passed the authors' eyes), `period` (d) and the published
         light-curve parameters (sine series) with their errors, in the names of the fits
         table. A star has the same `star_id` in all tables.
@@ -148,18 +150,27 @@ def read_stars(paths: Sequence[Path]) -> pd.DataFrame:
         `star_id`, `ra`, `dec` (deg), `period` (d), `pulsation_type`, `name`, `photometry`;
         only stars whose photometry is asas have light curves here. Of the star's spectra in
         all tables, `archive_feh` and its error (dex): see `average_spectra`; and their
-        number, `n_spectra`. A star that only an archive names has neither period nor [Fe/H].
+        number, `n_spectra`. A star that only an archive names has neither period nor [Fe/H],
+        unless the tables have it with the photometry of another survey, under another `star_id`.
     """
-    columns = [*STAR_COLUMNS, "name", "photometry"]
+    columns = [*STAR_COLUMNS, "name"]
     archives = [path for path in paths if is_collection(path)]
     paths = [path for path in paths if path not in archives]
     # Rows with photometry come first, for they have the period.
     spectra = read_calibrators(paths)
-    calibrators = spectra[columns].sort_values("photometry", key=pd.Series.isna, kind="stable")
-    stars = calibrators.drop_duplicates("star_id").merge(
-        average_spectra(spectra), "left", "star_id", validate="one_to_one"
+    calibrators = spectra.sort_values("photometry", key=pd.Series.isna, kind="stable")
+    stars, in_asas = (
+        rows[[*columns, *more]]
+        .drop_duplicates("star_id")
+        .merge(average_spectra(rows), "left", "star_id", validate="one_to_one")
+        for rows, more in (
+            (calibrators, ["photometry"]),
+            (calibrators.assign(star_id=calibrators["asas_id"]).dropna(subset="star_id"), []),
+        )
     )
-    return merge_star_tables([stars, *map(_list_stars, archives)])
+    types = in_asas.set_index("star_id")["pulsation_type"]
+    listed = [_list_stars(archive, types) for archive in archives]
+    return merge_star_tables([stars, *listed], [in_asas])
 
 
 def average_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -227,16 +238,17 @@ IFEH = register(
 )
 
 
-def _list_stars(archive: Path) -> pd.DataFrame:
-    """Name the stars that an archive has light curves of; the tables know their types."""
+def _list_stars(archive: Path, types: pd.Series) -> pd.DataFrame:
+    """Name the stars that an archive has light curves of, with their types where they are known."""
     names = [name for name in list_members(archive) if name.endswith(_SUFFIX)]
+    star_ids = pd.Series([name.removesuffix(_SUFFIX) for name in names], dtype=str)
     return pd.DataFrame(
         {
-            "star_id": [name.removesuffix(_SUFFIX) for name in names],
+            "star_id": star_ids,
             "ra": np.nan,
             "dec": np.nan,
             "period": np.nan,
-            "pulsation_type": UNKNOWN_TYPE,
+            "pulsation_type": star_ids.map(types).fillna(UNKNOWN_TYPE),
         }
     )
 
@@ -246,14 +258,15 @@ def _read_table(path: Path) -> pd.DataFrame:
     text = read_file(path).decode("utf-8", errors="replace")
     header, _, rows = text.partition("\n")
     names = header.lstrip("# ").split()
-    positions = [name for name in names if name in _POSITIONS]
+    optional = [name for name in names if name in _POSITIONS or name in _OF_ASAS]
     columns = {**_TEXT_COLUMNS, **_NUMBER_COLUMNS}
     required = [name for name in columns if name not in _POSITIONS]
     check_columns(path, names, required)
-    table = read_text(path, rows, names=names, sep=r"\s+")[[*required, *positions]]
+    table = read_text(path, rows, names=names, sep=r"\s+")[[*required, *optional]]
     numbers = [name for name in table if name in _NUMBER_COLUMNS]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
-    return table.rename(columns=columns)
+    table = table.rename(columns={**columns, **_OF_ASAS})
+    return table.reindex(columns=[*dict.fromkeys((*table, "asas_id"))])
 
 
 def _read_light_curve(star_id: str, member: Member) -> LightCurve:

@@ -1,5 +1,7 @@
 from .architectures import network_layers as network_layers
 from .calibrations import corner_figure as corner_figure
+from .comparisons import comparison_figure as comparison_figure
+from .comparisons import distribution_figure as distribution_figure
 from .development import cumulative_snr as cumulative_snr
 from .development import phased_curves as phased_curves
 from .drawing import FIGURES as FIGURES

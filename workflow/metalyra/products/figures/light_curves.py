@@ -1,7 +1,7 @@
 """Figures of light curves and of what was fitted to them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -88,6 +88,7 @@ def light_curve_panel(
     folded: pd.DataFrame,
     metallicities: pd.DataFrame | None = None,
     columns: int = 3,
+    remarks: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw the folded light curves of chosen stars with their fits.
 
@@ -107,6 +108,8 @@ def light_curve_panel(
         Their [Fe/H]: star_id, feh.
     columns
         Panels per row.
+    remarks
+        One more line above the panel of a star, by `star_id`.
     """
     rows = max(1, math.ceil(len(star_ids) / columns))
     figure = new_figure(2.7 * columns, 2.1 * rows + 0.3)
@@ -123,7 +126,11 @@ def light_curve_panel(
     for number, (axes, star_id) in enumerate(zip(panels, star_ids, strict=False)):
         fit = fit_of[star_id]
         _draw_light_curve(axes, fit, points.get(star_id, folded.head(0)))
-        axes.set_title(_describe_star(star_id, fit, feh.get(star_id, np.nan)), fontsize=7.5)
+        lines = [
+            _describe_star(star_id, fit, feh.get(star_id, np.nan)),
+            (remarks or {}).get(star_id),
+        ]
+        axes.set_title("\n".join(filter(None, lines)), fontsize=7.5)
         axes.tick_params(labelsize=7.5)
         axes.tick_params(labelbottom=number + columns >= len(star_ids))
     bands = [BAND_LABELS.get(band, band) for band in fits.loc[list(star_ids), "band"].unique()]

@@ -22,6 +22,7 @@ from metalyra.products.figures.style import (
     FEH_LABEL,
     MODEL_COLOUR,
     SAMPLE_COLOURS,
+    VALIDATION_COLOUR,
     add_metallicity_bar,
     bin_width,
     draw_metallicity_points,
@@ -107,7 +108,7 @@ def predicted_against_true(
         say(main)
         say(below, "")
         return figure
-    low, high = _padded_range(np.concatenate([true, predicted]))
+    low, high = padded_range(np.concatenate([true, predicted]))
     colours = _neighbour_colours(true, predicted)
     order = np.argsort(colours, kind="stable")
     residual = predicted - true
@@ -126,7 +127,7 @@ def predicted_against_true(
     main.plot([low, high], [low, high], color=MODEL_COLOUR, zorder=3)
     main.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     below.axhline(0, color=MODEL_COLOUR, zorder=3)
-    _draw_running_median(below, true, residual)
+    draw_running_median(below, true, residual)
     reach = max(0.1, 1.08 * float(np.abs(residual).max()))
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
@@ -240,7 +241,7 @@ def bailey_diagram(
     return figure
 
 
-def _padded_range(values: Floats) -> tuple[float, float]:
+def padded_range(values: Floats) -> tuple[float, float]:
     """Return limits around values, on tenths."""
     low, high = values.min(), values.max()
     pad = max(0.05, 0.03 * (high - low))
@@ -265,7 +266,9 @@ def _point_colours() -> Colormap:
     return ListedColormap(colormaps["Greys"](np.linspace(0.42, 0.95, 256)), "points")
 
 
-def _draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> None:
+def draw_running_median(
+    axes: Axes, x: Floats, y: Floats, fewest: int = 10, colour: str = VALIDATION_COLOUR
+) -> None:
     """Draw the median and central 68 % of y in bins of x with enough stars."""
     edges = np.arange(np.floor(x.min() * 5), np.ceil(x.max() * 5) + 1) / 5
     bins = np.digitize(x, edges)
@@ -274,5 +277,5 @@ def _draw_running_median(axes: Axes, x: Floats, y: Floats, fewest: int = 10) -> 
         return
     middle = np.array([np.mean(x[bins == number]) for number in full])
     levels = np.array([np.percentile(y[bins == number], [16, 50, 84]) for number in full]).T
-    axes.fill_between(middle, levels[0], levels[2], color="#2471a3", alpha=0.25, linewidth=0)
-    axes.plot(middle, levels[1], color="#2471a3", zorder=4)
+    axes.fill_between(middle, levels[0], levels[2], color=colour, alpha=0.25, linewidth=0)
+    axes.plot(middle, levels[1], color=colour, zorder=4)
