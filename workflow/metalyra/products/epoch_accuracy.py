@@ -46,7 +46,8 @@ def pair_with_labels(
             predicted.rename(columns={"feh": "feh_predicted"}), on="star_id", validate="one_to_one"
         )
         tables.append(pairs[np.isfinite(pairs["feh_predicted"])].assign(model=model))
-    return pd.concat(tables, ignore_index=True)[list(PAIR_COLUMNS)]
+    joined: pd.DataFrame = pd.concat(tables, ignore_index=True)[list(PAIR_COLUMNS)]
+    return joined
 
 
 def measure_by_epochs(
@@ -90,7 +91,7 @@ def _measure(pairs: pd.DataFrame) -> tuple[int, int, int, float, float, float, f
     predicted = pairs["feh_predicted"].to_numpy(dtype=float)
     numbers = len(pairs), int(pairs["in_training"].sum()), int((pairs["status"] == OK).sum())
     if not len(pairs):
-        return (*numbers, *[float("nan")] * 4)
+        return (*numbers, np.nan, np.nan, np.nan, np.nan)
     return (
         *numbers,
         float(np.mean(predicted - true)),

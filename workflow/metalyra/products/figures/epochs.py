@@ -84,6 +84,7 @@ def accuracy_by_epochs(pairs: pd.DataFrame, models: Sequence[str], edges: Sequen
         _draw_stars(scatter, own, norm)
         rights.append(_draw_metrics(metrics, own, edges))
     _share_ranges(above, pairs)
+    _share_errors(below)
     _share_scores(rights)
     if drawn := [axes.collections[0] for axes in above if axes.collections]:
         bar = figure.colorbar(drawn[0], ax=list(above), label="Epochs")
@@ -143,16 +144,23 @@ def _draw_metrics(axes: Axes, pairs: pd.DataFrame, edges: Sequence[int]) -> Axes
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(bottom=0)
-    if chosen:
-        axes.set_ylim(top=1.4 * max(max(line.get_ydata()) for line in axes.lines))
     return right
+
+
+def _drawn_values(scales: Sequence[Axes]) -> list[float]:
+    """Return all finite values that lines of some axes have."""
+    lines = [np.asarray(line.get_ydata(), dtype=float) for axes in scales for line in axes.lines]
+    return [float(value) for values in lines for value in values if np.isfinite(value)]
+
+
+def _share_errors(scales: Sequence[Axes]) -> None:
+    """Let all panels have one scale of errors, with room for the numbers of stars above."""
+    scales[0].set_ylim(0, 1.4 * max([0.1, *_drawn_values(scales)]))
 
 
 def _share_scores(scales: Sequence[Axes]) -> None:
     """Let all panels have one scale of R2, with room for the numbers of stars above 1."""
-    scores = [value for axes in scales for line in axes.lines for value in line.get_ydata()]
-    low = min([0.8, *filter(np.isfinite, scores)])
+    low = min([0.8, *_drawn_values(scales)])
     for axes in scales:
         axes.set_ylim(low - 0.05 * (1 - low), 1 + 0.35 * (1 - low))
         ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, 1)

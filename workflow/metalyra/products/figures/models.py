@@ -152,6 +152,7 @@ def draw_learning_curves(subject: Subject) -> Figure:
     settings=("sequence",),
     category="Models",
     product="sequences",
+    optional=True,
 )
 def draw_sequences(subject: Subject) -> Figure:
     """Draw what a network reads of all stars that it is trained on."""

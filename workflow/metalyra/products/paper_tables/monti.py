@@ -130,7 +130,7 @@ def monti25_predictions(
             "n_epochs": fitted["n_epochs"].astype("Int64"),
             **{name: rows[name] for name in ("feh", "feh_err", "feh_std", "status")},
         }
-    )[list(PREDICTED_COLUMNS)]
+    ).reindex(columns=list(PREDICTED_COLUMNS))
 
 
 def list_development_set(
@@ -179,4 +179,5 @@ def list_development_set(
     chosen = (labelled["status"] == OK) & (listed["pulsation_type"] == pulsation_type)
     chosen &= apply_cuts(rows, cuts) == ""
     rows["n_epochs"] = rows["n_epochs"].astype("Int64")
-    return rows.loc[chosen, list(COLUMNS)].reset_index(drop=True)
+    table: pd.DataFrame = rows.loc[chosen, list(COLUMNS)].reset_index(drop=True)
+    return table
