@@ -157,7 +157,7 @@ def test_a_source_is_made_only_where_the_mirror_has_it_not(tmp_path):
 def test_what_sources_are_made_from_is_registered():
     registry = read_registry()
     made = [source for source in registry.values() if source.made_from]
-    assert len(made) == 4
+    assert len(made) == 5
     for source in made:
         for names in source.made_from.values():
             assert set(names) <= set(registry)
