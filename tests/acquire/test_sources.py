@@ -265,7 +265,7 @@ def test_every_source_says_whose_it_is_and_where_it_comes_from():
         assert source.citation
         assert source.licence
         assert source.url or source.origin
-        assert source.url or source.sha256 or name in MADE_BY_USERS
+        assert source.url or source.sha256 or source.made_from or name in MADE_BY_USERS
         assert (source.size is None) == (source.sha256 is None)
 
 

@@ -13,6 +13,7 @@ from metalyra.acquire import (
     list_ingredients,
     read_registry,
 )
+from metalyra.products import read_paper
 from metalyra.study import identify, list_light_curves
 
 targets = []
@@ -286,9 +287,10 @@ def states_before(wildcards):
     """Return the folders with the states from which the trials of the rule's round go on, if any."""
     if not of_search(wildcards)["continued"] or wildcards.round == "0":
         return []
+    search, bracket, before = wildcards.search, int(wildcards.bracket), int(wildcards.round) - 1
     return [
-        file.replace("/trials/", "/states/").removesuffix(".parquet")
-        for file in trials_before(wildcards)
+        f"<results>/searches/{search}/states/{bracket}_{before}_{slot}"
+        for slot in range(study.plan_of(search)[bracket][before].trials)
     ]
 
 
@@ -542,3 +544,19 @@ def program(script, modules=modules_of_model):
     model, or what `modules` says.
     """
     return lambda wildcards: fingerprint(script, *modules(wildcards))
+
+
+def published_paper(wildcards):
+    """Return the file with what the paper of the study prints."""
+    if "reproduces" not in config:
+        raise WorkflowError(
+            "the key reproduces is missing in the configuration of the study; it names the paper "
+            "of resources/published that the study is compared with"
+        )
+    return [RESOURCES / f"published/{config['reproduces']}.yaml"]
+
+
+def reproducing_files(wildcards):
+    """Return the products and figures that the paper of the study is compared with."""
+    paper = read_paper(*published_paper(wildcards))
+    return [f"<results>/{name}" for name in (*paper.list_products(), *paper.list_images())]

@@ -5,26 +5,8 @@ Output  <results>/reproduction.csv    every printed number, ours and a verdict
         <results>/reproduction.html   the same as a page, with the figures
 """
 
-from metalyra.products import read_paper
-
 if "reproduces" in config:
     targets += ["<results>/reproduction.html", "<results>/reproduction.csv"]
-
-
-def published_paper(wildcards):
-    """Return the file with what the paper of the study prints."""
-    if "reproduces" not in config:
-        raise WorkflowError(
-            "the key reproduces is missing in the configuration of the study; it names the paper "
-            "of resources/published that the study is compared with"
-        )
-    return [RESOURCES / f"published/{config['reproduces']}.yaml"]
-
-
-def reproducing_files(wildcards):
-    """Return the products and figures that the paper of the study is compared with."""
-    paper = read_paper(*published_paper(wildcards))
-    return [f"<results>/{name}" for name in (*paper.list_products(), *paper.list_images())]
 
 
 rule reproduction:
