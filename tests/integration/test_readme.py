@@ -17,11 +17,25 @@ from testbench.simulate import simulate_stars, simulate_survey
 from tests.integration.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = [
+
+
+def find_commands(page: str) -> list[str]:
+    """Return the lines of the blocks of shell commands of a page."""
+    return [
+        command
+        for block in re.findall(r"^```sh\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+        for command in block.replace("\\\n", " ").strip().splitlines()
+    ]
+
+
+COMMANDS = find_commands(README)
+ON_PAPERS = [
     command
-    for block in re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    for command in block.replace("\\\n", " ").strip().splitlines()
+    for name in ("papers", "gallery")
+    for command in find_commands((ROOT / f"docs/{name}.md").read_text())
 ]
+"""Commands of the pages on what studies of papers make."""
+
 CALLS = [
     block
     for block in re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -117,7 +131,10 @@ def test_the_calls_do_what_they_say(curve):
 
 @pytest.mark.parametrize(
     "command",
-    [line for line in COMMANDS if re.search("config/(dg22|dekany21|monti25|papers).yaml", line)],
+    [
+        *(line for line in COMMANDS if re.search("config/(dg22|dekany21|monti25).yaml", line)),
+        *ON_PAPERS,
+    ],
 )
 def test_the_studies_can_be_planned(new_project, mirror, command):
     """A dry run of what takes long, or needs a cluster or conda."""
