@@ -338,6 +338,14 @@ def order_as(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
     return table.set_index("star_id").loc[listed["star_id"]].reset_index()
 
 
+def align_to(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table beside those of a list of stars, without their `star_id`.
+
+    Values of a star that the table does not have are missing.
+    """
+    return table.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
+
+
 def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:
     """Read the rows of some stars from the chunks of a table."""
     chosen = [("star_id", "in", star_ids)] if star_ids else [("star_id", "==", "")]

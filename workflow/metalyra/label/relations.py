@@ -17,6 +17,7 @@ import yaml
 
 from metalyra.core.arrays import Floats
 from metalyra.core.phase_differences import wrap_around
+from metalyra.core.tables import order_as
 
 AS_PUBLISHED = "as_published"
 """Label of a sample whose [Fe/H] came with its star list; it has no formula."""
@@ -314,7 +315,7 @@ def _take_parameters(
     ):
         if value not in allowed:
             raise ValueError(f"{key} is {value!r}; allowed are {', '.join(allowed)}")
-    ordered = fits.set_index("star_id").loc[stars["star_id"]].reset_index()
+    ordered = order_as(fits, stars)
     if phi31 != "own":
         ordered = take_archive_phi31(ordered, stars)
     if a2 == "archive":

@@ -22,7 +22,14 @@ from metalyra.core.metrics import (
     root_mean_squared_error,
 )
 from metalyra.core.statuses import OK, STATUSES, describe_status, restore_star_id
-from metalyra.core.tables import BY, GIVEN, describe, replace_when_complete, write_table
+from metalyra.core.tables import (
+    BY,
+    GIVEN,
+    align_to,
+    describe,
+    replace_when_complete,
+    write_table,
+)
 from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
 from metalyra.predict.uncertainty import BOUNDS, ERROR_PARTS, normal_bounds
 
@@ -214,7 +221,7 @@ def make_sample_rows(
         has; text that is missing is empty, a number NaN, n_epochs 0.
     """
     stars = stars.reset_index(drop=True)
-    fitted = fits.set_index("star_id").reindex(stars["star_id"]).reset_index(drop=True)
+    fitted = align_to(fits, stars)
     fitted["period"] = fitted["period"].fillna(stars["period"])
     every = list_sample_estimates(sample, band, stars, fits, estimates)
     values = every[every["preferred"]].reset_index(drop=True)

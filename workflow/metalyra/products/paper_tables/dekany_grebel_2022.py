@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from metalyra.core.statuses import CUT, restore_star_id
-from metalyra.core.tables import BY
+from metalyra.core.tables import BY, align_to
 from metalyra.products.paper_tables.layouts import layout
 from metalyra.train.evaluation import has_errors, measure_predictions
 
@@ -308,8 +308,8 @@ def _join(stars: pd.DataFrame, fits: pd.DataFrame, estimates: pd.DataFrame) -> p
     A value that an estimate gives counts, also where the model does not vouch for it.
     """
     listed = stars.reset_index(drop=True)
-    fitted = fits.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
-    estimated = estimates.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
+    fitted = align_to(fits, listed)
+    estimated = align_to(estimates, listed)
     values = [name for name in ("feh", "feh_std", "feh_err_light_curve") if name in estimated]
     rows = pd.concat(
         [

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.statuses import OK, restore_star_id
+from metalyra.core.tables import align_to
 from metalyra.products.paper_tables.layouts import layout
 from metalyra.train.selection import apply_cuts
 
@@ -117,10 +118,9 @@ def monti25_predictions(
     strange = status == "wrong_pulsation_type"
     rank = np.select([status == OK, predictions["feh"].notna(), ~strange], [0, 1, 2], 3)
     best = predictions.assign(rank=rank).sort_values("rank", kind="stable")
-    chosen = best.drop_duplicates("star_id").set_index("star_id")
+    chosen = best.drop_duplicates("star_id")
     listed = stars.reset_index(drop=True)
-    rows = chosen.reindex(listed["star_id"]).reset_index(drop=True)
-    fitted = fits.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
+    rows, fitted = align_to(chosen, listed), align_to(fits, listed)
     return pd.DataFrame(
         {
             "star_id": restore_star_id(listed),
@@ -161,10 +161,7 @@ def list_development_set(
         a training cuts and weights the label.
     """
     listed = stars.reset_index(drop=True)
-    fitted, labelled = (
-        table.set_index("star_id").reindex(listed["star_id"]).reset_index(drop=True)
-        for table in (fits, labels)
-    )
+    fitted, labelled = align_to(fits, listed), align_to(labels, listed)
     rows = pd.DataFrame(
         {
             "star_id": restore_star_id(listed),
