@@ -7,7 +7,7 @@ import pytest
 from metalyra.predict.cards import make_card
 from metalyra.products.paper_tables import tabulate_experiment
 from metalyra.study.experiments import expand_experiment, merge_settings, name_models
-from metalyra.train.ensembles import describe_training, measure_member, train_member
+from metalyra.train.ensembles import describe_training, measure_parts, predict_parts, train_member
 from metalyra.train.training_set import make_training_set
 
 # Keras 3 copies TensorFlow's arrays as NumPy 1 did.
@@ -100,7 +100,7 @@ def train_model(model: dict, development: pd.DataFrame, sequences: np.ndarray) -
     metrics, out_of_fold = [], []
     for fold in range(model["folds"]):
         member, _, predicted = train_member(*shown, fold, network, training, 1)
-        metrics.append(measure_member(member, *shown, fold, training, 1))
+        metrics.append(measure_parts(predict_parts(member, *shown, fold, training, 1)))
         out_of_fold.append(predicted)
     return make_card(
         name="model",

@@ -7,7 +7,6 @@ import pytest
 from metalyra.predict.cards import make_card, write_card
 from metalyra.train.ensembles import (
     describe_training,
-    measure_member,
     measure_parts,
     predict_parts,
     save_network,
@@ -274,7 +273,8 @@ def test_a_card_says_what_a_search_has_seen(sample):
 
 def test_metrics_are_given_for_every_part_of_a_members_stars(sample, member):
     training = TRAINING | {"validation": "inner"}
-    metrics = measure_member(member[0], *sample, 1, training, seed=1).set_index("part")
+    metrics = measure_parts(predict_parts(member[0], *sample, 1, training, seed=1))
+    metrics = metrics.set_index("part")
     assert metrics["n"].to_dict() == {"training": 76, "validation": 14, "held_out": 30}
     union = measure_folds(member[2])["union"]
     assert metrics.loc["held_out", list(union)].to_dict() == pytest.approx(union, rel=1e-6)
@@ -294,13 +294,17 @@ def test_a_member_predicts_every_star_once_and_knows_which_it_was_trained_on(sam
     held_out = parts["held_out"].sort_values("star_id", ignore_index=True)
     unseen = member[2].sort_values("star_id", ignore_index=True)
     pd.testing.assert_frame_equal(held_out, unseen, check_dtype=False)
-    assert measure_parts(parts).equals(measure_member(member[0], *sample, 1, training, seed=1))
+    again = predict_parts(member[0], *sample, 1, training, seed=1)
+    assert measure_parts(parts).equals(measure_parts(again))
 
 
 def test_a_card_tells_the_metrics_of_the_training_and_their_spread(sample, member):
     training = TRAINING | {"validation": "inner"}
     metrics = pd.concat(
-        [measure_member(member[0], *sample, fold, training, seed=1) for fold in (1, 2)]
+        [
+            measure_parts(predict_parts(member[0], *sample, fold, training, seed=1))
+            for fold in (1, 2)
+        ]
     )
     card = make_card(
         name="demo_g",

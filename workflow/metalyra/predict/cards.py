@@ -64,7 +64,7 @@ def make_card(
     domain
         Where the training set lies: see `metalyra.predict.training_range.measure_training_range`.
     member_metrics
-        Of all members: see `metalyra.train.ensembles.measure_member`.
+        Of all members: see `metalyra.train.ensembles.measure_parts`.
     pulsation_type
         Of the stars that the model is for.
     cuts

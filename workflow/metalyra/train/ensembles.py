@@ -180,32 +180,6 @@ def split_stars(
     }
 
 
-def measure_member(
-    network: "keras.Model",
-    development: pd.DataFrame,
-    star_ids: np.ndarray,
-    sequences: np.ndarray,
-    member: int,
-    training: Mapping[str, Any],
-    seed: int,
-) -> pd.DataFrame:
-    """Return the metrics of a member on each part of its stars.
-
-    Parameters
-    ----------
-    network
-        Of `train_member`, which takes the other parameters.
-
-    Returns
-    -------
-    DataFrame
-        Of `measure_parts`.
-    """
-    return measure_parts(
-        predict_parts(network, development, star_ids, sequences, member, training, seed)
-    )
-
-
 def predict_parts(
     network: "keras.Model",
     development: pd.DataFrame,
