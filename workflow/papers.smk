@@ -26,57 +26,60 @@ def configure(name):
     return {**read_yaml(HERE.parent / f"config/{name}.yaml"), **given}
 
 
+STUDIES = {name: configure(name) for name in config["papers"]}
+
+
 def published(name):
     """Return the file with what the paper of a study prints."""
-    return HERE.parent / f"resources/published/{configure(name)['reproduces']}.yaml"
+    return HERE.parent / f"resources/published/{STUDIES[name]['reproduces']}.yaml"
 
 
 def reproducing_products(wildcards):
     """Return the products and figures that the papers are compared with."""
     return [
         f"results/{name}/{product}"
-        for name in config["papers"]
+        for name in STUDIES
         for paper in [read_paper(published(name))]
-        for product in (*paper.list_products(), *paper.list_images())
+        for product in paper.list_files()
     ]
 
 
-if "dg22" in config["papers"]:
+if "dg22" in STUDIES:
 
     module dg22:
         snakefile:
             "Snakefile"
         config:
-            configure("dg22")
+            STUDIES["dg22"]
 
     use rule * from dg22 as dg22_*
 
 
-if "monti24" in config["papers"]:
+if "monti24" in STUDIES:
 
     module monti24:
         snakefile:
             "Snakefile"
         config:
-            configure("monti24")
+            STUDIES["monti24"]
 
     use rule * from monti24 as monti24_*
 
 
-if "monti25" in config["papers"]:
+if "monti25" in STUDIES:
 
     module monti25:
         snakefile:
             "Snakefile"
         config:
-            configure("monti25")
+            STUDIES["monti25"]
 
     use rule * from monti25 as monti25_*
 
 
 rule papers:
     input:
-        published=[published(name) for name in config["papers"]],
+        published=[published(name) for name in STUDIES],
         products=reproducing_products,
     output:
         page="results/papers/reproduction.html",
@@ -92,7 +95,7 @@ rule papers:
         mem_mb=2000,
         runtime=10,
     params:
-        results=[f"results/{name}" for name in config["papers"]],
+        results=[f"results/{name}" for name in STUDIES],
         effort=config.get("effort", "quick"),
         library=fingerprint("reproduction.py"),
     message:
@@ -104,7 +107,7 @@ rule papers:
 # As modules, the studies lock nothing themselves.
 onstart:
     try:
-        for name in ("papers", *config["papers"]):
+        for name in ("papers", *STUDIES):
             lock_study(Path(f"results/{name}"))
     except StudyLockedError as error:
         raise WorkflowError(str(error)) from None

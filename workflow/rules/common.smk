@@ -559,4 +559,4 @@ def published_paper(wildcards):
 def reproducing_files(wildcards):
     """Return the products and figures that the paper of the study is compared with."""
     paper = read_paper(*published_paper(wildcards))
-    return [f"<results>/{name}" for name in (*paper.list_products(), *paper.list_images())]
+    return [f"<results>/{name}" for name in paper.list_files()]

@@ -168,6 +168,10 @@ class Paper(_Part):
         """Return the images of its figures, each once, in the paper's order."""
         return list(dict.fromkeys(image for figure in self.figures for image in figure.products))
 
+    def list_files(self) -> list[str]:
+        """Return all that is read of the results of its study: products and images."""
+        return [*self.list_products(), *self.list_images()]
+
 
 def read_paper(path: Path | str) -> Paper:
     """Read what a paper prints.
