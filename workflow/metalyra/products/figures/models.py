@@ -52,13 +52,7 @@ MAGNITUDE_LABELS: Mapping[str, str] = {
 )
 def draw_out_of_fold(subject: Subject) -> Figure:
     """Draw the predictions of an ensemble for the stars that its members were not trained on."""
-    stars = subject.read("out_of_fold")
-    return predicted_against_true(
-        stars["feh"],
-        stars["feh_predicted"],
-        title=subject.names["model"],
-        true_label="[Fe/H] of the label (dex)",
-    )
+    return _draw_against_labels(subject.read("out_of_fold"), subject.names["model"])
 
 
 @figure(
@@ -70,9 +64,7 @@ def draw_out_of_fold(subject: Subject) -> Figure:
 )
 def draw_out_of_fold_histogram(subject: Subject) -> Figure:
     """Draw the distributions of true and predicted metallicities of an ensemble's stars."""
-    stars = subject.read("out_of_fold")
-    samples = {"labels": stars["feh"], "predictions": stars["feh_predicted"]}
-    return metallicity_histogram(samples, subject.names["model"])
+    return _draw_distributions(subject.read("out_of_fold"), subject.names["model"])
 
 
 @figure(
@@ -85,13 +77,7 @@ def draw_out_of_fold_histogram(subject: Subject) -> Figure:
 )
 def draw_in_fold(subject: Subject) -> Figure:
     """Draw the predictions of an ensemble for the stars that its members were trained on."""
-    stars = subject.read("in_fold")
-    return predicted_against_true(
-        stars["feh"],
-        stars["feh_predicted"],
-        title=f"{subject.names['model']}, training",
-        true_label="[Fe/H] of the label (dex)",
-    )
+    return _draw_against_labels(subject.read("in_fold"), f"{subject.names['model']}, training")
 
 
 @figure(
@@ -104,9 +90,23 @@ def draw_in_fold(subject: Subject) -> Figure:
 )
 def draw_in_fold_histogram(subject: Subject) -> Figure:
     """Draw the distributions of metallicities of the stars that an ensemble was trained on."""
-    stars = subject.read("in_fold")
+    return _draw_distributions(subject.read("in_fold"), f"{subject.names['model']}, training")
+
+
+def _draw_against_labels(stars: pd.DataFrame, title: str) -> Figure:
+    """Draw predictions of stars of known [Fe/H] against their labels."""
+    return predicted_against_true(
+        stars["feh"],
+        stars["feh_predicted"],
+        title=title,
+        true_label="[Fe/H] of the label (dex)",
+    )
+
+
+def _draw_distributions(stars: pd.DataFrame, title: str) -> Figure:
+    """Draw the distributions of labels and predictions of the same stars."""
     samples = {"labels": stars["feh"], "predictions": stars["feh_predicted"]}
-    return metallicity_histogram(samples, f"{subject.names['model']}, training")
+    return metallicity_histogram(samples, title)
 
 
 @figure(
