@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 from scipy.interpolate import make_smoothing_spline
 
+from metalyra.fit import fit_stars
+from metalyra.surveys import check_stars, survey
 from metalyra.train.sequences import (
     PADDING,
     complete_recipe,
@@ -236,6 +238,27 @@ def test_a_spline_can_be_as_smooth_as_a_line():
     )
     assert np.abs(np.diff(smooth, 2)).max() < 1e-4
     assert np.std(rough - sawtooth(grid)) < 0.03
+
+
+def test_a_spline_through_clumps_of_points_is_no_line():
+    random = np.random.default_rng(7)
+    phase = (np.repeat(random.random(12), 4) + random.normal(0, 0.004, 48)) % 1
+    mag = sawtooth(phase) + random.normal(0, 0.02, 48)
+    order = np.argsort(phase)
+    by_scipy = make_smoothing_spline(phase[order], mag[order])
+    assert np.ptp(by_scipy(phase)) < 0.4 * np.ptp(mag)
+    assert np.std(smooth_periodic(phase, mag, phase) - sawtooth(phase)) < 0.02
+
+
+def test_a_real_star_whose_transits_come_in_clumps_keeps_its_amplitude(mirror):
+    gaia, folder = survey("gaia_dr3"), mirror / "gaia_dr3"
+    stars = check_stars(gaia.read_stars([folder / "ogle_periods_for_gaia_dr3.csv"]))
+    stars = stars[stars["star_id"] == "4043811352430923264"].reset_index(drop=True)
+    [curve] = gaia.read_light_curves([folder / "epoch_photometry/datalink_00.zip"], stars, "G")
+    light_curve = curve.table.assign(star_id=curve.star_id, band="G")
+    fits, folded = fit_stars(stars, light_curve, {"alignment": "maximum"}, seed=1)
+    _, sequences = make_sequences(fits, folded, {"recipe": "spline", "magnitude": "plain"})
+    assert np.ptp(sequences[0, :, 1]) == pytest.approx(fits["amplitude"].iloc[0], rel=0.1)
 
 
 def test_magnitudes_of_the_spline_are_plain_centred_or_standardised():

@@ -314,6 +314,13 @@ def smooth_periodic(
     `UnivariateSpline`, which Monti et al. (2025) name, lets the residuals of n points sum
     up to n mag^2 by default: that is one cubic for the whole cycle.
 
+    The published code takes the weight at which SciPy finds the minimum of the generalised
+    cross-validation. SciPy looks for it between 0 and n, and where the points come in clumps it
+    may end far from it: the curves of 6 of 1,699 stars of Gaia DR3 are straight lines. So, and
+    this is ours, where SciPy's curve fits the points no better than one that has lost half of
+    the period's own harmonic, the weight is that with the lowest cross-validation of some that
+    halve a harmonic, from the first to the last that the points can tell.
+
     Parameters
     ----------
     phase, mag : array, shape (n,)
@@ -322,8 +329,7 @@ def smooth_periodic(
     grid : array, shape (m,)
         Phases in [0, 1) to evaluate the spline at.
     smoothing
-        Weight of the curvature, where phases are in cycles; by default the minimum of
-        the generalised cross-validation.
+        Weight of the curvature, where phases are in cycles; chosen by default.
 
     Returns
     -------
@@ -346,15 +352,46 @@ def smooth_periodic(
     # Too few points near the ends of the cycle: its neighbours are used as a whole.
     if np.count_nonzero(used) < 5:
         used[:] = True
+    points = cycles[used], np.tile(means, 3)[used], np.tile(counts, 3)[used]
+    curve = _fit_spline(*points, smoothing)
+    if smoothing is None:
+        # Of many even points, a weight of the curvature of n / (2 pi k)^4 halves the harmonic k.
+        harmonics = np.geomspace(1, max(1, len(position) // 2), _PENALTIES)
+        weights = len(phase) / (2 * np.pi * harmonics) ** 4
+        flattened = _fit_spline(*points, weights[0])
+        if _sum_residuals(*points, curve) >= _sum_residuals(*points, flattened):
+            best = min(weights, key=lambda weight: _cross_validate(*points, weight))
+            curve = _fit_spline(*points, best)
+    return curve(grid)
+
+
+def _fit_spline(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, smoothing: float | None
+) -> Callable[[np.ndarray], np.ndarray]:
     from scipy.interpolate import make_smoothing_spline
 
-    spline = make_smoothing_spline(
-        cycles[used], np.tile(means, 3)[used], w=np.tile(counts, 3)[used], lam=smoothing
+    spline: Callable[[np.ndarray], np.ndarray] = make_smoothing_spline(
+        x, y, w=counts, lam=smoothing
     )
-    return spline(grid)
+    return spline
+
+
+def _sum_residuals(
+    x: np.ndarray, y: np.ndarray, counts: np.ndarray, curve: Callable[[np.ndarray], np.ndarray]
+) -> float:
+    """Return the weighted sum of the squared residuals, which grows with the smoothing."""
+    return float(np.sum(counts * np.square(y - curve(x))))
+
+
+def _cross_validate(x: np.ndarray, y: np.ndarray, counts: np.ndarray, smoothing: float) -> float:
+    """Return the generalised cross-validation, but for a factor (Wahba 1990, Eq. 4.3.1)."""
+    influence = _fit_spline(x, np.eye(len(x)), counts, smoothing)(x)
+    residuals = y - influence @ y
+    return float(np.sum(counts * residuals**2) / (1 - np.trace(influence) / len(x)) ** 2)
 
 
 _PHASE_DIGITS = 5
+_PENALTIES = 12
 
 
 def resample_periodic(curves: np.ndarray, points: int) -> np.ndarray:
