@@ -106,7 +106,7 @@ def own_stars(demo, tmp_path_factory):
 
 def apply(project, mirror, folder, output, *options, **changes):
     keys = {"stars": folder / "stars.csv", "lightcurves": folder / "curves", "model": "dg22_g"}
-    keys |= {"band": "G", "output": output, **changes}
+    keys |= {"band": "G", "output": output, "chunks": 1, **changes}
     config = [f"{key}={value}" for key, value in keys.items()]
     return project.attempt(
         *(*options, "--cores", "all", "--configfile", "config/apply.yaml", "--config", *config),

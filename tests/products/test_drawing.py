@@ -49,6 +49,15 @@ def test_the_declarations_are_read_without_the_libraries_that_draw():
     assert run.stdout.strip() == "[]"
 
 
+def test_a_figure_is_found_without_the_libraries_of_others():
+    code = (
+        "import sys; from metalyra.products import FIGURES; FIGURES['light_curves']; "
+        "print([name for name in ('matplotlib', 'corner', 'astropy') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['matplotlib']"
+
+
 def test_an_unknown_figure_is_an_error_that_says_which_there_are():
     with pytest.raises(UnknownNameError, match="unknown figure 'baily'; did you mean bailey"):
         FIGURES["baily"]

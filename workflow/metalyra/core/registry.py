@@ -37,6 +37,9 @@ class Registry(Mapping[str, T]):
     package
         Full name of the package, whose modules are imported when a name is first looked
         up. Modules of packages within it are not.
+    locate
+        A function that returns the full name of the module that registers a name, None for
+        one that it does not know. That module alone is then imported to look the name up.
 
     Raises
     ------
@@ -46,8 +49,11 @@ class Registry(Mapping[str, T]):
         If nothing is registered under a name that is looked up.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(
+        self, kind: str, package: str, locate: Callable[[str], str | None] | None = None
+    ) -> None:
         self.kind, self.package = kind, package
+        self._locate = locate
         self._entries: dict[str, T] = {}
         self._modules: dict[str, str] = {}
         self._is_complete = self._is_importing = False
@@ -82,7 +88,10 @@ class Registry(Mapping[str, T]):
         return self._modules[name]
 
     def __getitem__(self, name: str) -> T:
-        self._complete()
+        if self._locate and (module := self._locate(name)):
+            importlib.import_module(module)
+        else:
+            self._complete()
         if name not in self._entries:
             meant = ask_whether_meant(name, self._entries)
             raise UnknownNameError(

@@ -41,7 +41,14 @@ class Subject:
 
 Draw = Callable[[Subject], "Figure"]
 
-FIGURES: Registry[Draw] = Registry("figure", __package__)
+
+def _locate(name: str) -> str | None:
+    """Return the module of a figure, so that a job imports no other figure's libraries."""
+    declaration = declared_figures().get(name)
+    return declaration.module if declaration else None
+
+
+FIGURES: Registry[Draw] = Registry("figure", __package__, _locate)
 """The functions that draw the figures of a study, by name."""
 
 
