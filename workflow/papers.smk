@@ -92,8 +92,8 @@ rule papers:
         "../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         results=[f"results/{name}" for name in STUDIES],
         effort=config.get("effort", "quick"),

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from snakemake.io import is_flagged
 
 from metalyra.core.fingerprints import find_module, fingerprint, trace_imports
 from metalyra.products import declared_figures
+from metalyra.study import Study
 from tests.workflow.parsing import ROOT, parse_workflow
 
 SURVEYS = sorted((ROOT / "workflow/metalyra/surveys").glob("*.py"))
@@ -234,12 +236,37 @@ def test_the_default_profile_is_where_snakemake_looks_for_it():
     assert (ROOT / "profiles/default/profile.v9+.yaml").is_file()
 
 
-def test_the_slurm_profile_names_rules_that_exist(rules):
+def test_the_slurm_profile_names_groups_that_exist():
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.v9+.yaml").read_text())
-    names = {rule.name for rule in rules}
-    assert set(profile["slurm-array-jobs"].split(", ")) <= names
+    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert set(profile["group-components"]) == set(re.findall(r'group:\n +"(\w+)"', text))
+    # Where one job of an array fails, what others have written is taken away.
+    assert not [key for key in profile if "array" in key]
+
+
+def test_the_figures_and_tables_of_a_study_share_a_submission(rules):
+    """They take seconds, and submissions take longer."""
+    files = {"figures.smk", "comparisons.smk", "cross_validation.smk"}
+    drawn = [rule for rule in rules if Path(rule.snakefile).name in files]
+    assert len(drawn) > 20
+    assert {rule.name for rule in drawn if rule.ruleinfo.group != "figures"} == set()
+
+
+@pytest.mark.parametrize("resource", ["mem_mb", "runtime"])
+def test_every_attempt_of_a_job_asks_for_more(rules, resource, monkeypatch):
+    monkeypatch.setattr(Study, "batches", lambda study, model: {"0_to_1": [0, 1]})
+    wildcards = SimpleNamespace(model="any", batch="0_to_1")
+    for rule in rules:
+        asked = [rule.resources[resource].evaluate(wildcards, attempt=n).value for n in (1, 2, 3)]
+        assert asked == [asked[0], 2 * asked[0], 3 * asked[0]], rule.name
+
+
+def test_networks_alone_are_trained_on_the_gpus_that_a_study_asks_for(rules):
+    """The key `gpu` of the configuration is the one switch."""
     trained = {rule.name for rule in rules if "gpu" in dict(rule.resources.items())}
-    assert set(profile["set-resources"]) == trained == {"train", "train_batch", "search_trial"}
+    assert trained == {"train", "train_batch", "search_trial"}
+    for path in PROFILES:
+        assert "gpu" not in path.read_text(), path
 
 
 def test_the_lock_holds_hashes_and_no_index_addresses():

@@ -45,8 +45,8 @@ rule calibrate:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         settings=lambda wildcards: config["calibrate"][wildcards.calibration],
         band=lambda wildcards: config["samples"][

@@ -37,8 +37,8 @@ rule catalogue:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(60),
     params:
         study=study.catalogue_settings(),
         library=fingerprint("catalogue.py"),
@@ -68,8 +68,8 @@ rule ledger:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=by_attempt(8000),
+        runtime=by_attempt(30),
     params:
         study=study.catalogue_settings(),
         library=fingerprint("ledger.py"),
@@ -96,8 +96,8 @@ rule provenance:
         "../../envs/archives.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         names=study.needed_sources(),
         simulated=study.is_simulated,
@@ -134,8 +134,8 @@ rule data_release:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: study.released_settings(),
         library=fingerprint("data_release.py"),
@@ -163,8 +163,8 @@ if study.writes_own_stars:
             "../../envs/catalogue.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=by_attempt(4000),
+            runtime=by_attempt(30),
         params:
             study=study.catalogue_settings(),
             given=given_files("own_stars"),

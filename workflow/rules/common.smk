@@ -20,6 +20,11 @@ targets = []
 """What a run of the whole study makes; every file of rules adds its own."""
 
 
+def by_attempt(amount):
+    """Return a resource that every attempt of a job asks more of."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def sources(paths):
     """Return where acquired sources lie."""
     return [f"<results>/sources/{path}" for path in paths]

@@ -31,12 +31,14 @@ rule comparison:
         "<logs>/comparison/{comparison}.log",
     benchmark:
         "<benchmarks>/comparison/{comparison}.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(10),
     params:
         settings=lambda wildcards: study.comparison(wildcards.comparison),
         library=fingerprint("comparison.py"),
@@ -61,12 +63,14 @@ rule distribution:
         "<logs>/distribution/{distribution}.log",
     benchmark:
         "<benchmarks>/distribution/{distribution}.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(10),
     params:
         sides=lambda wildcards: study.distribution(wildcards.distribution),
         library=fingerprint("distribution.py"),

@@ -26,12 +26,14 @@ rule cross_validation:
         "<logs>/cross_validation.log",
     benchmark:
         "<benchmarks>/cross_validation.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         relations=study.own_relations(),
         band=config.get("band"),

@@ -21,8 +21,8 @@ rule join_samples:
         "../../envs/archives.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         samples=lambda wildcards: list(study.training_samples(wildcards.model)),
         through_match=lambda wildcards: study.samples_labelled_through_match(wildcards.model),
@@ -47,8 +47,8 @@ rule develop:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         pulsation_type=of_model("pulsation_type"),
         cuts=of_model("cuts"),
@@ -83,8 +83,8 @@ rule collect_unlabelled:
         "../../envs/archives.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         samples=lambda wildcards: study.unlabelled_samples(wildcards.model),
         most=lambda wildcards: config["models"][wildcards.model]["stack"].get(

@@ -48,12 +48,14 @@ for figure in declared_figures().values():
             f"{figure_path(figure)}.tsv".replace("<results>", "<benchmarks>")
         wildcard_constraints:
             type="RRab|RRc",
+        group:
+            "figures"
         conda:
             "../../envs/catalogue.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=by_attempt(4000),
+            runtime=by_attempt(10),
         params:
             figure=figure.name,
             settings=figure_settings(figure),
@@ -82,12 +84,14 @@ rule paper_table:
         "<benchmarks>/paper_table/{table}.tsv"
     wildcard_constraints:
         table="|".join(name for name in config["tables"] if name not in model_tables) or "-",
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(10),
     params:
         layout=layout_of_table,
         library=program(
@@ -117,12 +121,14 @@ rule model_table:
         "<benchmarks>/model_table/{table}.tsv"
     wildcard_constraints:
         table="|".join(model_tables) or "-",
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(10),
     params:
         layout=layout_of_table,
         models=lambda wildcards: config["tables"][wildcards.table]["models"],
@@ -144,12 +150,14 @@ rule tables_readme:
         "<logs>/tables_readme.log",
     benchmark:
         "<benchmarks>/tables_readme.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         study=config["study"],
         described=describe_layouts(),
@@ -174,12 +182,14 @@ rule experiment_table:
         "<logs>/experiment_table/{experiment}.log",
     benchmark:
         "<benchmarks>/experiment_table/{experiment}.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         models=lambda wildcards: study.models_of(wildcards.experiment),
         library=fingerprint("experiment_table.py"),
@@ -204,12 +214,14 @@ rule accuracy_by_epochs:
         "<logs>/accuracy_by_epochs/{accuracy}.log",
     benchmark:
         "<benchmarks>/accuracy_by_epochs/{accuracy}.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(10),
     params:
         models=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["models"],
         edges=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["edges"],
@@ -238,12 +250,14 @@ if study.is_simulated:
             "<logs>/recovery.log",
         benchmark:
             "<benchmarks>/recovery.tsv"
+        group:
+            "figures"
         conda:
             "../../envs/catalogue.yaml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=by_attempt(4000),
+            runtime=by_attempt(10),
         params:
             surveys={sample: study.lister_of(sample) for sample in config["samples"]},
             library=fingerprint("recovery.py"),

@@ -19,12 +19,14 @@ rule fit:
         "<logs>/fit/{sample}/{chunk}.log",
     benchmark:
         "<benchmarks>/fit/{sample}/{chunk}.tsv"
+    group:
+        "fit"
     conda:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(60),
     params:
         settings=lambda wildcards: study.fitting_of(wildcards.sample),
         chunks=of_sample("chunks"),
@@ -50,8 +52,8 @@ rule fold_other_bands:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         bands=lambda wildcards: study.shape_bands_of(wildcards.sample),
         library=fingerprint("fold_other_bands.py"),

@@ -36,8 +36,8 @@ for sample, settings in config["samples"].items():
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=120,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(120),
         params:
             given=given_files(sample),
             survey=settings["survey"],
@@ -74,8 +74,8 @@ for sample, settings in config["samples"].items():
                 "../../envs/archives.yaml"
             threads: 1
             resources:
-                mem_mb=2000,
-                runtime=120,
+                mem_mb=by_attempt(2000),
+                runtime=by_attempt(120),
             params:
                 given=given_files(sample),
                 survey=settings["survey"],

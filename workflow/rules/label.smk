@@ -20,8 +20,8 @@ rule label:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(20),
     params:
         relation=lambda wildcards: config["labels"][wildcards.sample],
         settings=lambda wildcards: study.labelling_of(wildcards.sample),

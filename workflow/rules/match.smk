@@ -22,8 +22,8 @@ rule match:
         "../../envs/archives.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         settings=lambda wildcards: study.matching_of(wildcards.sample),
         library=fingerprint("match.py"),
@@ -49,12 +49,14 @@ rule match_report:
         "<logs>/match_report/{sample}.log",
     benchmark:
         "<benchmarks>/match_report/{sample}.tsv"
+    group:
+        "figures"
     conda:
         "../../envs/archives.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         settings=lambda wildcards: study.matching_of(wildcards.sample),
         library=fingerprint("match_report.py"),

@@ -22,8 +22,8 @@ rule periods:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(120),
     params:
         mode=of_sample("periods"),
         bands=lambda wildcards: study.period_bands_of(wildcards.sample),
@@ -49,8 +49,8 @@ rule join_periods:
         "../../envs/light_curves.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(30),
     params:
         library=fingerprint("join_periods.py"),
     message:

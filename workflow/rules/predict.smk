@@ -21,12 +21,14 @@ rule predict:
         "<logs>/predict/{model}/{sample}/{chunk}.log",
     benchmark:
         "<benchmarks>/predict/{model}/{sample}/{chunk}.tsv"
+    group:
+        "predict"
     conda:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(20),
     params:
         pulsation_type=of_model("pulsation_type"),
         prediction=lambda wildcards: study.prediction(wildcards.model, wildcards.sample),

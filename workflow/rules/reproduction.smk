@@ -29,8 +29,8 @@ rule reproduction:
         "../../envs/catalogue.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         results=[f"results/{config['study']}"],
         effort=config["effort"],

@@ -28,8 +28,8 @@ rule search_plan:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         search=of_search,
         training=of_searched_model("training"),
@@ -62,8 +62,8 @@ rule search_trial:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(240),
         gpu=config["gpu"],
     params:
         network=of_searched_model("network"),
@@ -102,8 +102,8 @@ rule search_round:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         metric=lambda wildcards: of_search(wildcards)["metric"],
         trials=lambda wildcards: search_round(wildcards).trials,
@@ -140,8 +140,8 @@ rule search:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         search=of_search,
         network=of_searched_model("network"),

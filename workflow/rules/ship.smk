@@ -30,8 +30,8 @@ for model in config["ship"]:
             "../../envs/networks.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(10),
         params:
             description=config["models"][model].get("description"),
             library=fingerprint("ship.py"),

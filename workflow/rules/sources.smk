@@ -26,8 +26,8 @@ if study.has_example:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(20),
         params:
             settings=config["example"],
             seed=config["seed"],
@@ -52,8 +52,8 @@ if study.is_simulated:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(20),
         params:
             folder=subpath(output.truth, ancestor=2),
             settings=config["simulate"],
@@ -86,8 +86,8 @@ else:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=240,
+            mem_mb=by_attempt(2000),
+            runtime=by_attempt(240),
         params:
             query=query_of,
             ingredients=lambda wildcards: ingredients_of_source(wildcards.source),
@@ -115,8 +115,8 @@ else:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=10,
+            mem_mb=by_attempt(1000),
+            runtime=by_attempt(10),
         params:
             names=study.needed_sources(),
             folder=f"results/{config['study']}/sources",
@@ -140,8 +140,8 @@ else:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=10,
+            mem_mb=by_attempt(1000),
+            runtime=by_attempt(10),
         params:
             folder=f"results/{config['study']}/sources",
             asked_at=lambda wildcards: time_ns(),
@@ -167,8 +167,8 @@ else:
             "../../envs/archives.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=60,
+            mem_mb=by_attempt(1000),
+            runtime=by_attempt(60),
         params:
             release=study.gaia_release(),
             slots=f"results/{config['study']}/.slots",

@@ -42,8 +42,8 @@ rule train:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(240),
         gpu=config["gpu"],
     params:
         folder=subpath(output.network, parent=True),
@@ -77,8 +77,8 @@ rule train_batch:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards: 240 * len(batch_of(wildcards)),
+        mem_mb=by_attempt(4000),
+        runtime=lambda wildcards, attempt: 240 * len(batch_of(wildcards)) * attempt,
         gpu=config["gpu"],
     params:
         folder=lambda wildcards, output: output[0],
@@ -116,8 +116,8 @@ rule take_from_batch:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=100,
-        runtime=5,
+        mem_mb=by_attempt(100),
+        runtime=by_attempt(5),
     message:
         "Taking member {wildcards.member} of {wildcards.model} out of its batch"
     shell:
@@ -152,8 +152,8 @@ rule evaluate:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         network=of_model("network"),
         sequence=of_model("sequence"),
@@ -192,8 +192,8 @@ rule train_stack:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(60),
     params:
         stack=of_model("stack"),
         weights=of_model("weights"),
@@ -222,8 +222,8 @@ rule join_published:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
     params:
         library=fingerprint("join_published.py"),
     message:
@@ -258,8 +258,8 @@ rule evaluate_stack:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(30),
     params:
         stack=of_model("stack"),
         seed=config["seed"],
@@ -293,8 +293,8 @@ rule publish_members:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(20),
     params:
         sequence=of_model("sequence"),
         library=program("publish_members.py"),
@@ -320,8 +320,8 @@ rule publish_member:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=100,
-        runtime=5,
+        mem_mb=by_attempt(100),
+        runtime=by_attempt(5),
     message:
         "Taking the published member {wildcards.member} of {wildcards.model}"
     shell:
@@ -347,8 +347,8 @@ rule publish_card:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=by_attempt(4000),
+        runtime=by_attempt(20),
     params:
         settings=lambda wildcards: config["models"][wildcards.model],
         library=program("publish_card.py"),
@@ -375,8 +375,8 @@ rule published_predictions:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=by_attempt(1000),
+        runtime=by_attempt(10),
     params:
         library=fingerprint("published_predictions.py"),
     message:
@@ -403,8 +403,8 @@ rule layers:
         "../../envs/networks.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=by_attempt(2000),
+        runtime=by_attempt(10),
     params:
         network=of_model("network"),
         sequence=of_model("sequence"),
