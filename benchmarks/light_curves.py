@@ -1,23 +1,27 @@
 """CPU time of the whole light-curve procedure, by survey, stage and number of epochs.
 
-    python -m benchmarks.light_curves [--lcfit FOLDER]
+    python -m benchmarks.light_curves [--lcfit FOLDER [--python INTERPRETER]]
 
-With a copy of lcfit (github.com/idekany/lcfit), both fit the same ASAS curves in one run.
+With a copy of lcfit (github.com/idekany/lcfit), both fit the same curves of RRab stars with
+the same settings in one run; the interpreter is one that has lcfit's libraries.
 """
 
 import argparse
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.real_light_curves import find_mirror, read_asas, read_gaia_dr2, read_ogle
+from benchmarks.lcfit import check_lcfit, compare
+from benchmarks.real_light_curves import (
+    find_mirror,
+    read_asas,
+    read_gaia_dr2,
+    read_gaia_dr3,
+    read_ogle,
+)
 from metalyra.core import generator
 from metalyra.fit import (
     FitSettings,
@@ -28,32 +32,11 @@ from metalyra.fit import (
     summarise_stars,
 )
 
-LCFIT_OPTIONS = """\
---rootdir {folder}
---input_list stars.lst
---input_dir .
---input_lc_suffix .dat
---output_param_file out.dat
---n_data_cols 1
---use_data_cols 1
---is_err_col
---n_jobs 1
---seed 42
---loss huber
---sigma_clip_threshold 3.0
---compute_errors
---nsyn 120
---align_phi1
---gpr_fit
---gpr_hparam_optimization mle
---kernel expsine2
---fourier_from_gpr
---k_fold 10
---fourier_order_min 3
---fourier_order_max 8
---mean_phase21 9.1
---mean_phase31 5.88
-"""
+EPOCHS = ((30, 46), (47, 150), (151, 400), (401, 1000), (1001, 3000))
+"""Ranges of epochs that lcfit is compared in."""
+
+LCFIT_STARS = 10
+"""Most stars of a survey and range: lcfit takes seconds to minutes for each."""
 
 
 def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, float]:
@@ -86,34 +69,35 @@ def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, fl
     return {name: 1e3 * seconds / len(stars) for name, seconds in stages.items()}
 
 
-def time_lcfit(stars: pd.DataFrame, light_curves: pd.DataFrame, lcfit: Path) -> float:
-    """Return lcfit's CPU milliseconds a star, its start not counted."""
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = []
-        for count in (1, len(stars)):
-            some = stars.head(count)
-            lines = [f"{star.star_id} {star.period}" for star in some.itertuples()]
-            Path(folder, "stars.lst").write_text("# id period\n" + "\n".join(lines) + "\n")
-            for star_id in some["star_id"]:
-                rows = light_curves[light_curves["star_id"] == star_id]
-                np.savetxt(Path(folder, f"{star_id}.dat"), rows[["time", "mag", "mag_err"]])
-            Path(folder, "lcfit.par").write_text(LCFIT_OPTIONS.format(folder=folder))
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(
-                [sys.executable, str(lcfit / "lcfit.py"), f"@{folder}/lcfit.par"],
-                check=True,
-                cwd=folder,
-                env={**os.environ, "MPLBACKEND": "Agg"},
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return 1e3 * (seconds[1] - seconds[0]) / (len(stars) - 1)
+def compare_with_lcfit(mirror: Path, lcfit: Path, python: str) -> pd.DataFrame:
+    """Return lcfit's fits of RRab stars beside ours with the same settings, by epochs."""
+    start = check_lcfit(lcfit, python)
+    rows = {}
+    for name, (stars, light_curves) in {
+        "Gaia DR3 G": read_gaia_dr3(mirror),
+        "ASAS I": read_asas(mirror)[:2],
+        "OGLE I": read_ogle(mirror),
+    }.items():
+        counts = stars["star_id"].map(light_curves["star_id"].value_counts())
+        timed = (stars["pulsation_type"] == "RRab") & stars["period"].notna()
+        for low, high in EPOCHS:
+            some = stars[timed & counts.between(low, high)].head(LCFIT_STARS)
+            if some.empty:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                row = compare(some, light_curves, lcfit, python, Path(folder), start)
+            rows[f"{name}, {low} to {high}"] = row
+            print(f"  lcfit: {name}, {low} to {high} epochs, done", flush=True)
+    return pd.DataFrame(rows)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lcfit", type=Path, help="folder with lcfit.py")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter that runs lcfit (this one)"
+    )
     arguments = parser.parse_args()
     mirror = find_mirror()
     asas, asas_curves, _ = read_asas(mirror)
@@ -138,10 +122,9 @@ def main() -> None:
         stages = "  ".join(f"{key} {value:7.1f}" for key, value in time_stages(stars, rows).items())
         print(f"{name:18s} {epochs:6d} epochs  {stages}")
     if arguments.lcfit:
-        some = asas.head(10)
-        ours = time_stages(some, asas_curves)["whole"]
-        theirs = time_lcfit(some, asas_curves, arguments.lcfit)
-        print(f"lcfit on 10 ASAS stars: {theirs:.0f} ms a star, {theirs / ours:.0f} times ours")
+        compared = compare_with_lcfit(mirror, arguments.lcfit, arguments.python)
+        print("\nlcfit beside ours, RRab stars, differences ours minus lcfit's")
+        print(compared.to_string(float_format="%.4f"))
 
 
 if __name__ == "__main__":
