@@ -2,6 +2,9 @@
 
 import os
 
-# One thread, so that CPU seconds are comparable; set before NumPy is loaded.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+# One thread, so that CPU seconds are comparable; set before NumPy and TensorFlow are loaded.
+for variable in (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"),
+):
     os.environ.setdefault(variable, "1")
