@@ -11,6 +11,7 @@ from metalyra.core.tables import (
     read_table,
     read_tables,
     replace_when_complete,
+    write_csv,
     write_table,
 )
 
@@ -57,3 +58,30 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     write_table(table, tmp_path / "first")
     write_table(table.copy(), tmp_path / "second")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+FORMULAS = ["=HYPERLINK(0)", "+1+1", "-1+cmd", "@SUM(1)", "\t=1", "\r=1", "'=1", "''-a"]
+PLAIN = ["OGLE-1", "<script>alert(1)</script>", "-1.5", "+3e4", "-", "=", "", "'quoted'", " a"]
+
+
+def test_no_text_of_a_csv_file_is_a_formula(tmp_path):
+    texts = [*FORMULAS, *PLAIN]
+    numbers = np.arange(len(texts)) - 3.5
+    table = pd.DataFrame({"star_id": texts, "given_=1+1": numbers, "=1+1": texts})
+    write_csv(table, tmp_path / "table.csv")
+    read = pd.read_csv(tmp_path / "table.csv", keep_default_na=False, dtype={"star_id": str})
+    written = read["star_id"].tolist()
+    assert written == [*(f"'{text}" for text in FORMULAS), *PLAIN]
+    assert [*read] == ["star_id", "given_=1+1", "'=1+1"]
+    np.testing.assert_array_equal(read["given_=1+1"], numbers)
+
+
+def test_a_text_of_a_csv_file_is_read_again_without_the_first_apostrophe(tmp_path):
+    write_csv(pd.DataFrame({"star_id": FORMULAS}), tmp_path / "table.csv")
+    read = pd.read_csv(tmp_path / "table.csv", dtype=str)["star_id"]
+    assert read.str[1:].tolist() == FORMULAS
+
+
+def test_missing_texts_and_all_digits_of_a_csv_file_are_kept(tmp_path):
+    table = pd.DataFrame({"reason": [None, "=1"], "feh": [0.1 + 0.2, np.nan]})
+    write_csv(table, tmp_path / "table.csv", float_format=None)
+    assert (tmp_path / "table.csv").read_text() == f"reason,feh\n,{0.1 + 0.2}\n'=1,\n"

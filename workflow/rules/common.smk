@@ -565,3 +565,32 @@ def reproducing_files(wildcards):
     """Return the products and figures that the paper of the study is compared with."""
     paper = read_paper(*published_paper(wildcards))
     return [f"<results>/{name}" for name in paper.list_files()]
+
+
+def models_with_figure():
+    """Return the models of the results page whose predictions out of fold a run draws."""
+    out_of_fold = declared_figures()["out_of_fold"]
+    if study.is_of_own_stars or not is_drawn(out_of_fold):
+        return []
+    drawn = study.models_with_predictions("validation")
+    return [model for model in study.shown_models() if model in drawn]
+
+
+def shown_files():
+    """Return what the results page shows besides catalogue and ledger."""
+    samples = study.catalogued_samples()
+    return {
+        **{f"fits_{sample}": chunk_files("fits", sample) for sample in samples},
+        **{f"folded_{sample}": chunk_files("folded", sample) for sample in samples},
+        "cards": [f"{model_folder(model)}/card.json" for model in study.shown_models()],
+        "figures": [f"<results>/figures/out_of_fold/{model}.png" for model in models_with_figure()],
+        "published": ["<results>/reproduction.csv"] if "reproduces" in config else [],
+        "recovery": ["<results>/tables/recovery.csv"] if study.is_simulated else [],
+    }
+
+
+def cited_sources():
+    """Return the citations of the data of the study, each once; none of a simulated sky."""
+    names = [] if study.is_simulated else study.needed_sources()
+    registry = known_sources()
+    return list(dict.fromkeys(registry[name].citation for name in names if name in registry))

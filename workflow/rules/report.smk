@@ -60,8 +60,16 @@ def show_cross_validation():
         )
 
 
+def show_results_page():
+    """Print the address of the results page."""
+    page = Path(f"results/{config['study']}/index.html")
+    if page.exists():
+        logger.info(f"Results page: {page.resolve().as_uri()}")
+
+
 onsuccess:
     write_report()
     if study.writes_own_stars:
         say_what_became_of_own_stars()
     show_cross_validation()
+    show_results_page()

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from job import logged
-from metalyra.core import read_table, replace_when_complete
+from metalyra.core import read_table, write_csv
 from metalyra.products import append_given, check_rows, make_catalogue, make_ledger
 from metalyra.surveys import survey
 from stage_tables import read_measured, read_stages
@@ -19,5 +19,5 @@ with logged(snakemake):
     listed = own.read_stars([Path(star_list)])["star_id"].str.strip()
     check_rows(catalogue["star_id"].tolist(), listed.tolist(), star_list)
     stars = read_table(snakemake.input[f"stars_{snakemake.params.sample}"])
-    with replace_when_complete(Path(snakemake.output[0])) as temporary:
-        append_given(catalogue.drop(columns="sample"), stars).to_csv(temporary, index=False)
+    output = append_given(catalogue.drop(columns="sample"), stars)
+    write_csv(output, snakemake.output[0], float_format=None)

@@ -5,15 +5,19 @@ description and UCD of a column travel in the file's column metadata, so that FI
 VOTable copies made from it are complete.
 """
 
+import csv
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import is_numeric_dtype
 
 
 @dataclass(frozen=True)
@@ -353,7 +357,61 @@ def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def write_csv(table: pd.DataFrame, path: Path | str, decimals: int = 4) -> None:
-    """Write a table for people as CSV, complete or not at all."""
+def write_csv(table: pd.DataFrame, path: Path | str, float_format: str | None = "%.4f") -> None:
+    """Write a table as CSV, complete or not at all, without a formula in it.
+
+    All CSV files of a study's products are written here, and so no name of a star or column
+    is anything but text to a spreadsheet.
+
+    Parameters
+    ----------
+    table
+        The table; see `quote_formulas` for its texts.
+    path
+        Of the file.
+    float_format
+        Of the numbers; all their digits if None.
+    """
+    safe = quote_formulas(table)
+    texts = [values for _, values in safe.items() if not is_numeric_dtype(values)]
+    # The writer of CSV leaves a carriage return bare, where readers see the end of a row.
+    breaks = any(values.astype(str).str.contains("\r", regex=False).any() for values in texts)
     with replace_when_complete(Path(path)) as temporary:
-        table.to_csv(temporary, index=False, float_format=f"%.{decimals}f")
+        safe.to_csv(
+            temporary,
+            index=False,
+            lineterminator="\n",
+            encoding="utf-8",
+            float_format=float_format,
+            quoting=csv.QUOTE_NONNUMERIC if breaks else csv.QUOTE_MINIMAL,
+        )
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r].", re.DOTALL)
+
+
+def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts no spreadsheet takes for formulas.
+
+    A text that begins with ``=``, ``+``, ``-``, ``@``, a tabulator or a carriage return has an
+    apostrophe before it, unless it is a number or that letter alone; and so has one that begins
+    with apostrophes before such a letter. A program has the text again without the first
+    apostrophe.
+    """
+    quoted = {
+        name: values.map(_quote_formula, na_action="ignore")
+        for name, values in table.items()
+        if not is_numeric_dtype(values) and values.astype(str).str.match(_FORMULA).any()
+    }
+    return table.assign(**quoted).rename(columns=_quote_formula)
+
+
+def _quote_formula(value: Any) -> Any:
+    """Return a text with an apostrophe before it if it would be a formula, else the value."""
+    if not isinstance(value, str) or not _FORMULA.match(value):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -46,3 +46,6 @@ from .published_values import read_paper as read_paper
 from .release_pages import read_release as read_release
 from .reproduction_page import reproduce_paper as reproduce_paper
 from .reproduction_page import write_reproduction as write_reproduction
+from .results_page.page import StudyResults as StudyResults
+from .results_page.page import write_results_page as write_results_page
+from .results_page.summaries import read_costs as read_costs

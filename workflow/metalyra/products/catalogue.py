@@ -28,6 +28,7 @@ from metalyra.core.tables import (
     align_to,
     describe,
     replace_when_complete,
+    write_csv,
     write_table,
 )
 from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
@@ -339,7 +340,8 @@ def write_catalogue(
     """Write the catalogue as Parquet, VOTable, FITS and CSV, each complete or not at all.
 
     The four files hold the same rows to the last bit, and the same catalogue makes the
-    same bytes. Units, descriptions and UCDs are in all but the CSV file.
+    same bytes. Units, descriptions and UCDs are in all but the CSV file, whose texts are those
+    of `metalyra.core.tables.write_csv`.
 
     Parameters
     ----------
@@ -352,8 +354,7 @@ def write_catalogue(
     """
     stem = Path(directory) / NAME
     write_formats(catalogue, stem, DESCRIPTION, metadata)
-    with replace_when_complete(stem.with_suffix(".csv")) as temporary:
-        catalogue.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    write_csv(catalogue, stem.with_suffix(".csv"), float_format=None)
 
 
 def write_formats(

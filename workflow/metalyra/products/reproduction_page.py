@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from metalyra import __version__
 from metalyra.core.resources import RESOURCES
-from metalyra.core.tables import replace_when_complete
+from metalyra.core.tables import replace_when_complete, write_csv
 from metalyra.products.published_values import Paper, PublishedFigure, read_paper
 from metalyra.products.reproduction import (
     VERDICTS,
@@ -69,8 +69,7 @@ def write_reproduction(
     title = "Reproduction of " + (parts[0].paper.paper if len(parts) == 1 else "the papers")
     write_reproduction_page(parts, page, title=title, effort=effort)
     comparison = pd.concat([part.comparison for part in parts], ignore_index=True)
-    with replace_when_complete(Path(table)) as temporary:
-        comparison.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
+    write_csv(comparison, table, float_format="%.6g")
 
 
 def write_reproduction_page(

@@ -192,6 +192,26 @@ class Study:
         parts = {key: self.config[key] for key in ("labels", "models", "predict")}
         return {"samples": samples, **parts}
 
+    # The results page
+
+    def shown_samples(self) -> dict[str, Settings]:
+        """Return what the results page says of the samples of the catalogue."""
+        return {
+            sample: {
+                "survey": self._samples[sample]["survey"],
+                "band": self._samples[sample]["band"],
+                "lister": self.lister_of(sample),
+                "predicted": bool(self.predictions_of(sample)),
+            }
+            for sample in self.catalogued_samples()
+        }
+
+    def shown_models(self) -> list[str]:
+        """Return the models that a run trains or applies, each once."""
+        samples = self.catalogued_samples()
+        applied = [model for sample in samples for model in self.predictions_of(sample)]
+        return list(dict.fromkeys([*applied, *self.usual_models()]))
+
     # The data release
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
-from metalyra.core.tables import BY, replace_when_complete
+from metalyra.core.tables import BY, replace_when_complete, write_csv
 from metalyra.products.paper_tables.experiments import EXPERIMENT_METRICS, MEASURED
 
 FORMATS: Mapping[str, str] = {
@@ -65,8 +65,7 @@ def write_paper_table(table: pd.DataFrame, path: Path | str) -> None:
 
     A missing value is an empty cell.
     """
-    with replace_when_complete(Path(path)) as temporary:
-        format_values(table).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    write_csv(format_values(table), path, float_format=None)
 
 
 def read_written_table(path: Path | str) -> pd.DataFrame:
