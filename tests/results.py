@@ -79,7 +79,9 @@ def make_results(folder: Path, catalogue: pd.DataFrame, **further: Any) -> Study
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("fits", fits), ("folded", folded)):
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), folder / f"{name}.parquet")
+        pq.write_table(
+            pa.Table.from_pandas(table, preserve_index=False), folder / f"{name}.parquet"
+        )
     settings = {
         "study": "simulated",
         "samples": {"mine": SAMPLE},

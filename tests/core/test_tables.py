@@ -59,6 +59,7 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     write_table(table.copy(), tmp_path / "second")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
+
 FORMULAS = ["=HYPERLINK(0)", "+1+1", "-1+cmd", "@SUM(1)", "\t=1", "\r=1", "'=1", "''-a"]
 PLAIN = ["OGLE-1", "<script>alert(1)</script>", "-1.5", "+3e4", "-", "=", "", "'quoted'", " a"]
 

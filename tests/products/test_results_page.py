@@ -124,7 +124,7 @@ def test_costs_are_summed_by_stage(tmp_path):
     for name, line in (("fit/a/0", "2.0 - 1.5"), ("fit/a/1", "3.0 90.0 2.5"), ("match", "1 5 1")):
         path = tmp_path / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("s max_rss cpu_time\n{}\n".format(line).replace(" ", "\t"))
+        path.write_text(f"s max_rss cpu_time\n{line}\n".replace(" ", "\t"))
     costs = read_costs(tmp_path)
     assert costs.to_dict("records") == [
         {"stage": "fit", "jobs": 2, "wall": 5.0, "cpu": 4.0, "memory": 90.0},

@@ -11,5 +11,7 @@ with logged(snakemake):
     by_chance = match_by_chance(stars, reference, **snakemake.params.settings)
     write_table(by_chance, snakemake.output.by_chance)
     write_csv(
-        summarise_match(stars, reference, matched, by_chance), snakemake.output.table, float_format="%.6f"
+        summarise_match(stars, reference, matched, by_chance),
+        snakemake.output.table,
+        float_format="%.6f",
     )

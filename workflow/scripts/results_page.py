@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+
 from job import logged
 from metalyra.core import read_table
 from metalyra.products import StudyResults, read_costs, write_results_page

@@ -403,7 +403,9 @@ def quote_formulas(table: pd.DataFrame) -> pd.DataFrame:
         for name, values in table.items()
         if not is_numeric_dtype(values) and values.astype(str).str.match(_FORMULA).any()
     }
-    return table.assign(**quoted).rename(columns=_quote_formula)
+    return table.assign(**{str(name): values for name, values in quoted.items()}).rename(
+        columns=_quote_formula
+    )
 
 
 def _quote_formula(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """The results page of a study, and the files beside it."""
 
 import base64
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,9 +178,7 @@ def _render(
         "beside": beside,
         "study": results.study,
     }
-    configuration = yaml.safe_dump(
-        dict(results.configuration), sort_keys=False, allow_unicode=True
-    )
+    configuration = yaml.safe_dump(dict(results.configuration), sort_keys=False, allow_unicode=True)
     return environment.get_template("results.html").render(
         study=results.study,
         version=__version__,

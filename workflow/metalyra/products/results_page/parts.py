@@ -69,7 +69,7 @@ def _says_something(values: "pd.Series[Any]") -> bool:
 
 def describe_columns(stars: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return what the columns are, by name: unit, description, decimals of a number."""
-    described = {}
+    described: dict[str, dict[str, Any]] = {}
     for name in map(str, stars):
         column = describe(name)
         described[name] = {"unit": column.unit, "description": column.description}
@@ -95,7 +95,12 @@ def pack_column(name: str, values: "pd.Series[Any]") -> dict[str, Any]:
     if len(names) > min(_CATEGORIES, max(len(texts) // 2, 1)) and name not in CHOSEN_BY:
         return {"kind": "text", "values": texts.tolist()}
     integers = codes.astype("<i4")
-    return {"kind": "category", "names": names.tolist(), "type": "Int32", "values": _encode(integers)}
+    return {
+        "kind": "category",
+        "names": names.tolist(),
+        "type": "Int32",
+        "values": _encode(integers),
+    }
 
 
 def _pack_numbers(values: np.ndarray, name: str) -> dict[str, Any]:
@@ -178,7 +183,7 @@ def _known(value: Any) -> float | None:
     return round(float(value), 5) if value is not None and math.isfinite(value) else None
 
 
-def _in_thousandths(values: Sequence[float] | None) -> list[int]:
+def _in_thousandths(values: "Sequence[float] | np.ndarray | None") -> list[int]:
     return [] if values is None else _whole(np.asarray(values, dtype=float) * 1000)
 
 

@@ -79,9 +79,7 @@ def _map_colours(feh: np.ndarray) -> LinearColorMapper:
     """Return the colours of [Fe/H], for one plot: no two may share a model."""
     scale = metallicity_scale(feh)
     palette = [to_hex(FEH_COLOURS(x)) for x in np.linspace(0.0, 1.0, 64)]
-    return LinearColorMapper(
-        palette=palette, low=scale.vmin, high=scale.vmax, nan_color=_UNKNOWN
-    )
+    return LinearColorMapper(palette=palette, low=scale.vmin, high=scale.vmax, nan_color=_UNKNOWN)
 
 
 def _new_plot(name: str, x_label: str, y_label: str, tools: str, **settings: Any) -> Any:
@@ -130,9 +128,7 @@ def _add_stars(plot: Any, name: str, colours: LinearColorMapper) -> None:
         fill_alpha=0.6,
         **plain,
     )
-    plot.quad(
-        **cell, source=layers["cells"], fill_color=coloured, fill_alpha="alpha", **plain
-    )
+    plot.quad(**cell, source=layers["cells"], fill_color=coloured, fill_alpha="alpha", **plain)
     points = plot.scatter(
         *("x", "y"),
         source=layers["points"],
@@ -253,7 +249,9 @@ def _draw_distribution(feh: np.ndarray) -> Any:
     width = bin_width(feh) if len(feh) > 1 else 0.1
     edges = [round(k * width, 4) for k in range(math.floor(-4 / width), math.ceil(2 / width) + 1)]
     for layer, colour, alpha in (("context", _CONTEXT, 0.7), ("bars", DATA_COLOUR, 0.85)):
-        source = ColumnDataSource({"left": [], "right": [], "top": []}, name=f"distribution-{layer}")
+        source = ColumnDataSource(
+            {"left": [], "right": [], "top": []}, name=f"distribution-{layer}"
+        )
         plot.quad(
             *("left", "right", "top"),
             bottom=0,
@@ -280,11 +278,16 @@ def _draw_distribution(feh: np.ndarray) -> Any:
 def _draw_light_curve() -> Any:
     """Return the plot of one star: two cycles from maximum light, brighter upwards."""
     plot = _new_plot(
-        *("light-curve", "Pulsation phase from maximum light", "Magnitude (mag)", "box_zoom,reset,save"),
+        *(
+            "light-curve",
+            "Pulsation phase from maximum light",
+            "Magnitude (mag)",
+            "box_zoom,reset,save",
+        ),
         x_range=Range1d(0.0, 2.0),
     )
     plot.y_range.flipped = True
-    columns = {"x": [], "y": [], "low": [], "high": []}
+    columns: dict[str, list[float]] = {"x": [], "y": [], "low": [], "high": []}
     layers = {
         name: ColumnDataSource(columns, name=f"light-curve-{name}")
         for name in ("points", "rejected", "fit")

@@ -134,7 +134,9 @@ def group_ledger(ledger: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _list_parts(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Give the statuses of a bar that any star has: by kind, those of most stars first."""
-    counted = rows.assign(kind=rows["status"].map(_kind_of), share=100 * rows["stars"] / rows["given"])
+    counted = rows.assign(
+        kind=rows["status"].map(_kind_of), share=100 * rows["stars"] / rows["given"]
+    )
     counted["place"] = counted["kind"].map(KINDS.index)
     ordered = counted.sort_values(["place", "stars"], ascending=[True, False], kind="stable")
     for row in ordered[ordered["stars"] > 0].to_dict("records"):
@@ -169,8 +171,15 @@ def read_costs(folder: Path | str) -> pd.DataFrame:
     ]
     if not rows:
         return pd.DataFrame(columns=list(COST_COLUMNS))
-    costs = pd.DataFrame(rows).groupby("stage").agg(
-        jobs=("wall", "size"), wall=("wall", "sum"), cpu=("cpu", "sum"), memory=("memory", "max")
+    costs = (
+        pd.DataFrame(rows)
+        .groupby("stage")
+        .agg(
+            jobs=("wall", "size"),
+            wall=("wall", "sum"),
+            cpu=("cpu", "sum"),
+            memory=("memory", "max"),
+        )
     )
     return costs.sort_values("wall", ascending=False, kind="stable").reset_index()
 
@@ -180,4 +189,3 @@ def _read_cost(path: Path) -> dict[str, float]:
     last = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).iloc[-1]
     names = {"wall": "s", "cpu": "cpu_time", "memory": "max_rss"}
     return {key: float(last.get(name, math.nan)) for key, name in names.items()}
-
