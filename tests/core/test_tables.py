@@ -8,6 +8,7 @@ import pytest
 from metalyra.core.tables import (
     describe,
     read_metadata,
+    read_rows,
     read_table,
     read_tables,
     replace_when_complete,
@@ -86,3 +87,12 @@ def test_missing_texts_and_all_digits_of_a_csv_file_are_kept(tmp_path):
     table = pd.DataFrame({"reason": [None, "=1"], "feh": [0.1 + 0.2, np.nan]})
     write_csv(table, tmp_path / "table.csv", float_format=None)
     assert (tmp_path / "table.csv").read_text() == f"reason,feh\n,{0.1 + 0.2}\n'=1,\n"
+
+
+def test_rows_are_read_from_chunks_of_which_one_has_no_stars(tmp_path):
+    some = pd.DataFrame({"star_id": ["a", "b"], "a1": [0.3, 0.4]})
+    none = pd.DataFrame({"star_id": [], "a1": []}).astype({"star_id": object})
+    write_table(some, tmp_path / "0.parquet")
+    write_table(none, tmp_path / "1.parquet")
+    read = read_rows([tmp_path / "0.parquet", tmp_path / "1.parquet"], ["b"])
+    assert read.to_dict("records") == [{"star_id": "b", "a1": 0.4}]

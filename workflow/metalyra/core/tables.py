@@ -353,7 +353,11 @@ def align_to(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
 def read_rows(paths: list[Path | str], star_ids: list[str]) -> pd.DataFrame:
     """Read the rows of some stars from the chunks of a table."""
     chosen = [("star_id", "in", star_ids)] if star_ids else [("star_id", "==", "")]
-    tables: list[pd.DataFrame] = [pq.read_table(path, filters=chosen).to_pandas() for path in paths]
+    tables: list[pd.DataFrame] = []
+    for path in paths:
+        # The identifiers of a chunk without stars have no type to be compared with.
+        empty = pq.read_metadata(path).num_rows == 0
+        tables.append(pq.read_table(path, filters=None if empty else chosen).to_pandas())
     return pd.concat(tables, ignore_index=True)
 
 
