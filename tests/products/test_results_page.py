@@ -3,10 +3,12 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from metalyra.core.tables import read_rows
 from metalyra.products.results_page import page
@@ -26,6 +28,7 @@ from metalyra.products.results_page.summaries import (
 )
 from tests.results import make_catalogue, make_results
 
+ROOT = Path(__file__).parents[2]
 NAME = "</script><script>alert(1)</script>"
 
 
@@ -158,3 +161,29 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
     assert (tmp_path / "index.html").read_text() == before
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"index.html", "pages", "fits.parquet", "folded.parquet"}
+
+
+def test_the_works_of_citation_cff_are_cited(tmp_path):
+    """The file itself, for a page that it breaks is the last job of every study."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    written = tmp_path / "index.html"
+    results = make_results(tmp_path, make_catalogue(1), citation=citation)
+    write_results_page(results, written, tmp_path / "pages")
+    text = written.read_text(encoding="utf-8")
+    assert citation["references"]
+    for work in citation["references"]:
+        for author in work["authors"]:
+            assert author.get("family-names", author.get("name")) in text
+        if "doi" in work:
+            assert f'href="https://doi.org/{work["doi"]}"' in text
+
+
+def test_a_work_may_lack_all_but_title_and_authors(tmp_path):
+    """As the format CFF allows."""
+    work = {"type": "software", "title": "A program", "authors": [{"name": "Its makers"}]}
+    for number, references in enumerate(({"references": [work]}, {})):
+        citation = {"message": "Cite.", "title": "MetaLyra", "version": "0", **references}
+        written = tmp_path / f"{number}.html"
+        results = make_results(tmp_path, make_catalogue(1), citation=citation)
+        write_results_page(results, written, tmp_path / f"pages_{number}")
+        assert ("<li>Its makers: A program</li>" in written.read_text()) == bool(references)
