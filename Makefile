@@ -5,6 +5,9 @@
 # make papers       every printed number and figure of the papers beside ours (METALYRA_MIRROR)
 # make models       resources/models: the models that are shipped, trained again
 # make populations  resources/shape_populations.npz, from the mirror
+# make docs   the documentation, in docs/_build/html
+# make illustrations  the figures of docs/how_it_works.md, from the mirror
+# make screenshots    the pictures of the demo's results page, with Chromium
 # make lock   the lock from pyproject.toml; make clean: forget the demo
 
 SHELL := /bin/bash
@@ -12,12 +15,12 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
-STYLED := workflow tests $(wildcard benchmarks)
+STYLED := workflow tests docs/conf.py $(wildcard benchmarks)
 SNAKEFILES := Snakefile workflow/Snakefile workflow/papers.smk $(wildcard workflow/rules/*.smk)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup models demo papers test coverage lint format populations lock clean
+.PHONY: setup models demo papers test coverage lint format populations docs illustrations screenshots lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -59,6 +62,21 @@ format: setup
 # The shapes of RR Lyrae stars that periods are compared by, from METALYRA_MIRROR.
 populations: setup
 	$(BIN)/python -m metalyra.fit.shape_learning
+
+# A warning is an error: a link within the pages that leads nowhere, a notebook that fails.
+docs: setup
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+illustrations: setup
+	$(BIN)/python -m benchmarks.illustrations
+
+screenshots: demo
+	for width in 1440 390; do \
+	    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000 \
+	        --window-size=$$width,1000 --screenshot=docs/screenshots/results_$$width.png \
+	        "file://$(CURDIR)/results/demo/index.html"; \
+	done
 
 lock: setup
 	$(BIN)/python -m venv $(VENV)/uv

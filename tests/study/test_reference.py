@@ -1,3 +1,5 @@
+import re
+
 import jsonschema
 import pytest
 import yaml
@@ -16,8 +18,13 @@ def test_a_stale_file_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reference, "ROOT", tmp_path)
     monkeypatch.setattr(reference, "REFERENCE", tmp_path / "reference.md")
     monkeypatch.setattr(reference, "SCHEMA", tmp_path / "schema.yaml")
+    glossary = tmp_path / "glossary.md"
+    glossary.write_text(reference.GLOSSARY.read_text().replace("| `ok` |", "| `fine` |"))
+    monkeypatch.setattr(reference, "GLOSSARY", glossary)
     assert reference.main(["--check"]) == 1
-    assert "schema.yaml is not current" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "schema.yaml is not current" in said
+    assert "glossary.md is not current" in said
     assert reference.main(["--write"]) == 0
     assert reference.main(["--check"]) == 0
 
@@ -34,7 +41,7 @@ def test_editors_find_what_is_wrong():
 
 
 def test_the_reference_has_every_key_of_a_study_with_its_meaning():
-    text = reference.REFERENCE.read_text()
+    text = reference.REFERENCE.read_text().replace("\\<", "<")
     for name, field in Configuration.model_fields.items():
         [row] = [
             line
@@ -48,3 +55,10 @@ def test_the_reference_has_every_key_of_a_study_with_its_meaning():
 
 def test_numbers_are_described_with_their_bounds():
     assert "| `chunks` | whole number ≥ 1, ≤ 100000 | `4` |" in reference.REFERENCE.read_text()
+
+
+def test_names_in_angle_brackets_are_no_tags_of_html():
+    text = reference.REFERENCE.read_text()
+    assert "everything it writes is in results/\\<study>/." in text
+    outside = "".join(text.replace(r"\<", "").split("`")[::2])
+    assert re.findall(r"</?[a-z]+", outside) == []

@@ -12,6 +12,7 @@ import metalyra
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PAGES = ["CONTRIBUTING.md", "README.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 ROOMS = {path.parent.name for path in (ROOT / "workflow/metalyra").glob("*/__init__.py")}
 
@@ -57,14 +58,14 @@ def test_tests_are_in_the_room_of_what_they_test():
     assert folders - {"testbench", "benchmarks", "workflow", "integration"} == ROOMS
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_make_has_the_targets_that_pages_name(page):
     for target in set(re.findall(r"\bmake ([a-z]+)\b(?=`|  |$)", (ROOT / page).read_text(), re.M)):
         command = ["make", target, "--dry-run"]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/glossary.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_name_files_that_exist(page):
     text = (ROOT / page).read_text()
     names = re.findall(

@@ -1,6 +1,6 @@
-"""The configuration's reference and the schema for editors, written from the model.
+"""The configuration's reference, the schema for editors and the glossary, written from the code.
 
-python -m metalyra.study.reference --write    writes both
+python -m metalyra.study.reference --write    writes them
 python -m metalyra.study.reference --check    fails if one of them is not current
 """
 
@@ -15,6 +15,7 @@ import yaml
 
 from metalyra.study.configuration import RELEASE_MARK
 from metalyra.study.fields import NAME_PATTERN
+from metalyra.study.glossary import GLOSSARY, LIMITS, write_glossary, write_limits
 from metalyra.study.model import Configuration
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +93,7 @@ def write_reference() -> str:
         part = parts[name]
         sections.append(f"## {_title(name)}\n")
         if text := part.get("description"):
-            sections.append(f"{text}\n")
+            sections.append(f"{_escape(text)}\n")
         sections.append(_write_table(part, parts))
         pending = [*_parts_of(part), *pending]
     return "\n".join(sections)
@@ -130,9 +131,17 @@ def _write_table(part: Schema, parts: Schema) -> str:
         meaning = " ".join(
             str(key.get("description") or part_of_key.get("description", "")).split()
         )
-        cells = (shown, _write_type(key, parts), default, meaning)
+        cells = (shown, _write_type(key, parts), default, _escape(meaning))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _escape(text: str) -> str:
+    """Return a text whose ``<name>`` is no tag of HTML; between backticks it is none anyway."""
+    parts = text.split("`")
+    return "`".join(
+        [*(part if at % 2 else part.replace("<", "\\<") for at, part in enumerate(parts))]
+    )
 
 
 def _write_default(key: Schema) -> str:
@@ -194,19 +203,29 @@ def _link(reference: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write both files, or tell whether they are current."""
+    """Write the files, or tell whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--write", action="store_true")
     action.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
     stale = 0
-    for path, text in ((SCHEMA, write_schema()), (REFERENCE, write_reference())):
+    written = {
+        SCHEMA: write_schema(),
+        REFERENCE: write_reference(),
+        GLOSSARY: write_glossary(GLOSSARY.read_text()),
+        LIMITS: write_limits(LIMITS.read_text()),
+    }
+    for path, text in written.items():
         if options.write:
             path.write_text(text)
         elif not path.is_file() or path.read_text() != text:
             stale = 1
-            print(f"{path.relative_to(ROOT)} is not current: {_WRITTEN}", file=sys.stderr)
+            print(
+                f"{path.relative_to(ROOT)} is not current: "
+                "`python -m metalyra.study.reference --write` writes it",
+                file=sys.stderr,
+            )
     return stale
 
 
