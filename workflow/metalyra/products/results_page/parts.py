@@ -15,10 +15,12 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from metalyra.core.tables import describe
 from metalyra.products.figures.sky_maps import to_galactic
+from metalyra.products.results_page.sky import place_on_map
 
 DECIMALS: Mapping[str, int] = {
     **dict.fromkeys(("ra", "dec"), 6),
     **dict.fromkeys(("longitude", "latitude"), 3),
+    **dict.fromkeys(("sky_x", "sky_y"), 5),
     **dict.fromkeys(("period", "given_period"), 7),
     **dict.fromkeys(("ref_epoch", "snr"), 1),
     "n_epochs": 0,
@@ -27,7 +29,7 @@ DECIMALS: Mapping[str, int] = {
 
 OTHER_DECIMALS = 3
 
-PLOTTED = ("longitude", "latitude", "period", "amplitude", "feh")
+PLOTTED = ("sky_x", "sky_y", "period", "amplitude", "feh")
 """Columns of numbers that plots are drawn of."""
 
 CHOSEN_BY = ("sample", "pulsation_type", "status")
@@ -51,12 +53,13 @@ def arrange_stars(catalogue: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With longitude and latitude (deg), NaN where there is no position; the columns of
-        `PLOTTED` and `CHOSEN_BY` in any case.
+        With longitude and latitude (deg), and the places sky_x and sky_y on the map, NaN where
+        there is no position; the columns of `PLOTTED` and `CHOSEN_BY` in any case.
     """
     longitude, latitude = to_galactic(catalogue["ra"], catalogue["dec"])
-    stars = catalogue.assign(longitude=longitude, latitude=latitude)
-    needed = {"star_id", *PLOTTED, *CHOSEN_BY, "feh_err", "reason"}
+    x, y = place_on_map(longitude, latitude)
+    stars = catalogue.assign(longitude=longitude, latitude=latitude, sky_x=x, sky_y=y)
+    needed = {"star_id", "longitude", "latitude", *PLOTTED, *CHOSEN_BY, "feh_err", "reason"}
     said = [name for name in stars if name in needed or _says_something(stars[name])]
     return stars[said].reset_index(drop=True)
 
