@@ -39,15 +39,21 @@ const page = (() => {
   // Columns: numbers (NaN where missing), categories (codes and their names) and texts.
 
   const columns = {};
-  const ARRAYS = { Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
+  const ARRAYS = { Int8: Int8Array, Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
 
   function unpack(part) {
     if (part.kind === "text") return part;
-    const bytes = Uint8Array.from(atob(part.values), (letter) => letter.charCodeAt(0));
+    const letters = atob(part.values);
+    const bytes = new Uint8Array(letters.length);
+    // A plain loop, for there may be millions.
+    for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
     const packed = new ARRAYS[part.type](bytes.buffer);
     if (part.kind === "category") return { ...part, values: packed };
     const missing = { Int16: -(2 ** 15), Int32: -(2 ** 31) }[part.type];
-    const values = Float64Array.from(packed, (value) => (value === missing ? NaN : value / part.scale));
+    const values = new Float64Array(packed.length);
+    for (let place = 0; place < packed.length; place++) {
+      values[place] = packed[place] === missing ? NaN : packed[place] / part.scale;
+    }
     return { ...part, values };
   }
 
@@ -470,9 +476,10 @@ const page = (() => {
     plot.left[0].axis_label = `${band} (mag)`;
     const errors = curve.errors.some(Boolean);
     const layers = { points: [], rejected: [] };
+    const rejected = new Set(curve.rejected);
     curve.phases.forEach((phase, place) => {
       const point = { y: curve.mean + curve.mags[place] / 1000, error: curve.errors[place] / 1000 };
-      for (const cycle of [0, 1]) layers[curve.kept[place] ? "points" : "rejected"].push({ x: phase / 1e4 + cycle, ...point });
+      for (const cycle of [0, 1]) layers[rejected.has(place) ? "rejected" : "points"].push({ x: phase / 1e4 + cycle, ...point });
     });
     for (const [name, points] of Object.entries(layers)) {
       set(`light-curve-${name}`, {

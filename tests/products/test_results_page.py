@@ -53,7 +53,7 @@ def test_numbers_are_packed_to_their_last_decimal(name, values, kind):
 def test_texts_that_stars_share_are_categories():
     stars = pd.Series(["ok", "no_match"] * 5)
     part = pack_column("status", stars)
-    codes = np.frombuffer(base64.b64decode(part["values"]), "<i4")
+    codes = np.frombuffer(base64.b64decode(part["values"]), "<i1")
     assert [part["names"][code] for code in codes] == stars.tolist()
     assert pack_column("star_id", pd.Series([str(k) for k in range(10)]))["kind"] == "text"
 
@@ -71,7 +71,7 @@ def test_a_light_curve_begins_at_maximum_light(tmp_path):
     fit = read_rows(results.fits["mine"], ["star 2"]).iloc[0]
     points = read_rows(results.folded["mine"], ["star 2"])
     packed = pack_light_curve(fit, points, most=30)
-    assert len(packed["phases"]) == len(packed["mags"]) == len(packed["kept"]) == 30
+    assert len(packed["phases"]) == len(packed["mags"]) == len(packed["errors"]) == 30
     assert packed["n_points"] == 60
     brightest = int(np.argmin(packed["mags"]))
     assert min(packed["phases"][brightest], 1e4 - packed["phases"][brightest]) < 300
@@ -81,10 +81,10 @@ def test_a_light_curve_begins_at_maximum_light(tmp_path):
 
 def test_of_many_stars_the_same_light_curves_are_drawn_every_time():
     stars = arrange_stars(make_catalogue(300))
-    chosen = choose_stars(stars, most=100)
+    chosen = choose_stars(stars, most=100, drawn=100)
     assert len(chosen) == 100
     assert chosen["mean_mag"].notna().all()
-    pd.testing.assert_frame_equal(chosen, choose_stars(stars, most=100))
+    pd.testing.assert_frame_equal(chosen, choose_stars(stars, most=100, drawn=100))
     parts = number_parts(chosen, stars)
     assert parts.notna().sum() == 100
     assert len(choose_stars(stars)) == stars["mean_mag"].notna().sum()
