@@ -36,7 +36,7 @@ LOOKING_OUTSIDE = {"acquire", "sources", "queries", "check_release"}
 def test_the_studies_have_every_rule(workflows):
     files = {Path(rule.snakefile).name for workflow in workflows for rule in workflow.rules}
     with_rules = {path.name for path in (ROOT / "workflow/rules").glob("*.smk")}
-    assert with_rules - files == {"common.smk", "figure_paths.smk", "report.smk"}
+    assert with_rules - files == {"common.smk", "figure_paths.smk", "report.smk", "runs.smk"}
     names = {rule.name for workflow in workflows for rule in workflow.rules}
     assert {"study", "all", "simulate", "acquire", "own_stars"} <= names
 
