@@ -47,7 +47,20 @@ def make_catalogue(stars: int, seed: int = 1) -> pd.DataFrame:
     return table
 
 
-def make_results(folder: Path, catalogue: pd.DataFrame, **further: Any) -> StudyResults:
+def fill_catalogue(catalogue: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
+    """Return a catalogue with a value in every column, and names as long as Gaia's."""
+    rng = np.random.default_rng(seed)
+    empty = [name for name in catalogue if catalogue[name].isna().all()]
+    return catalogue.assign(
+        **{name: rng.normal(0, 1, len(catalogue)) for name in empty},
+        star_id=[str(4 * 10**18 + number) for number in range(len(catalogue))],
+        reference_id=[f"OGLE-BLG-RRLYR-{number:06d}" for number in range(len(catalogue))],
+    )
+
+
+def make_results(
+    folder: Path, catalogue: pd.DataFrame, epochs: int = 60, **further: Any
+) -> StudyResults:
     """Return results with this catalogue, whose fits and light curves are written to a folder."""
     chosen = choose_stars(catalogue)
     phase = np.arange(100) / 100
@@ -66,15 +79,15 @@ def make_results(folder: Path, catalogue: pd.DataFrame, **further: Any) -> Study
             "curve_err": [0 * curve + 0.01] * len(chosen),
         }
     )
-    times = np.arange(60) / 60
+    times = np.arange(epochs) / epochs
     folded = pd.DataFrame(
         {
-            "star_id": np.repeat(chosen["star_id"].to_numpy(object), 60),
+            "star_id": np.repeat(chosen["star_id"].to_numpy(object), epochs),
             "phase": np.tile(times, len(chosen)),
-            "mag": np.repeat(chosen["mean_mag"].to_numpy(float), 60)
+            "mag": np.repeat(chosen["mean_mag"].to_numpy(float), epochs)
             + np.tile(0.3 * np.sin(2 * np.pi * times), len(chosen)),
             "mag_err": 0.02,
-            "kept": np.tile(np.arange(60) != 7, len(chosen)),
+            "kept": np.tile(np.arange(epochs) != 7, len(chosen)),
         }
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,15 +39,21 @@ const page = (() => {
   // Columns: numbers (NaN where missing), categories (codes and their names) and texts.
 
   const columns = {};
-  const ARRAYS = { Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
+  const ARRAYS = { Int8: Int8Array, Int16: Int16Array, Int32: Int32Array, Float64: Float64Array };
 
   function unpack(part) {
     if (part.kind === "text") return part;
-    const bytes = Uint8Array.from(atob(part.values), (letter) => letter.charCodeAt(0));
+    const letters = atob(part.values);
+    const bytes = new Uint8Array(letters.length);
+    // A plain loop, for there may be millions.
+    for (let place = 0; place < letters.length; place++) bytes[place] = letters.charCodeAt(place);
     const packed = new ARRAYS[part.type](bytes.buffer);
     if (part.kind === "category") return { ...part, values: packed };
     const missing = { Int16: -(2 ** 15), Int32: -(2 ** 31) }[part.type];
-    const values = Float64Array.from(packed, (value) => (value === missing ? NaN : value / part.scale));
+    const values = new Float64Array(packed.length);
+    for (let place = 0; place < packed.length; place++) {
+      values[place] = packed[place] === missing ? NaN : packed[place] / part.scale;
+    }
     return { ...part, values };
   }
 
@@ -74,12 +80,12 @@ const page = (() => {
 
   // What is chosen, and the order of the catalogue.
 
-  const state = { sample: "", type: "", status: "", search: "", box: null, sort: null, down: false, first: 0, star: null };
+  const state = { sample: "", type: "", status: "", search: "", box: null, sort: null, down: false, first: 0, star: null, view: "all" };
   let base = []; // rows of the sample
   let chosen = []; // those of them that are chosen, in the order of the catalogue
 
   const COORDINATES = {
-    sky: [(row) => ((columns.longitude.values[row] + 540) % 360) - 180, (row) => columns.latitude.values[row]],
+    sky: [(row) => columns.sky_x.values[row], (row) => columns.sky_y.values[row]],
     bailey: [(row) => Math.log10(columns.period.values[row]), (row) => columns.amplitude.values[row]],
     distribution: [(row) => trusted(row), () => 0],
   };
@@ -267,6 +273,42 @@ const page = (() => {
     return nearest;
   }
 
+  // The map has one scale along both axes, whatever the shape of its place.
+  function aim() {
+    const { x_range, y_range, inner_width, inner_height, tags, renderers } = plots.sky;
+    const [{ views, shrink }] = tags;
+    const [left, right, low, high] = views[state.view];
+    const perPixel = Math.max((Math.abs(right - left) * shrink) / inner_width, (high - low) / inner_height);
+    const turn = (range, from, to, half) => {
+      const [start, end] = [(from + to) / 2 - half, (from + to) / 2 + half];
+      range.setv({ start, end, reset_start: start, reset_end: end });
+    };
+    turn(x_range, left, right, (Math.sign(right - left) * perPixel * inner_width) / shrink / 2);
+    turn(y_range, low, high, (perPixel * inner_height) / 2);
+    for (const renderer of renderers) {
+      if (renderer.name?.startsWith("bulge-")) renderer.visible = state.view === "bulge";
+      if (renderer.name === "sky-labels") renderer.visible = state.view === "all";
+    }
+    const button = element("view");
+    if ("bulge" in views) plots.sky.outline_line_color = state.view === "bulge" ? "#8a94a0" : null;
+    button.hidden = !("bulge" in views);
+    button.textContent = state.view === "all" ? "Turn to the bulge" : "Show the whole sky";
+  }
+
+  function startMap() {
+    const redraw = () => {
+      aim();
+      if (base.length) draw("sky");
+    };
+    const { inner_width, inner_height } = plots.sky.properties;
+    for (const size of [inner_width, inner_height]) plots.sky.connect(size.change, redraw);
+    element("view").onclick = () => {
+      state.view = state.view === "all" ? "bulge" : "all";
+      redraw();
+    };
+    aim();
+  }
+
   async function startPlots() {
     const items = read("plots");
     Bokeh.set_log_level("error");
@@ -297,6 +339,7 @@ const page = (() => {
         if (row !== null) open(row);
       });
     }
+    if (plots.sky) startMap();
     element("binned").hidden = data.stars <= MOST_POINTS;
   }
 
@@ -395,13 +438,16 @@ const page = (() => {
 
   function close() {
     if (state.star === null) return;
+    const row = state.star;
     state.star = null;
     element("star").hidden = true;
     document.body.classList.remove("reading");
     history.replaceState(null, "", location.pathname + location.search);
     Object.keys(plots).forEach(draw);
     showCatalogue();
-    (opener?.isConnected ? opener : element("search")).focus();
+    // The catalogue has new buttons by now: back to the one of this star, if it is in view.
+    const button = document.querySelector(`#catalogue tr[data-row="${row}"] button`);
+    (button ?? (opener?.isConnected ? opener : element("search"))).focus({ preventScroll: true });
   }
 
   function step(by) {
@@ -430,9 +476,10 @@ const page = (() => {
     plot.left[0].axis_label = `${band} (mag)`;
     const errors = curve.errors.some(Boolean);
     const layers = { points: [], rejected: [] };
+    const rejected = new Set(curve.rejected);
     curve.phases.forEach((phase, place) => {
       const point = { y: curve.mean + curve.mags[place] / 1000, error: curve.errors[place] / 1000 };
-      for (const cycle of [0, 1]) layers[curve.kept[place] ? "points" : "rejected"].push({ x: phase / 1e4 + cycle, ...point });
+      for (const cycle of [0, 1]) layers[rejected.has(place) ? "rejected" : "points"].push({ x: phase / 1e4 + cycle, ...point });
     });
     for (const [name, points] of Object.entries(layers)) {
       set(`light-curve-${name}`, {
@@ -465,7 +512,7 @@ const page = (() => {
   // What the panel says, as elements; `told` are the columns that are said already.
 
   function describe(row, curve) {
-    const told = new Set(["star_id", "sample", "band", "light_curves", "longitude", "latitude", "reason", "in_training"]);
+    const told = new Set(["star_id", "sample", "band", "light_curves", "longitude", "latitude", "sky_x", "sky_y", "reason", "in_training"]);
     const list = (entries) => {
       const shown = make("dl");
       for (const [term, content] of entries) if (content) shown.append(make("dt", term), make("dd", content));
@@ -614,9 +661,9 @@ const page = (() => {
   }
 
   async function start() {
-    if (!data.stars) return;
     try {
-      await need(["sample", "pulsation_type", "status", "longitude", "latitude", "period", "amplitude", "feh", "light_curves"]);
+      if (!data.stars) return;
+      await need(["sample", "pulsation_type", "status", "sky_x", "sky_y", "period", "amplitude", "feh", "light_curves"]);
       startChoice();
       startCatalogue();
       await startPlots();
@@ -629,7 +676,7 @@ const page = (() => {
       choose();
       openNamed();
     } catch (error) {
-      element("chosen").textContent = error.message;
+      element("chosen").textContent = `This page is not complete: ${error.message}`;
       throw error;
     } finally {
       document.body.dataset.ready = "true";

@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from metalyra.core import locking
-from metalyra.core.locking import JOBS_LOCK, StudyLockedError, lock_study, mark_job
+from metalyra.core.locking import (
+    JOBS_LOCK,
+    StudyLockedError,
+    find_local_locks,
+    lock_study,
+    mark_job,
+    wait_for_jobs,
+)
 
 LIBRARY = str(Path(__file__).parents[2] / "workflow")
 
@@ -38,13 +47,17 @@ def hold(kind: str, folder: Path) -> subprocess.Popen:
     return process
 
 
+def release() -> None:
+    for lock, _ in locking._held.values():
+        lock.close()
+    locking._held.clear()
+
+
 @pytest.fixture(autouse=True)
 def released():
     """Release what a test has locked: a run would do so by its end."""
     yield
-    for lock in locking._held.values():
-        lock.close()
-    locking._held.clear()
+    release()
 
 
 @pytest.fixture
@@ -85,8 +98,9 @@ def test_a_run_waits_for_the_jobs_of_a_killed_one(tmp_path, holder):
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from metalyra.core.locking import lock_study;"
-            "folder = Path(sys.argv[1]); lock_study(folder); print((folder / 'written').exists())",
+            "import sys; from pathlib import Path; from metalyra.core.locking import *;"
+            "folder = Path(sys.argv[1]); lock_study(folder); wait_for_jobs(folder);"
+            "print((folder / 'written').exists())",
             str(tmp_path),
         ],
         stdout=subprocess.PIPE,
@@ -104,3 +118,53 @@ def test_a_run_waits_for_the_jobs_of_a_killed_one(tmp_path, holder):
 def test_jobs_do_not_exclude_each_other(tmp_path):
     with mark_job(tmp_path), mark_job(tmp_path):
         assert (tmp_path / JOBS_LOCK).exists()
+
+
+def test_a_run_is_told_of_all_runs_since_jobs_were_last_waited_for(tmp_path):
+    assert lock_study(tmp_path, [Path("first.log")]) == []
+    release()
+    assert lock_study(tmp_path, [Path("second.log")]) == [Path("first.log")]
+    release()
+    assert lock_study(tmp_path, [Path("third.log")]) == [Path("first.log"), Path("second.log")]
+    wait_for_jobs(tmp_path)
+    release()
+    assert lock_study(tmp_path) == [Path("third.log")]
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(locking.fcntl, "flock", refuse)
+    lock_study(tmp_path, [Path("first.log")])
+    wait_for_jobs(tmp_path)
+    with mark_job(tmp_path):
+        pass
+    assert "no locks on this file system (No locks available)" in caplog.text
+    release()
+    assert lock_study(tmp_path) == [Path("first.log")]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "reason"),
+    [
+        ("nfs rw,vers=3,nolock,addr=10.0.0.1", "nfs mounted with nolock"),
+        ("nfs4 rw,vers=4.2,local_lock=all", "nfs4 mounted with local_lock=all"),
+        ("nfs4 rw,vers=4.2,local_lock=none", ""),
+        ("nfs rw,vers=3,local_lock=posix", ""),
+        ("lustre rw,localflock", "lustre mounted with localflock"),
+        ("lustre rw,flock", ""),
+        ("ext4 rw", ""),
+    ],
+)
+def test_locks_that_hold_on_one_machine_only_are_known(tmp_path, mounted, reason):
+    folder, mounts = tmp_path / "shared disk/study", tmp_path / "mounts"
+    folder.mkdir(parents=True)
+    at = str(tmp_path.resolve() / "shared disk").replace(" ", "\\040")
+    mounts.write_text(f"root / ext4 rw 0 0\nserver:/data {at} {mounted} 0 0\n")
+    assert find_local_locks(folder, mounts) == reason
+    assert find_local_locks(tmp_path, mounts) == ""
+
+
+def test_locks_are_taken_to_hold_where_mounts_are_not_known(tmp_path):
+    assert find_local_locks(tmp_path, tmp_path / "no_mounts") == ""

@@ -23,7 +23,7 @@ from testbench.simulate import simulate_stars, simulate_survey
 from tests.integration.conftest import ROOT, Project
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BY_READER = {"source", "pre-commit"}
+BY_READER = {"source", "for", "done", "pre-commit", "conda"}
 """What is done by the reader's shell, or with a program of the reader's own."""
 
 
@@ -37,8 +37,11 @@ def find_commands(page: Path) -> list[str]:
 
 
 def split_command(command: str) -> tuple[dict[str, str], str, list[str]]:
-    """Return the variables, the program and the arguments of a command."""
-    words = shlex.split(command)
+    """Return the variables, the program and the arguments of a command.
+
+    A ``<name>`` that the reader chooses is called so.
+    """
+    words = shlex.split(re.sub(r"<(\w+)>", r"\1", command))
     count = next(k for k, word in enumerate(words) if not re.match(r"[A-Z_]+=", word))
     variables = dict(word.split("=", 1) for word in words[:count])
     return variables, words[count], words[count + 1 :]
@@ -154,7 +157,7 @@ PLANS = plan_together(by("snakemake"))
 @pytest.mark.parametrize("options", PLANS, ids=" ".join)
 def test_the_workflow_can_plan_them(project, mirror, options):
     """Other tests run the studies on small samples: tests/integration/test_*.py."""
-    if "conda" in options and shutil.which("conda") is None:
+    if {"conda", "--use-conda"} & {*options} and shutil.which("conda") is None:
         pytest.skip("conda is not installed here")
     variables, first, rest = split_command(shlex.join(options))
     # DR4 is in no mirror.

@@ -20,6 +20,7 @@ from metalyra.products.results_page.parts import (
     pack_light_curve,
     write_json,
 )
+from metalyra.products.results_page.sky import place_on_map
 from metalyra.products.results_page.summaries import (
     count_metallicities,
     group_ledger,
@@ -55,7 +56,7 @@ def test_numbers_are_packed_to_their_last_decimal(name, values, kind):
 def test_texts_that_stars_share_are_categories():
     stars = pd.Series(["ok", "no_match"] * 5)
     part = pack_column("status", stars)
-    codes = np.frombuffer(base64.b64decode(part["values"]), "<i4")
+    codes = np.frombuffer(base64.b64decode(part["values"]), "<i1")
     assert [part["names"][code] for code in codes] == stars.tolist()
     assert pack_column("star_id", pd.Series([str(k) for k in range(10)]))["kind"] == "text"
 
@@ -73,7 +74,7 @@ def test_a_light_curve_begins_at_maximum_light(tmp_path):
     fit = read_rows(results.fits["mine"], ["star 2"]).iloc[0]
     points = read_rows(results.folded["mine"], ["star 2"])
     packed = pack_light_curve(fit, points, most=30)
-    assert len(packed["phases"]) == len(packed["mags"]) == len(packed["kept"]) == 30
+    assert len(packed["phases"]) == len(packed["mags"]) == len(packed["errors"]) == 30
     assert packed["n_points"] == 60
     brightest = int(np.argmin(packed["mags"]))
     assert min(packed["phases"][brightest], 1e4 - packed["phases"][brightest]) < 300
@@ -83,10 +84,10 @@ def test_a_light_curve_begins_at_maximum_light(tmp_path):
 
 def test_of_many_stars_the_same_light_curves_are_drawn_every_time():
     stars = arrange_stars(make_catalogue(300))
-    chosen = choose_stars(stars, most=100)
+    chosen = choose_stars(stars, most=100, drawn=100)
     assert len(chosen) == 100
     assert chosen["mean_mag"].notna().all()
-    pd.testing.assert_frame_equal(chosen, choose_stars(stars, most=100))
+    pd.testing.assert_frame_equal(chosen, choose_stars(stars, most=100, drawn=100))
     parts = number_parts(chosen, stars)
     assert parts.notna().sum() == 100
     assert len(choose_stars(stars)) == stars["mean_mag"].notna().sum()
@@ -141,14 +142,42 @@ def test_the_larger_parts_of_a_page_are_beside_it(tmp_path, monkeypatch):
     write_results_page(results, tmp_path / "index.html", tmp_path / "pages")
     text = (tmp_path / "index.html").read_text()
     inside = set(re.findall(r'id="part-(\w+)"', text))
-    beside = {path.stem for path in (tmp_path / "pages").iterdir()}
-    assert {"longitude", "feh", "status"} <= inside
+    [folder] = (tmp_path / "pages").iterdir()
+    assert f'"beside":"pages/{folder.name}"' in text
+    beside = {path.stem for path in folder.iterdir()}
+    assert {"sky_x", "feh", "status"} <= inside
     assert {"star_id", "ra", "light_curves_0"} <= beside
     assert not inside & beside
-    # A second run leaves nothing of the first.
-    (tmp_path / "pages/old.js").touch()
+    # Another page leaves nothing of the first; the same one is in the same folder.
     write_results_page(results, tmp_path / "index.html", tmp_path / "pages")
-    assert {path.stem for path in (tmp_path / "pages").iterdir()} == beside
+    assert list((tmp_path / "pages").iterdir()) == [folder]
+    other = make_results(tmp_path, make_catalogue(21))
+    write_results_page(other, tmp_path / "index.html", tmp_path / "pages")
+    [last] = (tmp_path / "pages").iterdir()
+    assert last != folder
+    assert f'"beside":"pages/{last.name}"' in (tmp_path / "index.html").read_text()
+
+
+def test_a_page_has_its_parts_whenever_the_work_stops(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "MOST_IN_PAGE", 10)
+    index, pages = tmp_path / "index.html", tmp_path / "pages"
+    write_results_page(make_results(tmp_path, make_catalogue(20)), index, pages)
+    before = {path: path.read_bytes() for path in [index, *pages.glob("*/*")]}
+    monkeypatch.setattr(page, "replace_when_complete", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_results_page(make_results(tmp_path, make_catalogue(21)), index, pages)
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_the_map_is_of_the_stars_or_of_the_whole_sky():
+    longitude, latitude = np.array([359.0, 1.0, np.nan]), np.array([-2.0, 3.0, np.nan])
+    x, y = place_on_map(longitude, latitude)
+    assert np.ptp(x[:2]) == pytest.approx(2.0)
+    np.testing.assert_array_equal(y, latitude)
+    # The poles, the centre, and the anticentre at the left edge of Mollweide's ellipse.
+    x, y = place_on_map([0.0, 0.0, 0.0, 180.0, 90.0], [90.0, -90.0, 0.0, 0.0, 0.0])
+    np.testing.assert_allclose(y, [2**0.5, -(2**0.5), 0.0, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(x, [0.0, 0.0, 0.0, -2 * 2**0.5, -(2**0.5)], atol=1e-9)
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):

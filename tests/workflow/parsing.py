@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from snakemake.api import SnakemakeApi
+from snakemake.rules import Rule
 from snakemake.settings.types import (
     ConfigSettings,
     OutputSettings,
@@ -35,3 +36,8 @@ def parse_workflow(study: dict[str, Any], folder: Path) -> Iterator[Workflow]:
             snakefile=ROOT / "Snakefile",
             workdir=folder,
         )._workflow
+
+
+def place(rule: Rule, path: str) -> Path:
+    """Return the file that a rule names."""
+    return (Path(rule.basedir) / path).resolve()

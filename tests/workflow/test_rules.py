@@ -3,9 +3,7 @@
 import ast
 import inspect
 import re
-import sys
 import tomllib
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,96 +11,32 @@ import pytest
 import yaml
 from snakemake.io import is_flagged
 
-from metalyra.core.fingerprints import find_module, fingerprint, trace_imports
+from metalyra.core.fingerprints import fingerprint
 from metalyra.products import declared_figures
 from metalyra.study import Study
-from tests.workflow.parsing import ROOT, parse_workflow
+from tests.workflow.needs import locked_versions
+from tests.workflow.parsing import ROOT, place
 
 SURVEYS = sorted((ROOT / "workflow/metalyra/surveys").glob("*.py"))
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 PROFILES = sorted((ROOT / "workflow/profiles").glob("*/profile.v9+.yaml"))
-OURS = {"metalyra", "testbench", "snakemake"}
 MODULES = {
     "job",
     "stage_tables",
     "compared_sides",
 }  # of workflow/scripts; the others are scripts of rules
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
-OWN_STARS = {
-    "stars": "stars.csv",
-    "lightcurves": "curves.csv",
-    "model": "dg22_g",
-    "band": "G",
-    "output": "feh.csv",
-    "periods": "find",
-    "period_bands": ["BP"],
-    "shape_bands": ["BP", "RP"],
-}
-STUDIES = {"config": {}, "dg22": {}, "models": {}, "apply": OWN_STARS, "own_survey": {}}
-"""Studies that together have every rule: of a simulated sky, of the archives, of what is shipped,
-of own stars with their periods to find, of own labels."""
-
 COMPUTING_NOTHING = {"publish_member", "take_from_batch"}
 """Rules that copy files: they have a command and no script."""
 
 LOOKING_OUTSIDE = {"acquire", "sources", "queries", "check_release"}
 """Rules that do not run again when their code changes: what is outside is as it was."""
 
-PACKAGES = {
-    "annotated_types": "annotated-types",
-    "astropy_healpix": "astropy-healpix",
-    "yaml": "pyyaml",
-    "sklearn": "scikit-learn",
-    "lazy_loader": "lazy-loader",
-}
-"""Packages that are imported by another name."""
-
-
-@pytest.fixture(scope="module")
-def workflows(tmp_path_factory):
-    """The studies, as Snakemake reads them."""
-    with ExitStack() as stack:
-        parsed = []
-        for name, keys in STUDIES.items():
-            folder = tmp_path_factory.mktemp(name)
-            (folder / "stars.csv").write_text("star_id,period\na,0.5\n")
-            (folder / "curves.csv").write_text("star_id,time,mag\na,1.0,15.0\n")
-            study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-            paths = {key: str(folder / keys[key]) for key in ("stars", "lightcurves") if keys}
-            workflow = parse_workflow({**study, **keys, **paths}, folder)
-            parsed.append(stack.enter_context(workflow))
-        yield parsed
-
-
-@pytest.fixture(scope="module")
-def rules(workflows):
-    """The rules that make something, of all studies."""
-    return [rule for workflow in workflows for rule in workflow.rules if not rule.norun]
-
-
-def place(rule, path: str) -> Path:
-    """Return the file that a rule names."""
-    return (Path(rule.basedir) / path).resolve()
-
-
-def locked_versions(python: tuple[int, int]) -> dict[str, str]:
-    """Return the versions of requirements.txt that are for a Python version."""
-    versions = {}
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
-        match = re.match(r"([a-z0-9._-]+)==([^ ;]+)(?: ; (.*?))? \\$", line)
-        if match:
-            name, version, marker = match.groups()
-            bound = re.fullmatch(r"python_full_version (<|>=) '3\.(\d+)'", marker or "")
-            if bound and (python < (3, int(bound[2]))) != (bound[1] == "<"):
-                continue
-            versions[name] = version
-    return versions
-
 
 def test_the_studies_have_every_rule(workflows):
     files = {Path(rule.snakefile).name for workflow in workflows for rule in workflow.rules}
     with_rules = {path.name for path in (ROOT / "workflow/rules").glob("*.smk")}
-    assert with_rules - files == {"common.smk", "figure_paths.smk", "report.smk"}
+    assert with_rules - files == {"common.smk", "figure_paths.smk", "report.smk", "runs.smk"}
     names = {rule.name for workflow in workflows for rule in workflow.rules}
     assert {"study", "all", "simulate", "acquire", "own_stars"} <= names
 
@@ -181,48 +115,6 @@ def test_what_has_a_caption_has_one_that_exists(rules):
 
 def test_what_needs_the_network_stays_where_the_run_was_started(workflows):
     assert set(workflows[1]._localrules) >= LOOKING_OUTSIDE
-
-
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_the_pins_of_an_environment_are_those_of_the_lock(path):
-    environment = yaml.safe_load(path.read_text())
-    assert environment["channels"] == ["conda-forge", "nodefaults"]
-    (_, python), *pins = [entry.split("=") for entry in environment["dependencies"]]
-    locked = locked_versions(tuple(int(part) for part in python.split(".")))
-    assert pins
-    for name, version in pins:
-        assert version == locked[name.removesuffix("-base")], name
-
-
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_an_environment_has_what_its_scripts_import(rules, path):
-    environment = yaml.safe_load(path.read_text())
-    names = {entry.split("=")[0].removesuffix("-base") for entry in environment["dependencies"]}
-    scripts = {
-        Path(rule.script).stem
-        for rule in rules
-        if rule.is_script and place(rule, rule.conda_env) == path
-    }
-    assert scripts
-    imported = third_party_imports(scripts)
-    assert imported - names == set()
-
-
-def third_party_imports(scripts: set[str]) -> set[str]:
-    """Return the packages that scripts need, with all of the library that they import."""
-    found = set()
-    for module in trace_imports(*(f"{script}.py" for script in scripts)):
-        for node in ast.walk(ast.parse(find_module(module).read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module]
-            else:
-                continue
-            for top in {name.partition(".")[0] for name in names}:
-                if top not in sys.stdlib_module_names | MODULES | OURS:
-                    found.add(PACKAGES.get(top, top))
-    return found
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)

@@ -5,9 +5,16 @@ from .job_path import look_first_in as look_first_in
 from .locking import StudyLockedError as StudyLockedError
 from .locking import lock_study as lock_study
 from .locking import mark_job as mark_job
+from .locking import wait_for_jobs as wait_for_jobs
 from .metrics import evaluate_predictions as evaluate_predictions
 from .phase_differences import wrap_around as wrap_around
 from .randomness import generator as generator
+from .slurm import ClusterError as ClusterError
+from .slurm import Request as Request
+from .slurm import cancel_jobs_of as cancel_jobs_of
+from .slurm import check_cluster as check_cluster
+from .slurm import check_states as check_states
+from .slurm import explain_failures as explain_failures
 from .statuses import OK as OK
 from .tables import list_columns as list_columns
 from .tables import order_as as order_as

@@ -3,7 +3,7 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -11,29 +11,35 @@ from typing import TextIO
 logger = logging.getLogger(__name__)
 
 RUN_LOCK = ".run.lock"
-"""Held by the main process of a run; contains its process number and machine."""
+"""Held by the main process of a run; contains its process number, its machine and its log."""
 
 JOBS_LOCK = ".jobs.lock"
 """Shared by the jobs of a run; jobs may outlive a main process that was killed."""
 
-_held: dict[Path, TextIO] = {}
+_held: dict[Path, tuple[TextIO, list[str]]] = {}
 
 
 class StudyLockedError(Exception):
     """Another run of the study is alive."""
 
 
-def lock_study(folder: Path) -> None:
+def lock_study(folder: Path, logs: Sequence[Path] = ()) -> list[Path]:
     """Lock a study for as long as this process lives.
 
-    If jobs of an earlier run that was killed are still at work, wait for their end, so
-    that no two jobs ever write the same file. On a file system without locks, a warning
-    is logged instead.
+    On a file system without locks, or whose locks hold on one machine only, a warning is logged.
 
     Parameters
     ----------
     folder
         Folder of the study's results.
+    logs
+        Where this run keeps its log, for the run that comes after it.
+
+    Returns
+    -------
+    list of Path
+        The logs of the runs before, whose jobs may be left: all since `wait_for_jobs` has last
+        waited for them.
 
     Raises
     ------
@@ -42,29 +48,88 @@ def lock_study(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = _open(folder / RUN_LOCK)
+    holder, *before = lock.read().splitlines() or [""]
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = lock.read().strip() or "unknown process"
         lock.close()
         raise StudyLockedError(
-            f"another run of this study is at work ({holder}); wait for its end, or give this "
-            "one a name of its own with --config study=<name>"
+            f"another run of this study is at work ({holder or 'unknown process'}); wait for its "
+            "end, or give this one a name of its own with --config study=<name>"
         ) from None
     except OSError as error:
-        logger.warning("%s: no locks on this file system (%s)", folder, error)
-        lock.close()
-        return
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-    lock.flush()
-    _held[folder] = lock
+        logger.warning(
+            "%s: no locks on this file system (%s); take care that one run at a time is at work "
+            "on a study",
+            folder,
+            error.strerror,
+        )
+    else:
+        if option := find_local_locks(folder, Path("/proc/self/mounts")):
+            logger.warning(
+                "%s: the locks of this file system hold on this machine only (%s); start all runs "
+                "of a study from one machine",
+                folder,
+                option,
+            )
+    _held[folder] = lock, list(map(str, logs))
+    _write(lock, [*before, *map(str, logs)])
+    return [Path(log) for log in before]
+
+
+def wait_for_jobs(folder: Path) -> None:
+    """Wait for the end of jobs of earlier runs of a study that this process has locked.
+
+    So no two jobs ever write the same file. Jobs may outlive a run that was killed; on a cluster,
+    they are to be cancelled first.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study's results.
+    """
     with _open(folder / JOBS_LOCK) as jobs:
         try:
             fcntl.flock(jobs, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             logger.warning("%s: waiting for the jobs of a run that was killed", folder)
             fcntl.flock(jobs, fcntl.LOCK_EX)
+        except OSError:  # no locks: lock_study has said so
+            return
+    lock, logs = _held[folder]
+    _write(lock, logs)
+
+
+def find_local_locks(folder: Path, mounts: Path) -> str:
+    """Return why the locks in a folder hold on this machine only, or nothing if they do not.
+
+    Parameters
+    ----------
+    folder
+        A folder.
+    mounts
+        The table of what is mounted, such as /proc/self/mounts; it need not be there.
+    """
+    if not mounts.exists():
+        return ""
+    points: dict[Path, tuple[str, list[str]]] = {}
+    for line in mounts.read_text().splitlines():
+        point, kind, given = line.split(" ")[1:4]
+        points[Path(point.replace("\\040", " "))] = kind, given.split(",")
+    place = folder.resolve()
+    kind, options = next(points[at] for at in (place, *place.parents) if at in points)
+    # nfs(5): these leave the locks of flock to the client; Lustre's client has an option likewise.
+    local = {"nfs": ("nolock", "local_lock=all", "local_lock=flock"), "lustre": ("localflock",)}
+    found = [option for option in local.get(kind.rstrip("4"), ()) if option in options]
+    return f"{kind} mounted with {found[0]}" if found else ""
+
+
+def _write(lock: TextIO, logs: Sequence[str]) -> None:
+    """Write into the lock file of a run who holds it, and the logs of the last runs."""
+    lock.seek(0)
+    lock.truncate()
+    lock.write("\n".join([f"process {os.getpid()} on {os.uname().nodename}", *logs]) + "\n")
+    lock.flush()
 
 
 @contextmanager

@@ -206,6 +206,13 @@ def enclose(longitude: Floats, latitude: Floats) -> SkyRegion:
     return SkyRegion((west, east), (max(-90.0, south - margin), min(90.0, north + margin)))
 
 
+def choose_region(longitude: Floats, latitude: Floats) -> SkyRegion:
+    """Return the part of the sky to be shown: that of the stars or, if they spread, the whole."""
+    region = enclose(longitude, latitude) if len(longitude) else ALL_SKY
+    widest = max(np.ptp(region.longitude), np.ptp(region.latitude))
+    return ALL_SKY if widest > _WIDEST_REGION else region
+
+
 def choose_nside(longitude: Floats, latitude: Floats) -> int:
     """Return the finest HEALPix resolution at which most occupied cells hold several stars.
 
@@ -280,9 +287,7 @@ def sky_map(
     ra, dec, feh = keep_finite(ra, dec, feh)
     longitude, latitude = to_galactic(ra, dec)
     if region is None:
-        region = enclose(longitude, latitude) if len(feh) else ALL_SKY
-        if max(np.ptp(region.longitude), np.ptp(region.latitude)) > _WIDEST_REGION:
-            region = ALL_SKY
+        region = choose_region(longitude, latitude)
     inside = region.contains(longitude, latitude)
     longitude, latitude, feh = longitude[inside], latitude[inside], feh[inside]
     view = _choose_view(region)

@@ -12,7 +12,10 @@ from metalyra.core.tables import read_rows
 from metalyra.products.results_page.parts import pack_light_curve
 
 MOST_STARS = 5000
-"""Stars whose light curves a page has; of a study with more, so many drawn at random."""
+"""Fitted stars of a study whose page has the light curves of all."""
+
+DRAWN_STARS = 1000
+"""Stars of a larger study, drawn at random, whose light curves its page has."""
 
 MOST_POINTS = 300
 """Points of a light curve that a page has; of a longer one, so many of them, evenly."""
@@ -20,7 +23,9 @@ MOST_POINTS = 300
 STARS_PER_PART = 250
 
 
-def choose_stars(stars: pd.DataFrame, most: int = MOST_STARS) -> pd.DataFrame:
+def choose_stars(
+    stars: pd.DataFrame, most: int = MOST_STARS, drawn: int = DRAWN_STARS
+) -> pd.DataFrame:
     """Return the stars whose light curves a page has, in the order of the catalogue.
 
     Parameters
@@ -28,14 +33,14 @@ def choose_stars(stars: pd.DataFrame, most: int = MOST_STARS) -> pd.DataFrame:
     stars
         sample, star_id, mean_mag, status; those that were not fitted have no mean magnitude, and
         of rows with one identifier the duplicates are not fitted.
-    most
-        Number from which on some are drawn at random, the same ones every time.
+    most, drawn
+        Of more fitted stars than `most`, so many are drawn at random, the same every time.
     """
     fitted = stars[stars["mean_mag"].notna() & (stars["status"] != "duplicate_id")]
     if len(fitted) <= most:
         return fitted
-    drawn = generator(0, "results page", "light curves").choice(len(fitted), most, replace=False)
-    return fitted.iloc[np.sort(drawn)]
+    random = generator(0, "results page", "light curves")
+    return fitted.iloc[np.sort(random.choice(len(fitted), drawn, replace=False))]
 
 
 def number_parts(chosen: pd.DataFrame, stars: pd.DataFrame) -> "pd.Series[float]":

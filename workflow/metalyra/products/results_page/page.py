@@ -1,6 +1,7 @@
 """The results page of a study, and the files beside it."""
 
 import base64
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,9 @@ def write_results_page(results: StudyResults, page: Path | str, parts: Path | st
         The file to be opened, in HTML.
     parts
         Folder beside it with its larger parts, each a script that hands its data over: a page
-        that is opened as a file may not read other files. Empty for up to `MOST_IN_PAGE` stars.
+        that is opened as a file may not read other files. They are in a folder named by what is
+        in them, so that a page has its own parts whenever the work stops: those of the page
+        before are removed last. It is empty for up to `MOST_IN_PAGE` stars.
     """
     page, parts = Path(page), Path(parts)
     stars = arrange_stars(results.catalogue)
@@ -119,17 +122,21 @@ def write_results_page(results: StudyResults, page: Path | str, parts: Path | st
     stars[CURVES_OF] = number_parts(chosen, stars)
     texts = _write_parts(stars, chosen, results)
     first = {*PLOTTED, *CHOSEN_BY, CURVES_OF}
-    with replace_when_complete(parts) as folder:
-        folder.mkdir()
-        try:
-            inside = _split(texts, first, folder, in_page=len(stars) <= MOST_IN_PAGE)
-            text = _render(results, stars, inside, parts.name)
-            with replace_when_complete(page) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-            shutil.rmtree(parts, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    unfinished = parts / ".unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        inside, edition = _split(texts, first, unfinished, in_page=len(stars) <= MOST_IN_PAGE)
+        text = _render(results, stars, inside, f"{parts.name}/{edition}")
+        if not (parts / edition).exists():
+            unfinished.rename(parts / edition)
+        with replace_when_complete(page) as complete:
+            complete.write_text(text, encoding="utf-8")
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    for other in parts.iterdir():
+        if other.name != edition:
+            shutil.rmtree(other)
 
 
 def _write_parts(
@@ -144,17 +151,18 @@ def _write_parts(
 
 def _split(
     texts: Iterator[tuple[str, str]], first: set[str], folder: Path, *, in_page: bool
-) -> dict[str, Markup]:
-    """Return the parts that are in the page, and write the others beside it."""
-    inside = {}
+) -> tuple[dict[str, Markup], str]:
+    """Return the parts that are in the page; write the others to a folder, and return its name."""
+    inside, digest = {}, hashlib.sha256()
     for name, text in texts:
         if in_page or name in first:
             # JSON of `write_json` has no letter that means anything to HTML.
             inside[name] = Markup(text)  # noqa: S704
         else:
-            script = f'page.receive("{name}",{text});\n'
-            (folder / f"{name}.js").write_text(script, encoding="utf-8")
-    return inside
+            script = f'page.receive("{name}",{text});\n'.encode()
+            (folder / f"{name}.js").write_bytes(script)
+            digest.update(script)
+    return inside, digest.hexdigest()[:12]
 
 
 def _render(

@@ -15,10 +15,12 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from metalyra.core.tables import describe
 from metalyra.products.figures.sky_maps import to_galactic
+from metalyra.products.results_page.sky import place_on_map
 
 DECIMALS: Mapping[str, int] = {
     **dict.fromkeys(("ra", "dec"), 6),
     **dict.fromkeys(("longitude", "latitude"), 3),
+    **dict.fromkeys(("sky_x", "sky_y"), 5),
     **dict.fromkeys(("period", "given_period"), 7),
     **dict.fromkeys(("ref_epoch", "snr"), 1),
     "n_epochs": 0,
@@ -27,7 +29,7 @@ DECIMALS: Mapping[str, int] = {
 
 OTHER_DECIMALS = 3
 
-PLOTTED = ("longitude", "latitude", "period", "amplitude", "feh")
+PLOTTED = ("sky_x", "sky_y", "period", "amplitude", "feh")
 """Columns of numbers that plots are drawn of."""
 
 CHOSEN_BY = ("sample", "pulsation_type", "status")
@@ -51,12 +53,13 @@ def arrange_stars(catalogue: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        With longitude and latitude (deg), NaN where there is no position; the columns of
-        `PLOTTED` and `CHOSEN_BY` in any case.
+        With longitude and latitude (deg), and the places sky_x and sky_y on the map, NaN where
+        there is no position; the columns of `PLOTTED` and `CHOSEN_BY` in any case.
     """
     longitude, latitude = to_galactic(catalogue["ra"], catalogue["dec"])
-    stars = catalogue.assign(longitude=longitude, latitude=latitude)
-    needed = {"star_id", *PLOTTED, *CHOSEN_BY, "feh_err", "reason"}
+    x, y = place_on_map(longitude, latitude)
+    stars = catalogue.assign(longitude=longitude, latitude=latitude, sky_x=x, sky_y=y)
+    needed = {"star_id", "longitude", "latitude", *PLOTTED, *CHOSEN_BY, "feh_err", "reason"}
     said = [name for name in stars if name in needed or _says_something(stars[name])]
     return stars[said].reset_index(drop=True)
 
@@ -86,7 +89,8 @@ def pack_column(name: str, values: "pd.Series[Any]") -> dict[str, Any]:
     dict
         kind ``number``: integers of a `type` (Int16, Int32, or Float64 where neither is enough)
         as base64, to be divided by `scale`; the smallest is a missing value, of Float64 NaN.
-        kind ``category``: `names`, and integers that say which. kind ``text``: a list.
+        kind ``category``: `names`, and integers (Int8, Int16) that say which. kind ``text``: a
+        list.
     """
     if is_numeric_dtype(values) and not is_bool_dtype(values):
         return {"kind": "number", **_pack_numbers(values.to_numpy(float), name)}
@@ -94,12 +98,12 @@ def pack_column(name: str, values: "pd.Series[Any]") -> dict[str, Any]:
     codes, names = pd.factorize(texts)
     if len(names) > min(_CATEGORIES, max(len(texts) // 2, 1)) and name not in CHOSEN_BY:
         return {"kind": "text", "values": texts.tolist()}
-    integers = codes.astype("<i4")
+    bits = 8 if len(names) <= np.iinfo(np.int8).max else 16
     return {
         "kind": "category",
         "names": names.tolist(),
-        "type": "Int32",
-        "values": _encode(integers),
+        "type": f"Int{bits}",
+        "values": _encode(codes.astype(f"<i{bits // 8}")),
     }
 
 
@@ -152,7 +156,8 @@ def pack_light_curve(fit: Mapping[str, Any], points: pd.DataFrame, most: int) ->
     -------
     dict
         Phases in 1e-4 from maximum light; magnitudes in mmag, those of curve and points minus
-        `mean`; `errors` of points without an error 0; `maximum`, the phase of the first point of
+        `mean`; `errors` of points without an error 0; `rejected`, the places of points that the
+        fit does not keep; `maximum`, the phase of the first point of
         the curve; `n_points`, of all; `fourier`, the rows k, A_k, error, phi_k1, error (mag, rad;
         phi_1 of the first), None where unknown.
     """
@@ -167,7 +172,7 @@ def pack_light_curve(fit: Mapping[str, Any], points: pd.DataFrame, most: int) ->
         "phases": _whole((shown["phase"].to_numpy(float) - maximum) % 1.0 * 1e4),
         "mags": _in_thousandths(shown["mag"].to_numpy(float) - mean),
         "errors": _in_thousandths(errors.fillna(0.0).to_numpy(float)),
-        "kept": shown["kept"].to_numpy(int).tolist(),
+        "rejected": np.flatnonzero(~shown["kept"].to_numpy(bool)).tolist(),
         "n_points": len(points),
         "fourier": [_harmonic(fit, k) for k in range(1, 7) if f"a{k}" in fit],
     }

@@ -17,8 +17,6 @@ from bokeh.models import (
     BoxSelectTool,
     ColorBar,
     ColumnDataSource,
-    CustomJSTickFormatter,
-    FixedTicker,
     HoverTool,
     LinearColorMapper,
     Range1d,
@@ -38,11 +36,10 @@ from metalyra.products.figures.style import (
     bin_width,
     metallicity_scale,
 )
+from metalyra.products.results_page.sky import lay_out
 
 _SOFT, _LINE, _CONTEXT, _UNKNOWN = "#56616e", "#8a94a0", "#c3cad2", "#9aa3ad"
 _FONT = "system-ui, sans-serif"
-_ALL_SKY = 90.0
-"""Extent of longitudes (deg) from which on a map shows the whole sky."""
 
 
 def read_scripts() -> str:
@@ -175,39 +172,22 @@ _TOOLS = "box_select,wheel_zoom,pan,reset,save"
 
 def _draw_sky(stars: pd.DataFrame, colours: LinearColorMapper) -> Any:
     """Return the map in Galactic coordinates, longitude to the left."""
-    longitude = (stars["longitude"].dropna().to_numpy(float) + 180.0) % 360.0 - 180.0
-    latitude = stars["latitude"].dropna().to_numpy(float)
-    x_range, y_range = Range1d(180.0, -180.0), Range1d(-90.0, 90.0)
-    if len(longitude) and np.ptp(longitude) < _ALL_SKY:
-        margin = max(0.05 * np.ptp(longitude), 0.05 * np.ptp(latitude), 0.05)
-        x_range = Range1d(longitude.max() + margin, longitude.min() - margin)
-        y_range = Range1d(latitude.min() - margin, latitude.max() + margin)
-    plot = _new_plot(
-        *("sky", "Galactic longitude l (deg)", "Galactic latitude b (deg)", _TOOLS),
-        x_range=x_range,
-        y_range=y_range,
-    )
-    plot.xaxis.formatter = CustomJSTickFormatter(
-        code="const l = ((tick % 360) + 360) % 360; return String(+l.toFixed(4)) + '°'"
-    )
-    plot.yaxis.formatter = CustomJSTickFormatter(
-        code="return (tick < 0 ? '−' : '') + String(+Math.abs(tick).toFixed(4)) + '°'"
-    )
-    if x_range.start == 180.0:
-        plot.xaxis.ticker = FixedTicker(ticks=list(range(-180, 181, 60)))
-        plot.yaxis.ticker = FixedTicker(ticks=list(range(-90, 91, 30)))
+    plot = _new_plot("sky", "", "", _TOOLS)
+    known = stars[stars["longitude"].notna()]
+    lay_out(plot, known["longitude"].to_numpy(float), known["latitude"].to_numpy(float))
     _add_stars(plot, "sky", colours)
     bar = ColorBar(
         color_mapper=colours,
         ticker=BasicTicker(desired_num_ticks=6),
-        width=10,
+        orientation="horizontal",
+        height=10,
         padding=4,
         major_label_text_font=_FONT,
         major_label_text_font_size="12px",
         major_label_text_color="#1d2733",
         background_fill_color=None,
     )
-    plot.add_layout(bar, "right")
+    plot.add_layout(bar, "below")
     return plot
 
 
