@@ -1,6 +1,8 @@
 """The rules of the workflow, as Snakemake reads them."""
 
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, chdir
+from unittest import mock
 
 import pytest
 import yaml
@@ -27,14 +29,16 @@ def workflows(tmp_path_factory):
     """The studies, as Snakemake reads them."""
     with ExitStack() as stack:
         parsed = []
-        for name, keys in STUDIES.items():
-            folder = tmp_path_factory.mktemp(name)
-            (folder / "stars.csv").write_text("star_id,period\na,0.5\n")
-            (folder / "curves.csv").write_text("star_id,time,mag\na,1.0,15.0\n")
-            study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-            paths = {key: str(folder / keys[key]) for key in ("stars", "lightcurves") if keys}
-            workflow = parse_workflow({**study, **keys, **paths}, folder)
-            parsed.append(stack.enter_context(workflow))
+        # What Snakemake does to the process must not stay with it for other tests.
+        with mock.patch.dict(os.environ), chdir("."):
+            for name, keys in STUDIES.items():
+                folder = tmp_path_factory.mktemp(name)
+                (folder / "stars.csv").write_text("star_id,period\na,0.5\n")
+                (folder / "curves.csv").write_text("star_id,time,mag\na,1.0,15.0\n")
+                study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+                paths = {key: str(folder / keys[key]) for key in ("stars", "lightcurves") if keys}
+                workflow = parse_workflow({**study, **keys, **paths}, folder)
+                parsed.append(stack.enter_context(workflow))
         yield parsed
 
 
