@@ -75,7 +75,7 @@ screenshots: demo
 	for width in 1440 390; do \
 	    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000 \
 	        --window-size=$$width,1000 --screenshot=docs/screenshots/results_$$width.png \
-	        "file://$(CURDIR)/results/demo/index.html"; \
+	        "file://$(CURDIR)/results/demo/index.html" || exit 1; \
 	done
 
 lock: setup

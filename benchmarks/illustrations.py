@@ -8,6 +8,7 @@ more, that of the third the first of the Gaia DR2 stars of Dékány & Grebel (20
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -201,10 +202,10 @@ def measure_intervals(stars: pd.DataFrame, light_curves: pd.DataFrame) -> pd.Dat
 
 
 @styled
-def draw_intervals(measured: pd.DataFrame) -> tuple[Figure, dict[str, float]]:
+def draw_intervals(measured: pd.DataFrame) -> tuple[Figure, dict[str, str]]:
     """Draw the sizes of residuals by the errors that stars have, and the shares they hold.
 
-    Returns the figure, and the shares of all stars within the intervals.
+    Returns the figure, and the shares of all stars within the intervals, and of groups of them.
     """
     held = {
         "68": measured["residual"].abs() <= measured["error"],
@@ -225,25 +226,22 @@ def draw_intervals(measured: pd.DataFrame) -> tuple[Figure, dict[str, float]]:
     sizes.set(xlabel="Error of the star (dex)", ylabel="Predicted minus label (dex)")
     sizes.set(xlim=(float(measured["error"].min()), limit), ylim=(-1.2, 1.2))
     sizes.legend(loc="upper left")
+    said = {}
     for level, inside in held.items():
         share = inside.groupby(group).mean()
         count = inside.groupby(group).size()
         noise = np.sqrt(share * (1 - share) / count)
         shares.errorbar(centre, 100 * share, 100 * noise, fmt="o", ms=4, color=DATA_COLOUR)
         shares.axhline(float(level), color=MODEL_COLOUR, lw=0.9)
-        low, high = share.min(), share.max()
-        print(f"intervals of {level} %: {low:.1%} to {high:.1%} in {BINS} groups of stars")
+        said[f"within {level} %"] = f"{100 * inside.mean():.1f} %"
+        said[f"in groups, {level} %"] = f"{100 * share.min():.0f} to {100 * share.max():.0f} %"
     shares.set(xlabel="Error of the star (dex)", ylabel="Labels within the interval (%)")
     shares.set_ylim(50, 102)
-    return figure, {level: float(inside.mean()) for level, inside in held.items()}
+    return figure, said
 
 
-def main() -> None:
-    """Draw the figures, and print their numbers."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    folder = parser.parse_args().folder
-    mirror = find_mirror()
+def illustrate_star(mirror: Path, folder: Path) -> dict[str, str]:
+    """Draw the figures of the Gaia DR3 star, and return what their captions say."""
     stars, light_curves = read_gaia_dr3(mirror)
     chosen = choose_star(stars, light_curves, 80)
     curve = light_curves[light_curves["star_id"] == chosen["star_id"]]
@@ -257,25 +255,48 @@ def main() -> None:
     )
     star = metalyra.predict(star, model=MODEL)
     save_figure(draw_path(curve, star), folder / "path.png")
-    print(f"path: Gaia DR3 {star.star_id}, [Fe/H] {star.feh:.2f} +- {star.feh_err:.2f} dex")
     figure, difference = draw_series(star)
     save_figure(figure, folder / "series.png")
-    print(f"series: series and matrix differ by {difference:.1e} mag at most")
+    # Rounded up, for its digits are those of the machine's rounding.
+    limit = 10.0 ** np.ceil(np.log10(difference))
+    return {
+        "star of DR3": star.star_id,
+        "its [Fe/H]": f"{star.feh:.2f} ± {star.feh_err:.2f} dex",
+        "series and matrix differ by less than": f"{limit:.0e} mag",
+    }
+
+
+def illustrate_sample(mirror: Path, folder: Path) -> dict[str, str]:
+    """Draw the figures of the Gaia DR2 stars, and return what their captions say."""
     stars, light_curves = read_gaia_dr2(mirror)
     chosen = choose_star(stars, light_curves, 60)
     curve = light_curves[light_curves["star_id"] == chosen["star_id"]]
     curve = curve.assign(phase=curve["time"] / chosen["period"])
     figure, off = draw_population(curve, float(chosen["period"]))
     save_figure(figure, folder / "population.png")
-    print(
-        f"population: Gaia DR2 {chosen['star_id']}, {len(curve) - FEW} points left out, off by "
-        + ", ".join(f"{rms:.3f} mag ({name})" for name, rms in off.items())
-    )
     measured = measure_intervals(stars, light_curves)
     figure, shares = draw_intervals(measured)
     save_figure(figure, folder / "intervals.png")
-    held = ", ".join(f"{share:.1%} within {level} %" for level, share in shares.items())
-    print(f"intervals: {len(measured)} stars, {held}")
+    return {
+        "star of DR2": str(chosen["star_id"]),
+        "its points": f"{FEW} points",
+        "points left out": str(len(curve) - FEW),
+        "off by": " and ".join(f"{rms:.3f}" for rms in off.values()) + " mag",
+        "stars": f"{len(measured):,} labelled stars",
+        **shares,
+    }
+
+
+def main() -> None:
+    """Draw the figures, and print and write the numbers of their captions."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    folder = parser.parse_args().folder
+    mirror = find_mirror()
+    numbers = {**illustrate_star(mirror, folder), **illustrate_sample(mirror, folder)}
+    text = json.dumps(numbers, indent=1, ensure_ascii=False)
+    (folder / "numbers.json").write_text(f"{text}\n", encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

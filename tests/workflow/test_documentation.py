@@ -1,5 +1,6 @@
 """The documentation is built without a warning; test_notebooks.py runs its notebooks."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -63,6 +64,14 @@ def test_formulas_are_mathml(site):
     page = read(site, "how_it_works")
     assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') >= 6
     assert "$" not in re.sub(r"<(script|style|pre|code).*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_captions_have_the_numbers_of_their_figures():
+    """`make illustrations` writes both."""
+    numbers = json.loads((ROOT / "docs/illustrations/numbers.json").read_text())
+    page = " ".join((ROOT / "docs/how_it_works.md").read_text().split())
+    assert len(numbers) >= 10
+    assert {name: said for name, said in numbers.items() if said not in page} == {}
 
 
 def test_the_reference_has_what_users_call_and_every_room(site):
