@@ -8,9 +8,14 @@ ARG BASE=python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2
 
 FROM ${BASE} AS build
 WORKDIR /opt/metalyra
-COPY requirements.txt ./
+# "requirements.txt requirements-gpu.txt" for GPUs.
+ARG LOCKS=requirements.txt
+COPY requirements*.txt ./
 RUN python -m venv .venv \
-    && .venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps --requirement requirements.txt
+    && for lock in ${LOCKS}; do \
+        .venv/bin/python -m pip install --no-cache-dir --quiet --require-hashes --no-deps --requirement "${lock}" \
+        || exit 1; \
+    done
 COPY . ./
 RUN .venv/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 
