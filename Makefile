@@ -1,20 +1,25 @@
 # make demo   the whole workflow on a simulated sky, from a fresh clone
 # make test   the tests; make coverage: how much of the library they run
 # make lint   the style and the types; make format: the style, mended
-# make setup  the environment alone (.venv, from the lock requirements.txt)
+# make setup  the environment alone (.venv, from the lock requirements.txt); GPU=1: with CUDA
 # make papers       every printed number and figure of the papers beside ours (METALYRA_MIRROR)
 # make models       resources/models: the models that are shipped, trained again
 # make populations  resources/shape_populations.npz, from the mirror
 # make docs   the documentation, in docs/_build/html
 # make illustrations  the figures of docs/how_it_works.md, from the mirror
 # make screenshots    the pictures of the demo's results page, with Chromium
-# make lock   the lock from pyproject.toml; make clean: forget the demo
+# make lock   the locks from pyproject.toml; make clean: forget the demo
 
 SHELL := /bin/bash
 VENV := .venv
-READY := $(VENV)/.ready
+GPU := 0
+WITH_GPU := $(filter-out 0,$(GPU))
+LOCKS := requirements.txt $(if $(WITH_GPU),requirements-gpu.txt)
+READY := $(VENV)/.ready$(if $(WITH_GPU),-gpu)
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake
+COMPILE := $(VENV)/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 STYLED := workflow tests docs/conf.py $(wildcard benchmarks)
 SNAKEFILES := Snakefile workflow/Snakefile workflow/papers.smk $(wildcard workflow/rules/*.smk)
 
@@ -27,11 +32,11 @@ setup: $(READY)
 
 # The stamp comes last, so that an interrupted installation is taken up again. Snakemake finds
 # the library beside workflow/Snakefile; it is installed for Python, benchmarks and tests.
-$(READY): requirements.txt pyproject.toml
+$(READY): $(LOCKS) pyproject.toml
 	@python="$$(.ci/find-python)" && "$$python" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps $(LOCKS:%=--requirement %)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $(VENV)/.ready $@
 
 demo: setup
 	$(SNAKEMAKE) --cores all
@@ -78,11 +83,13 @@ screenshots: demo
 	        "file://$(CURDIR)/results/demo/index.html" || exit 1; \
 	done
 
+# What CUDA adds is in a lock of its own, beside the same versions of all the rest.
 lock: setup
 	$(BIN)/python -m venv $(VENV)/uv
 	$(VENV)/uv/bin/python -m pip install --quiet uv
-	$(VENV)/uv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements.txt
+	$(COMPILE) --extra networks --extra workflow --extra dev --output-file requirements.txt
+	$(COMPILE) --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt \
+	    $$(sed --quiet 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt | sort --unique)
 
 clean:
 	rm -rf results/demo

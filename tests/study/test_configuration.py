@@ -155,6 +155,15 @@ def test_a_sample_has_the_settings_of_the_study_but_for_its_own():
     assert (samples["ogle_i"]["chunks"], samples["vvv_ks"]["chunks"]) == (2, 9)
 
 
+def test_a_job_with_a_gpu_trains_several_networks_if_nothing_else_is_said():
+    config = load("config")
+    config["models"]["demo_g"]["members_per_job"] = 2
+    on_cores, on_gpus = resolve(config)["models"], resolve(config | {"gpu": 1})["models"]
+    assert {model["members_per_job"] for model in on_cores.values()} == {1, 2}
+    assert {model["members_per_job"] for model in on_gpus.values()} == {5, 2}
+    assert on_gpus["demo_g"]["members_per_job"] == 2
+
+
 def test_every_default_of_the_model_is_filled_in():
     config = load("config")
     del config["chunks"]

@@ -51,6 +51,12 @@ def test_paths_that_lead_somewhere_are_no_problem(given):
     assert find_wrong_paths(resolve("config"), {MIRROR_VARIABLE: "nowhere"}) == []
 
 
+def test_an_image_that_is_a_file_must_be_there():
+    assert find_wrong_paths(resolve("config", container="docker-archive://metalyra.tar"), {}) == []
+    [problem] = find_wrong_paths(resolve("config", container="metalyra.sif"), {})
+    assert problem.startswith("container: there is no 'metalyra.sif'; build it as docs/")
+
+
 def test_the_paths_of_the_example_are_made_and_those_of_yours_looked_at(given):
     assert find_wrong_paths(resolve("own_survey"), {}) == []
     mine = {"stars": "star.csv", "lightcurves": "curves"}

@@ -265,7 +265,9 @@ def test_the_training_set_is_known_by_its_content(sample):
 
 
 def test_a_card_says_what_a_search_has_seen(sample):
-    provenance = describe_training(*sample, TRAINING, 1, search="grid_g")
+    devices = ["NVIDIA H200", "CPU", "NVIDIA H200"]
+    provenance = describe_training(*sample, TRAINING, 1, search="grid_g", devices=devices)
+    assert provenance["devices"] == ["CPU", "NVIDIA H200"]
     assert provenance["search"]["name"] == "grid_g"
     assert "measured on other folds" in provenance["search"]["note"]
     assert "all stars of the training set took part" in provenance["search"]["note"]

@@ -33,10 +33,10 @@ def declared_requirements() -> dict[str, str]:
     return dict(re.fullmatch(r"([a-z0-9-]+)(.*)", entry).groups() for entry in needed)
 
 
-def locked_versions(python: tuple[int, int]) -> dict[str, str]:
-    """Return the versions of requirements.txt that are for a Python version."""
+def locked_versions(python: tuple[int, int], lock: str = "requirements.txt") -> dict[str, str]:
+    """Return the versions of a lock that are for a Python version."""
     versions = {}
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
+    for line in (ROOT / lock).read_text().splitlines():
         match = re.match(r"([a-z0-9._-]+)==([^ ;]+)(?: ; (.*?))? \\$", line)
         if match:
             name, version, marker = match.groups()

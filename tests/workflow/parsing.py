@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from snakemake.api import SnakemakeApi
 from snakemake.rules import Rule
 from snakemake.settings.types import (
     ConfigSettings,
+    DeploymentMethod,
+    DeploymentSettings,
     OutputSettings,
     Quietness,
     ResourceSettings,
@@ -23,7 +25,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def parse_workflow(study: dict[str, Any], folder: Path) -> Iterator[Workflow]:
+def parse_workflow(
+    study: dict[str, Any], folder: Path, deployment: Iterable[DeploymentMethod] = ()
+) -> Iterator[Workflow]:
     """Give the workflow of a study whose configuration is written to a folder."""
     path = folder / "study.json"
     path.write_text(json.dumps(study))
@@ -33,6 +37,7 @@ def parse_workflow(study: dict[str, Any], folder: Path) -> Iterator[Workflow]:
             resource_settings=ResourceSettings(),
             config_settings=ConfigSettings(configfiles=[path]),
             storage_settings=StorageSettings(),
+            deployment_settings=DeploymentSettings(set(deployment)),
             snakefile=ROOT / "Snakefile",
             workdir=folder,
         )._workflow

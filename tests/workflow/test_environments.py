@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from tests.workflow.needs import declared_requirements, list_packages, trace_modules
-from tests.workflow.parsing import ROOT, place
+from tests.workflow.parsing import ROOT, parse_workflow, place
 
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 OTHERWISE_ON_CONDA = {"matplotlib-base": "matplotlib"}
@@ -47,3 +49,17 @@ def test_the_bounds_of_an_environment_are_those_of_the_project(path):
     known = {**declared_requirements(), "python": project["requires-python"]}
     entries = declared(path)
     assert entries == {name: known[name] for name in entries}
+
+
+def test_jobs_run_in_the_container_that_a_study_names(tmp_path):
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    (tmp_path / "metalyra.sif").touch()
+    named = {**study, "container": "metalyra.sif"}
+    with parse_workflow(named, tmp_path, {DeploymentMethod.APPTAINER}) as workflow:
+        makers = [rule for rule in workflow.rules if not rule.norun]
+        assert {rule.container_img for rule in makers} == {"metalyra.sif"}
+    with (
+        pytest.raises(WorkflowError, match="needs the image that jobs run in"),
+        parse_workflow(study, tmp_path, {DeploymentMethod.APPTAINER}),
+    ):
+        pass

@@ -3,12 +3,15 @@
 import ast
 import inspect
 import re
+import subprocess
 import tomllib
+from importlib.metadata import requires, version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from snakemake.io import is_flagged
 
 from metalyra.core.fingerprints import fingerprint
@@ -161,12 +164,36 @@ def test_networks_alone_are_trained_on_the_gpus_that_a_study_asks_for(rules):
         assert "gpu" not in path.read_text(), path
 
 
-def test_the_lock_holds_hashes_and_no_index_addresses():
-    text = (ROOT / "requirements.txt").read_text()
+@pytest.mark.parametrize(
+    ("lock", "fewest"), [("requirements.txt", 50), ("requirements-gpu.txt", 5)]
+)
+def test_a_lock_holds_hashes_and_no_index_addresses(lock, fewest):
+    text = (ROOT / lock).read_text()
     assert "://" not in text
     requirements = re.findall(r"^[a-z0-9._-]+==", text, re.MULTILINE)
     hashed = re.findall(r"^[a-z0-9._-]+==[^\n]* \\\n +--hash=sha256:", text, re.MULTILINE)
-    assert len(requirements) == len(hashed) > 50
+    assert len(requirements) == len(hashed) > fewest
+
+
+def test_the_lock_for_gpus_adds_what_the_locked_tensorflow_asks_for():
+    of_gpu, locked = locked_versions((3, 11), "requirements-gpu.txt"), locked_versions((3, 11))
+    assert version("tensorflow") == locked["tensorflow"]
+    asked = [Requirement(text) for text in requires("tensorflow")]
+    asked = [need for need in asked if need.marker and "and-cuda" in str(need.marker)]
+    assert len(asked) > 5
+    for need in asked:
+        assert need.specifier.contains(of_gpu[need.name]), need
+    assert set(of_gpu) & set(locked) == set()
+
+
+def test_make_installs_the_lock_for_gpus_where_it_is_asked_for():
+    def locks(*arguments: str) -> list[str]:
+        command = ["make", "--always-make", "--dry-run", "setup", *arguments]
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return re.findall(r"--requirement (\S+)", said)
+
+    assert locks() == locks("GPU=0") == ["requirements.txt"]
+    assert locks("GPU=1") == ["requirements.txt", "requirements-gpu.txt"]
 
 
 def test_every_requirement_is_locked():

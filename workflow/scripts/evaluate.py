@@ -3,7 +3,7 @@
 import pandas as pd
 
 from job import logged
-from metalyra.core import read_table, read_tables, write_table
+from metalyra.core import read_metadata, read_table, read_tables, write_table
 from metalyra.predict import (
     evaluate_ensemble,
     make_card,
@@ -27,6 +27,7 @@ with logged(snakemake):
         params.seed,
         weights=params.weights,
         search=params.search,
+        devices=[read_metadata(path)["device"] for path in snakemake.input.metrics],
     )
     card = make_card(
         name=snakemake.wildcards.model,

@@ -52,6 +52,11 @@ def logged(snakemake: "Snakemake") -> Iterator[None]:
         filename=log, filemode="w", level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     logging.captureWarnings(True)
+    # Who has reserved a GPU needs to know at once that it is not used.
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter(f"\nMetaLyra, {snakemake.rule}: %(message)s"))
+    logging.getLogger("metalyra.train.devices").addHandler(terminal)
     warnings.simplefilter("default")
     try:
         with mark_job(study):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from job import logged
 from metalyra.core import read_table, write_table
-from metalyra.train import keep_states, read_sequences, take_states, train_trial
+from metalyra.train import keep_states, name_device, read_sequences, take_states, train_trial
 
 with logged(snakemake):
     params, place = snakemake.params, Path(snakemake.output.metrics)
@@ -14,6 +14,7 @@ with logged(snakemake):
     named = trial["trial"].item()
     checkpoints = Path(params.checkpoints) / snakemake.wildcards.search / place.stem
     take_states(named, snakemake.input.states, checkpoints)
+    name_device(snakemake.resources.get("gpu", 0))
     metrics = train_trial(
         read_table(snakemake.input.table),
         *read_sequences(snakemake.input.sequences),

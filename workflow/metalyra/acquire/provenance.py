@@ -26,7 +26,7 @@ LIBRARIES = ("numpy", "pandas", "pyarrow", "astropy", "scikit-learn")
 
 _SETTLED = "settled_*.json"
 
-_OF_THE_MACHINE = ("mirror", "downloads", "gpu", "chunks", "members_per_job")
+_OF_THE_MACHINE = ("mirror", "downloads", "gpu", "container", "chunks", "members_per_job")
 """Keys of a configuration that change no value."""
 
 

@@ -26,7 +26,7 @@ from metalyra.study.checks import (
 from metalyra.study.experiments import EFFORTS, expand_experiment, merge_settings
 from metalyra.study.fields import Part
 from metalyra.study.messages import ConfigurationError, explain, unknown
-from metalyra.study.model import Configuration
+from metalyra.study.model import MEMBERS_PER_GPU, Configuration
 from metalyra.surveys import SURVEYS
 from metalyra.surveys.bands import resolve_band
 
@@ -105,6 +105,9 @@ def resolve_config(
     for sample in resolved.get("samples", {}).values():
         sample.setdefault("chunks", resolved.get("chunks", _default("chunks")))
         sample["fit"] = {**resolved.get("fit", {}), **sample.get("fit", {})}
+    on_gpu = bool(resolved.get("gpu", _default("gpu")))
+    for model in resolved.get("models", {}).values():
+        model.setdefault("members_per_job", MEMBERS_PER_GPU if on_gpu else 1)
     _complete(resolved, Configuration)
     _raise_any(check_together(resolved, relations, archives))
     _expand_batches(resolved)

@@ -44,6 +44,7 @@ def find_wrong_paths(config: Config, environment: Mapping[str, str]) -> list[str
         The key, what is the matter with its path, and what to do.
     """
     problems = [
+        *_check_container(config),
         *_check_mirror(config, environment),
         *_check_trained(config),
         *_check_shipped(config),
@@ -145,6 +146,13 @@ def _check_light_curves(key: str, path: Path) -> Iterator[str]:
         yield f"{key}: the link {dangling[0]!r} leads nowhere; {advice}"
     elif dangling:
         yield (f"{key}: {len(dangling)} links lead nowhere, the first is {dangling[0]!r}; {advice}")
+
+
+def _check_container(config: Config) -> Iterator[str]:
+    image = config.get("container", "")
+    if image and "://" not in image:
+        advice = "build it as docs/environments.md says, or give an address such as docker://..."
+        yield from _check_file("container", Path(image), advice)
 
 
 def _check_mirror(config: Config, environment: Mapping[str, str]) -> Iterator[str]:

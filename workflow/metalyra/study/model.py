@@ -59,6 +59,9 @@ from metalyra.train.sequences import RECIPES
 from metalyra.train.training_settings import TrainingSettings
 from metalyra.train.weights import make_weights
 
+MEMBERS_PER_GPU = 5
+"""Networks that a job with a GPU trains: it then asks for 20 hours, and queues often end at 24."""
+
 Chunks = Annotated[int, Ge(1), Le(100_000)]
 Seed = Annotated[int, Ge(0)]
 Settings = dict[str, Any]
@@ -663,8 +666,9 @@ class Model(Part):
         description="How often the cross-validation of networks is repeated with other folds; a "
         "member of the ensemble for each fold of each.",
     )
-    members_per_job: Count = Field(
-        1, description="Networks that one job trains in turn, such as several on one GPU."
+    members_per_job: Count = absent(
+        "Networks that one job trains in turn. If not given, it is one, or on the GPU that the key "
+        f"`gpu` asks for {MEMBERS_PER_GPU}."
     )
     trained: Text = absent(
         "Folder of a model that another study has trained, results/<study>/models/<name>."
@@ -952,6 +956,10 @@ class Configuration(Part):
     )
     gpu: Annotated[int, Ge(0)] = Field(
         0, description="Number of GPUs that a training job asks for."
+    )
+    container: Text = absent(
+        "Image that jobs run in with `--sdm apptainer`: a file such as metalyra.sif, or an address "
+        "with `://`, such as docker-archive://metalyra.tar."
     )
     simulate: Simulation = absent("A synthetic sky, instead of the archives, with this many stars.")
     example: Example = absent(

@@ -1,5 +1,6 @@
 from .architecture import describe_architecture as describe_architecture
 from .checkpoints import Checkpoint as Checkpoint
+from .devices import name_device as name_device
 from .ensembles import describe_training as describe_training
 from .ensembles import measure_parts as measure_parts
 from .ensembles import predict_parts as predict_parts

@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,6 +242,7 @@ def describe_training(
     *,
     weights: Mapping[str, Any] | None = None,
     search: str | None = None,
+    devices: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the provenance of an ensemble trained here.
 
@@ -251,12 +252,14 @@ def describe_training(
         Of `train_member`.
     search
         The search that network and training come from, if they do.
+    devices
+        What each member was computed on: see `metalyra.train.devices.name_device`.
 
     Returns
     -------
     dict
-        Settings of the training and of the weights, the search, seed, number of stars,
-        and the SHA-256 of what the networks were shown: names, sequences, metallicities,
+        Settings of the training and of the weights, the search, the devices, seed, number of
+        stars, and the SHA-256 of what the networks were shown: names, sequences, metallicities,
         their errors and folds.
     """
     stars, sequences = _arrange(development, star_ids, sequences)
@@ -269,6 +272,7 @@ def describe_training(
         "training": complete_training(training),
         "weights": dict(weights or {}),
         "search": None if search is None else {"name": search, "note": SEARCH_NOTE},
+        "devices": sorted(set(devices)),
         "seed": seed,
         "n_stars": len(stars),
         "training_set_sha256": digest.hexdigest(),

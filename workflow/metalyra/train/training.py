@@ -13,6 +13,7 @@ import pandas as pd
 
 from metalyra.core.fingerprints import fingerprint
 from metalyra.train.checkpoints import Checkpoint, State, identify
+from metalyra.train.devices import has_only_cpu
 from metalyra.train.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def make_deterministic(seed: int) -> None:
     import keras
 
     keras.utils.set_random_seed(seed % 2**32)
-    if keras.backend.backend() == "tensorflow" and not _has_only_cpu():
+    if keras.backend.backend() == "tensorflow" and not has_only_cpu():
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()
@@ -242,18 +243,7 @@ def _choose_compiler(network: "keras.Model") -> bool | str:
     recurrent = any(
         isinstance(layer, layers.RNN | layers.Bidirectional) for layer in network.layers
     )
-    return True if recurrent and _has_only_cpu() else "auto"
-
-
-def _has_only_cpu() -> bool:
-    """Tell whether TensorFlow computes without a GPU."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow
-
-    return not tensorflow.config.list_physical_devices("GPU")
+    return True if recurrent and has_only_cpu() else "auto"
 
 
 def _identify(
