@@ -165,6 +165,7 @@ def test_figures_are_drawn(results):
     figures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     study = yaml.safe_load((results.parents[1] / "config/config.yaml").read_text())
     assert "metallicities.png" in figures
+    assert all((folder / name).with_suffix(".pdf").read_bytes()[:4] == b"%PDF" for name in figures)
     assert {f"sky_maps/{name}.png" for name in study["sky_maps"]} <= figures
     for kind in ("bailey", "light_curves", "recovery"):
         assert {f"{kind}/{sample}.png" for sample in SAMPLES} <= figures

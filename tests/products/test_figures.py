@@ -7,9 +7,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
-from metalyra.core.metrics import root_mean_squared_error
+from metalyra.core.metrics import r2_score, root_mean_squared_error
 from metalyra.core.tables import write_table
 from metalyra.products import Subject, figures
+from metalyra.products.figures import metallicities
+from metalyra.products.figures.light_curves import draw_light_curves
+from metalyra.products.figures.metallicities import oosterhoff_amplitude
+from metalyra.products.figures.style import FEH_RANGE
 from metalyra.train.sequences import PADDING, write_sequences
 
 RNG = np.random.default_rng(7)
@@ -311,12 +315,92 @@ def test_a_history_without_validation_is_drawn():
     assert len(axes.lines) == 1
 
 
-@pytest.mark.parametrize(("low", "high"), [(-2.5, -0.3), (-1.4, -1.35), (-1.0, -1.0)])
-def test_the_colour_scale_holds_most_metallicities(low, high):
-    feh = np.linspace(low, high, 101)
-    scale = figures.metallicity_scale(feh)
-    assert scale.vmax - scale.vmin >= 0.09
-    assert np.mean((feh >= scale.vmin - 1e-9) & (feh <= scale.vmax + 1e-9)) >= 0.95
+def test_all_figures_have_one_scale_of_metallicities():
+    low, high = FEH_RANGE
+    for stars in (slice(0, 30), slice(0, 400)):
+        figure = figures.bailey_diagram(TRUE[stars] + 3, TRUE[stars] + 3, TRUE[stars], "G")
+        figure.draw_without_rendering()
+        [points] = figure.axes[0].collections
+        assert (points.norm.vmin, points.norm.vmax) == (low, high)
+        assert figure.axes[1].get_ylim() == (low, high)
+
+
+def test_pulsation_types_have_their_own_marks_and_are_counted():
+    types = np.where(np.arange(400) < 100, "RRc", "RRab")
+    figure = figures.bailey_diagram(TRUE + 3, TRUE + 3, TRUE, "Ks", "VVV", types)
+    numbers = sorted(len(points.get_offsets()) for points in figure.axes[0].collections)
+    assert numbers == [100, 300]
+    text = texts_of(figure)
+    assert "RRab (300)" in text
+    assert "RRc (100)" in text
+    assert "VVV: 400 stars" in text
+
+
+def test_the_lines_of_the_oosterhoff_groups_are_drawn_where_they_are_known():
+    for band, lines in (("G", 2), ("I", 2), ("Ks", 0)):
+        figure = figures.bailey_diagram(0.55 + TRUE / 20, TRUE + 3, TRUE, band)
+        assert len(figure.axes[0].get_lines()) == lines
+    # The second group has the amplitudes of the first at periods longer by 0.06 dex.
+    period = np.array([0.5, 0.6])
+    np.testing.assert_allclose(
+        oosterhoff_amplitude(period * 10**0.06, "V", "II"), oosterhoff_amplitude(period, "V", "I")
+    )
+
+
+def test_of_many_stars_a_bailey_diagram_shows_the_mean_of_cells(monkeypatch):
+    monkeypatch.setattr(metallicities, "MOST_POINTS", 100)
+    figure = figures.bailey_diagram(TRUE + 3, PREDICTED + 3, TRUE, "Ks")
+    means = figure.axes[0].collections[0].get_array().compressed()
+    assert 50 < len(means) <= 400
+    assert TRUE.min() <= means.min() <= means.max() <= TRUE.max()
+    assert figure.axes[1].get_ylabel() == "Mean [Fe/H] (dex)"
+
+
+def test_r2_is_weighted_by_the_errors_of_labels_and_says_so():
+    errors = np.where(np.arange(400) < 200, 0.05, 0.5)
+    text = texts_of(figures.predicted_against_true(TRUE, PREDICTED, errors=errors))
+    assert f"weighted = {r2_score(TRUE, PREDICTED, 1 / errors**2):.3f}" in text
+    assert f"median {np.median(errors):.2f}" in text
+    unknown = np.where(np.arange(400) == 0, np.nan, errors)
+    text = texts_of(figures.predicted_against_true(TRUE, PREDICTED, errors=unknown))
+    assert f"$R^2$ = {r2_score(TRUE, PREDICTED):.3f}" in text
+
+
+def test_a_figure_is_also_a_pdf_with_the_same_bytes_every_time(tmp_path):
+    for name in ("one.pdf", "two.pdf"):
+        figures.save_figure(FIGURES["bailey_diagram"](), tmp_path / name)
+    content = (tmp_path / "one.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"CreationDate" not in content
+    assert content == (tmp_path / "two.pdf").read_bytes()
+    with pytest.raises(ValueError, match=r"as .png or .pdf"):
+        figures.save_figure(FIGURES["bailey_diagram"](), tmp_path / "three.jpg")
+
+
+def test_the_match_radius_is_drawn():
+    figure = figures.match_quality([0.1, 0.2], [0.9], 4, [1e-6], 1e-4, 1.5, "Gaia")
+    assert [1.5, 1.5] in [list(line.get_xdata()) for line in figure.axes[0].get_lines()]
+    assert 'match radius 1.5"' in texts_of(figure)
+
+
+def test_light_curves_say_why_they_are_shown(tmp_path):
+    fits = make_fits("a", "b", "c").assign(snr=[50.0, 20.0, 90.0])
+    reasons = figures.choose_light_curves(fits, ["c"], first=1, worst=1)
+    assert reasons == {"c": "asked for", "a": "first in the list", "b": "lowest S/N"}
+    tables = {"stars": fits[["star_id"]].assign(pulsation_type="RRc"), "fits": fits}
+    tables["folded"] = make_folded("a", "b", "c")
+    tables["feh"] = pd.DataFrame({"star_id": ["b"], "feh": [-1.4], "status": ["unlike_training"]})
+    files = {name: [str(tmp_path / f"{name}.parquet")] for name in tables}
+    for name, [path] in files.items():
+        write_table(tables[name], path)
+    show = {"show": {"stars": [], "first": 0, "worst": 1}}
+    figure = draw_light_curves(Subject({"sample": "g"}, files, show, {"g": "Gaia, G band"}))
+    assert figure.axes[0].get_title().splitlines()[1:] == [
+        "RRc, $P$ = 0.50000 d, $N$ = 40",
+        "[Fe/H] = $-1.40$, unlike_training",
+        "lowest S/N",
+    ]
+    assert figure.get_suptitle() == "Gaia, G band"
 
 
 def test_trials_are_shown_by_hyperparameter():
@@ -398,7 +482,7 @@ def test_sequences_are_drawn_in_phase_whatever_the_order_of_the_stars(tmp_path):
     low, high = axes.get_ylim()
     assert low > high
     assert axes.get_ylabel() == "Magnitude minus mean (mag)"
-    assert "3 stars" in [text.get_text() for text in axes.texts]
+    assert axes.get_title().endswith("3 stars")
 
 
 def test_points_of_raw_sequences_are_drawn_without_the_padding(tmp_path):

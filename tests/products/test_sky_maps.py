@@ -91,7 +91,7 @@ def test_longitude_increases_to_the_left_and_latitude_upwards_on_the_whole_sky()
 def test_the_colour_bar_says_what_it_shows(spread):
     longitude = RNG.uniform(0, spread, 50)
     figure, _ = draw_at(longitude, RNG.uniform(-5, 5, 50))
-    [bar] = figure.axes[1:]
+    bar = figure.axes[-1]
     assert "[Fe/H] (dex)" in (bar.get_xlabel(), bar.get_ylabel())
 
 
@@ -180,6 +180,21 @@ def test_an_empty_sky_says_so(region, tmp_path):
     save_figure(figure, tmp_path / "empty.png")
 
 
+@pytest.mark.parametrize("most", [10, 1000])
+def test_the_bulge_is_shown_beside_the_whole_sky(most, monkeypatch):
+    monkeypatch.setattr(sky_maps, "MOST_POINTS", most)
+    longitude = np.r_[RNG.uniform(-180, 180, 60), RNG.normal(0, 3, 60)]
+    latitude = np.r_[RNG.uniform(-60, 60, 60), RNG.normal(0, 3, 60)]
+    figure, _ = draw_at(longitude, latitude)
+    [bulge] = [axes for axes in figure.axes if axes.get_title() == "bulge"]
+    assert bulge.get_xlim() == (12, -12)
+    if most > len(longitude):
+        inside = sky_maps.BULGE.contains(longitude, latitude).sum()
+        assert len(bulge.collections[0].get_offsets()) == inside
+    figure, _ = draw_at([100.0, 180.0, 260.0], [10.0, 20.0, -30.0])
+    assert "bulge" not in [axes.get_title() for axes in figure.axes]
+
+
 @pytest.mark.parametrize("number", [60, 2000])
 def test_the_title_has_the_number_of_stars_that_are_shown(number, monkeypatch):
     monkeypatch.setattr(sky_maps, "MOST_POINTS", 1000)
@@ -195,7 +210,7 @@ def test_the_number_of_stars_is_beside_the_mean_of_cells(monkeypatch):
     region = SkyCircle((280.5, -32.9), 10.0)
     figure = sky_map(*to_icrs(longitude, latitude), longitude, region=region)
     labels = {axes.get_xlabel() for axes in figure.axes[2:]}
-    assert labels == {"[Fe/H] (dex)", "stars per cell"}
+    assert labels == {"Mean [Fe/H] (dex)", "stars per cell"}
     numbers = figure.axes[1].collections[0].get_array().compressed()
     nside = sky_maps.choose_nside(longitude, latitude)
     counts = sky_maps.average_cells(longitude, latitude, longitude, nside).counts
@@ -284,6 +299,7 @@ def test_an_impossible_region_is_refused(longitude, latitude, key):
 
 def test_of_several_models_a_star_has_the_first_that_vouches_for_it(tmp_path, monkeypatch):
     stars = pd.DataFrame({"star_id": list("abcd"), "ra": [10.0, 20, 30, 40], "dec": 5.0})
+    stars["pulsation_type"] = "RRab"
     first = pd.DataFrame({"star_id": list("dcba"), "feh": -1.0, "status": "ok"})
     first["status"] = ["wrong_pulsation_type", "unlike_training", "ok", "ok"]
     second = pd.DataFrame({"star_id": list("abcd"), "feh": -2.0, "status": "ok"})

@@ -63,6 +63,7 @@ FILES = {
     "metallicities": lambda names: product_files("sky_maps", "sky_map")(names)["metallicities"],
     "fits": lambda names: of_sample_or_model(names, "fits", fits_of),
     "folded": lambda names: of_sample_or_model(names, "folded", folded_of),
+    "feh": lambda names: metallicities_of(names.sample),
     "distributed": lambda names: f"<results>/distributions/{names.distribution}.parquet",
     "compared": lambda names: f"<results>/comparisons/{names.comparison}.parquet",
     "reference": lambda names: star_table(study.reference_of(names.sample)),
@@ -113,6 +114,15 @@ def drawn_sample(names):
     if "comparison" in names.keys():
         return config["comparisons"][names.comparison]["of"]["sample"]
     return names.sample
+
+
+def metallicities_of(sample):
+    """Return the files with the [Fe/H] of a sample: of its models, or of its relation; or none."""
+    predicted = [
+        file for model in study.predictions_of(sample) for file in prediction_files(model, sample)
+    ]
+    labels = [f"<results>/labels/{sample}.parquet"] if sample in config["labels"] else []
+    return predicted or labels
 
 
 def of_sample_or_model(names, stage, of_model):

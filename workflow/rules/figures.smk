@@ -4,7 +4,7 @@ Input   the catalogue, or what the stages before it wrote
 Output  <results>/tables/<table>.{csv,vot,dat}
         <results>/tables/ReadMe
         <results>/figures/metallicities.png
-        <results>/figures/<figure>/<sample, model, map, ...>.png
+        <results>/figures/<figure>/<sample, model, map, ...>.png, each as .pdf as well
 
 A figure is a function of metalyra.products.figures, which says what it is of and what it reads.
 """
@@ -42,6 +42,7 @@ for figure in declared_figures().values():
                 category=figure.category,
                 labels=figure_labels(figure),
             ),
+            pdf=f"{figure_path(figure)}.pdf",
         log:
             f"{figure_path(figure)}.log".replace("<results>", "<logs>"),
         benchmark:
@@ -59,6 +60,7 @@ for figure in declared_figures().values():
         params:
             figure=figure.name,
             settings=figure_settings(figure),
+            titles=lambda wildcards: study.titles_of(dict(wildcards.items())),
             library=fingerprint("figure.py", figure.module),
         message:
             f"Drawing {figure.name}: {{wildcards}}"

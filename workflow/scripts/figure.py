@@ -5,6 +5,11 @@ from metalyra.products import FIGURES, Subject, save_figure
 
 with logged(snakemake):
     subject = Subject(
-        dict(snakemake.wildcards.items()), dict(snakemake.input.items()), snakemake.params.settings
+        dict(snakemake.wildcards.items()),
+        dict(snakemake.input.items()),
+        snakemake.params.settings,
+        snakemake.params.titles,
     )
-    save_figure(FIGURES[snakemake.params.figure](subject), snakemake.output[0])
+    drawn = FIGURES[snakemake.params.figure](subject)
+    for path in snakemake.output:
+        save_figure(drawn, path)

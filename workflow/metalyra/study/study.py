@@ -21,6 +21,7 @@ from metalyra.study.checks import (
 )
 from metalyra.study.cuts import columns_of_labels
 from metalyra.study.experiments import name_models
+from metalyra.study.titles import title_models, title_samples
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
 
@@ -211,6 +212,21 @@ class Study:
         samples = self.catalogued_samples()
         applied = [model for sample in samples for model in self.predictions_of(sample)]
         return list(dict.fromkeys([*applied, *self.usual_models()]))
+
+    def titles_of(self, names: Settings) -> dict[str, str]:
+        """Return what a figure calls the samples and models that it is of; of a study, all.
+
+        Parameters
+        ----------
+        names
+            Of what the figure is of, by kind: sample, model, sky_map ...
+        """
+        titles = title_samples(self._samples) | title_models(self._models, self._samples)
+        for name, sky_map in self.config["sky_maps"].items():
+            titles[name] = sky_map["title"] or titles[sky_map["sample"]]
+        return {
+            name: title for name, title in titles.items() if not names or name in names.values()
+        }
 
     # The data release
 

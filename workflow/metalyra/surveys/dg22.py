@@ -87,6 +87,7 @@ def read_light_curves(
 DG22 = register(
     Survey(
         name="dg22",
+        title="Dékány & Grebel 2022",
         bands=("G", "Ks"),
         time_scale="phase * period",
         columns=_COLUMNS,

@@ -218,6 +218,7 @@ def _survey(release: Release) -> Survey:
     read = partial(read_light_curves, release=release)
     return Survey(
         name=release.survey,
+        title=release.survey.replace("gaia_dr", "Gaia DR"),
         bands=BANDS,
         time_scale="BJD-2455197.5 (TCB)",
         columns=MAGNITUDES,

@@ -227,6 +227,7 @@ def read_light_curves(
 IFEH = register(
     Survey(
         name="ifeh",
+        title="Spectroscopic calibrators",
         bands=("I",),
         time_scale="HJD - 2450000",
         columns=MAGNITUDES,

@@ -90,6 +90,8 @@ class Survey:
     by_position
         Whether its light curves are asked for by position, so that the star list may be another
         archive's, with that one's identifiers.
+    title
+        What figures call it; without one, its name.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Survey:
         None
     )
     by_position: bool = False
+    title: str = ""
 
     def check_band(self, band: str) -> None:
         """Raise `SurveyError` unless the survey has the band."""

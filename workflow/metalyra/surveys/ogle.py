@@ -168,6 +168,7 @@ def read_light_curves(
 OGLE = register(
     Survey(
         name="ogle",
+        title="OGLE",
         bands=("I", "V"),
         time_scale="HJD-2450000",
         columns=MAGNITUDES,

@@ -5,6 +5,8 @@ visits (Visit or VisitDetector) in the same folder. Fluxes are those of `psfFlux
 difference images, which lack the mean.
 """
 
+from dataclasses import replace
+
 from metalyra.surveys.formats.column_names import CURVE_ALIASES
 from metalyra.surveys.formats.given_curves import ZERO_POINT_NJY, Conventions
 from metalyra.surveys.formats.time_scales import parse_scale
@@ -36,4 +38,4 @@ CONVENTIONS = Conventions(
 )
 """Columns of DP1 and DP2 (lsst/sdm_schemas, dp2.yaml)."""
 
-RUBIN = register(make_survey("rubin", CONVENTIONS), __name__)
+RUBIN = register(replace(make_survey("rubin", CONVENTIONS), title="Rubin"), __name__)

@@ -111,6 +111,7 @@ def read_light_curves(
 VVV = register(
     Survey(
         name="vvv",
+        title="VVV",
         bands=("J", "H", "Ks"),
         time_scale="HJD-2400000",
         columns=_COLUMNS,

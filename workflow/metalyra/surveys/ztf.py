@@ -6,6 +6,8 @@ light curves has `star_id` besides, or where files are named after stars. Nothin
 differences of their zero points, some 0.01 mag.
 """
 
+from dataclasses import replace
+
 from metalyra.surveys.formats.column_names import CURVE_ALIASES
 from metalyra.surveys.formats.given_curves import Conventions
 from metalyra.surveys.interface import register
@@ -28,4 +30,4 @@ CONVENTIONS = Conventions(
 )
 """Clean measurements have `catflags` 0 (the ZTF Science Data System's explanatory supplement)."""
 
-ZTF = register(make_survey("ztf", CONVENTIONS), __name__)
+ZTF = register(replace(make_survey("ztf", CONVENTIONS), title="ZTF"), __name__)

@@ -32,7 +32,7 @@ _ROW = 0.44
 )
 def draw_architecture(subject: Subject) -> Figure:
     """Draw the layers of the networks of a model."""
-    return network_layers(subject.read("layers"), subject.names["model"])
+    return network_layers(subject.read("layers"), subject.title)
 
 
 @styled

@@ -43,7 +43,7 @@ PERIOD_COLOURS: Colormap = ListedColormap(
 def draw_phased_curves(subject: Subject) -> Figure:
     """Draw all light curves of a sample over each other, coloured by the period."""
     fits, folded = subject.read("fits"), subject.read("folded")
-    return phased_curves(fits, folded, fits.set_index("star_id")["period"], subject.names["sample"])
+    return phased_curves(fits, folded, fits.set_index("star_id")["period"], subject.title)
 
 
 @figure(
@@ -57,7 +57,7 @@ def draw_phased_curves(subject: Subject) -> Figure:
 def draw_phased_development_set(subject: Subject) -> Figure:
     """Draw the light curves that a model is trained on over each other, coloured by [Fe/H]."""
     feh = _labels_of(subject)
-    title = f"development set of {subject.names['model']}"
+    title = f"Development set: {subject.title}"
     return phased_curves(subject.read("fits"), subject.read("folded"), feh, title)
 
 
@@ -78,7 +78,7 @@ def draw_bailey_development_set(subject: Subject) -> Figure:
         stars["amplitude"],
         stars["feh"],
         str(fits["band"].iloc[0]) if len(fits) else "",
-        f"development set of {subject.names['model']}",
+        f"Development set: {subject.title}",
     )
 
 
@@ -96,7 +96,7 @@ def draw_snr(subject: Subject) -> Figure:
     samples = {"our fits": fits.loc[fits["status"] == OK, "snr"]}
     if "archive_snr" in stars:
         samples["star list"] = stars["archive_snr"]
-    return cumulative_snr(samples, subject.names["sample"])
+    return cumulative_snr(samples, subject.title)
 
 
 @figure(
@@ -110,7 +110,7 @@ def draw_snr(subject: Subject) -> Figure:
 def draw_snr_of_samples(subject: Subject) -> Figure:
     """Draw the distributions of the S/N of all samples of a study, as of several bands."""
     catalogue = subject.read("catalogue")
-    names = catalogue["sample"] + ", " + catalogue["band"].map(_label)
+    names = catalogue["sample"].map(subject.call)
     groups = catalogue["snr"].groupby(names, sort=False)
     return cumulative_snr({str(name): snr for name, snr in groups})
 
@@ -162,7 +162,7 @@ def phased_curves(
         say(axes)
         return figure
     is_feh = values.name == "feh"
-    scale = metallicity_scale(colour) if is_feh else _inner_range(colour)
+    scale = metallicity_scale() if is_feh else _inner_range(colour)
     order = generator(0, "figures", "drawing order").permutation(len(phase))
     axes.scatter(
         phase[order],
@@ -174,7 +174,7 @@ def phased_curves(
         linewidths=0,
     )
     if is_feh:
-        add_metallicity_bar(figure, axes, scale)
+        add_metallicity_bar(figure, axes)
     else:
         figure.colorbar(axes.collections[-1], ax=axes, label=PERIOD_LABEL, extend="both")
     one = points[points["star_id"] == _choose_example(points["star_id"], fitted)]

@@ -6,7 +6,7 @@ is that of its folder in figures/ and of its caption in workflow/report/.
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,18 @@ class Subject:
 
     settings: Mapping[str, Any]
     """The settings of the subject that the figure depends on; None for one that it lacks."""
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What samples and models are called, by the names that the configuration has for them."""
+
+    def call(self, name: str) -> str:
+        """Return what a sample or a model is called."""
+        return self.titles.get(name, name)
+
+    @property
+    def title(self) -> str:
+        """What the sample or the model that the figure is of is called."""
+        return self.call(next(iter(self.names.values()), ""))
 
     def read(self, name: str) -> pd.DataFrame:
         """Return a table that the figure reads, its chunks together."""

@@ -1,7 +1,8 @@
 """Figures of light curves and of what was fitted to them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from metalyra.products.figures.style import (
 @figure(
     "light_curves",
     of="sample",
-    reads=("fits", "folded"),
+    reads=("stars", "fits", "folded", "feh"),
     settings=("show",),
     category="Light curves",
     product="light curves",
@@ -36,8 +37,16 @@ from metalyra.products.figures.style import (
 def draw_light_curves(subject: Subject) -> Figure:
     """Draw light curves of a sample with their fits."""
     fits, show = subject.read("fits"), subject.settings["show"]
-    shown = choose_light_curves(fits, show["stars"], show["first"], show["worst"])
-    return light_curve_panel(shown, fits, read_rows(list(subject.files["folded"]), shown))
+    reasons = choose_light_curves(fits, show["stars"], show["first"], show["worst"])
+    folded = read_rows(list(subject.files["folded"]), list(reasons))
+    stars = subject.read("stars").drop_duplicates("star_id")[["star_id", "pulsation_type"]]
+    # Of several models, whose files come one after the other, the first.
+    if subject.files["feh"]:
+        found = read_rows(list(subject.files["feh"]), list(reasons)).drop_duplicates("star_id")
+        stars = stars.merge(found[["star_id", "feh", "status"]], on="star_id", how="left")
+    return light_curve_panel(
+        list(reasons), fits, folded, stars, remarks=reasons, title=subject.title
+    )
 
 
 @figure(
@@ -54,8 +63,8 @@ def draw_archive(subject: Subject) -> Figure:
 
 def choose_light_curves(
     fits: pd.DataFrame, chosen: Sequence[str] = (), first: int = 0, worst: int = 0
-) -> list[str]:
-    """Return the stars whose light curves a person should look at, each once.
+) -> dict[str, str]:
+    """Return the stars whose light curves a person should look at, each with the reason.
 
     Parameters
     ----------
@@ -77,8 +86,11 @@ def choose_light_curves(
         raise ValueError(f"no star {', '.join(missing)} in the sample")
     fitted = fits[fits["status"] == "ok"]
     lowest = fitted.sort_values(["snr", "star_id"])["star_id"]
+    reasons = dict.fromkeys(lowest.head(worst), "lowest S/N")
+    reasons |= dict.fromkeys(fitted["star_id"].head(first), "first in the list")
+    reasons |= dict.fromkeys(chosen, "asked for")
     stars = [*chosen, *fitted["star_id"].head(first), *lowest.head(worst)]
-    return list(dict.fromkeys(stars))
+    return {star: reasons[star] for star in dict.fromkeys(stars)}
 
 
 @styled
@@ -89,6 +101,7 @@ def light_curve_panel(
     metallicities: pd.DataFrame | None = None,
     columns: int = 3,
     remarks: Mapping[str, str] | None = None,
+    title: str = "",
 ) -> Figure:
     """Draw the folded light curves of chosen stars with their fits.
 
@@ -105,14 +118,17 @@ def light_curve_panel(
     folded
         Their folded light curves: star_id, phase, mag, kept and, where known, mag_err.
     metallicities
-        Their [Fe/H]: star_id, feh.
+        Their [Fe/H]: star_id and, where known, feh, pulsation_type and status.
     columns
         Panels per row.
     remarks
         One more line above the panel of a star, by `star_id`.
+    title
+        Title of the figure.
     """
     rows = max(1, math.ceil(len(star_ids) / columns))
-    figure = new_figure(2.7 * columns, 2.1 * rows + 0.3)
+    figure = new_figure(2.7 * columns, 2.3 * rows + 0.5)
+    figure.suptitle(title, fontsize=10)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for axes in panels[len(star_ids) :]:
         axes.set_axis_off()
@@ -122,12 +138,12 @@ def light_curve_panel(
     fits = fits.drop_duplicates("star_id").set_index("star_id")
     fit_of = dict(fits.iterrows())
     points = dict(list(folded[folded["star_id"].isin(star_ids)].groupby("star_id")))
-    feh = {} if metallicities is None else metallicities.set_index("star_id")["feh"].to_dict()
+    said = {} if metallicities is None else metallicities.set_index("star_id").to_dict("index")
     for number, (axes, star_id) in enumerate(zip(panels, star_ids, strict=False)):
         fit = fit_of[star_id]
         _draw_light_curve(axes, fit, points.get(star_id, folded.head(0)))
         lines = [
-            _describe_star(star_id, fit, feh.get(star_id, np.nan)),
+            _describe_star(star_id, fit, said.get(star_id, {})),
             (remarks or {}).get(star_id),
         ]
         axes.set_title("\n".join(filter(None, lines)), fontsize=7.5)
@@ -186,7 +202,7 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
     axes.set_ylim(-1.5, 1.5)
     axes.set_xlabel("Number of epochs")
     axes.set_ylabel(rf"$\Delta\phi_{{{parameter.removeprefix('phi')}}}$, ours $-$ archive (rad)")
-    axes.legend(fontsize=7, loc="upper right", frameon=False)
+    figure.legend(fontsize=7, loc="outside lower center")
     return figure
 
 
@@ -293,13 +309,17 @@ def _draw_light_curve(
     axes.invert_yaxis()
 
 
-def _describe_star(star_id: str, fit: pd.Series, feh: float) -> str:
-    """Return the name of a star and below it period, epochs and metallicity."""
-    facts = []
+def _describe_star(star_id: str, fit: pd.Series, said: Mapping[Hashable, Any]) -> str:
+    """Return the name of a star and below it type, period, epochs, metallicity and status."""
+    facts, values = [], []
+    if isinstance(kind := said.get("pulsation_type"), str) and kind:
+        facts.append(kind)
     if np.isfinite(fit["period"]):
         facts.append(f"$P$ = {fit['period']:.5f} d")
     if np.isfinite(fit["n_epochs"]):
         facts.append(f"$N$ = {fit['n_epochs']:.0f}")
-    if np.isfinite(feh):
-        facts.append(f"[Fe/H] = ${feh:.2f}$")
-    return f"{star_id}\n{', '.join(facts)}"
+    if np.isfinite(said.get("feh", np.nan)):
+        values.append(f"[Fe/H] = ${said['feh']:.2f}$")
+    if isinstance(status := said.get("status"), str):
+        values.append(status)
+    return "\n".join(filter(None, [star_id, ", ".join(facts), ", ".join(values)]))

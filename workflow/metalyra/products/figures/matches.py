@@ -20,6 +20,7 @@ from metalyra.products.figures.style import (
     "match",
     of="matched sample",
     reads=("listed", "reference", "matched", "by_chance"),
+    settings=("match",),
     category="Cross-matches",
 )
 def draw_match(subject: Subject) -> Figure:
@@ -31,6 +32,8 @@ def draw_match(subject: Subject) -> Figure:
         len(SHIFTS),
         period_differences(subject.read("listed"), subject.read("reference"), matched),
         PERIOD_AGREEMENT,
+        float(subject.settings["match"]["radius"]),
+        subject.title,
     )
 
 
@@ -41,6 +44,8 @@ def match_quality(
     trials: int,
     period_differences: ArrayLike,
     period_agreement: float,
+    radius: float | None = None,
+    title: str = "",
 ) -> Figure:
     """Draw the separations of a cross-match and how well the periods agree.
 
@@ -56,12 +61,17 @@ def match_quality(
         Own period minus that of the match (d), for stars that have both.
     period_agreement
         Largest difference (d) of periods that are the same.
+    radius
+        The match radius (arcsec), which is drawn.
+    title
+        Title of the figure.
     """
     figure = new_figure(7.0, 3.2)
     left, right = figure.subplots(1, 2)
+    figure.suptitle(title, fontsize=10)
     (found,), (chance,) = keep_finite(separations), keep_finite(by_chance)
     if found.size:
-        smallest, largest = 1e-3, 1.01 * max(1e-2, *found, *chance)
+        smallest, largest = 1e-3, 1.2 * max(1e-2, radius or 0.0, *found, *chance)
         bins = np.geomspace(smallest, largest, 40)
         left.hist(
             np.maximum(found, smallest),
@@ -78,8 +88,11 @@ def match_quality(
             color=MODEL_COLOUR,
             label=f"{chance.size / trials:.1f} by chance",
         )
+        if radius is not None:
+            look = {"color": "0.3", "linestyle": "--", "linewidth": 1}
+            left.axvline(radius, label=f'match radius {radius:g}"', **look)
         left.set_xscale("log")
-        left.legend(loc="upper left")
+        figure.legend(loc="outside lower center", ncols=4)
     else:
         say(left, "no matches")
     left.set_xlabel("Separation (arcsec)")
@@ -89,7 +102,8 @@ def match_quality(
         smallest = 1e-8
         size = np.maximum(np.abs(differences), smallest)
         right.hist(size, np.geomspace(smallest, 1.0, 49), color=DATA_COLOUR, alpha=0.7)
-        right.axvline(period_agreement, color=MODEL_COLOUR, linewidth=1)
+        look = {"color": MODEL_COLOUR, "linestyle": ":", "linewidth": 1.2}
+        right.axvline(period_agreement, label=f"{period_agreement:g} d", **look)
         share = np.mean(np.abs(differences) < period_agreement)
         right.set_title(f"{share:.1%} of {differences.size} periods agree")
         right.set_xscale("log")

@@ -1,14 +1,16 @@
 """Figures of metallicities: their distribution, and how they agree with others."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -19,19 +21,26 @@ from metalyra.core.statuses import OK
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.style import (
     BAND_LABELS,
+    FEH_COLOURS,
     FEH_LABEL,
     MODEL_COLOUR,
+    MOST_VECTORS,
     SAMPLE_COLOURS,
     VALIDATION_COLOUR,
     add_metallicity_bar,
     bin_width,
     draw_metallicity_points,
+    explain_marks,
+    find_finite,
     keep_finite,
-    metallicity_scale,
     new_figure,
     say,
+    scale_of_means,
     styled,
 )
+
+MOST_POINTS = 5_000
+"""A diagram of more stars than this shows the mean of cells."""
 
 
 @figure(
@@ -45,10 +54,10 @@ def draw_metallicities(study: Subject) -> Figure:
     """Draw the distributions of the metallicities of all samples."""
     catalogue = study.read("catalogue")
     catalogue = catalogue[catalogue["status"] == OK]
-    samples = {
-        f"{sample} ({stars['model'].iloc[0] or stars['relation'].iloc[0]})": stars["feh"]
-        for sample, stars in catalogue.groupby("sample", sort=False)
-    }
+    samples = {}
+    for sample, stars in catalogue.groupby("sample", sort=False):
+        source = stars["model"].iloc[0] or stars["relation"].iloc[0]
+        samples[f"{study.call(str(sample))}: {source}"] = stars["feh"]
     return metallicity_histogram(samples)
 
 
@@ -65,17 +74,22 @@ def draw_bailey(subject: Subject) -> Figure:
     sample, catalogue = subject.names["sample"], subject.read("catalogue")
     stars = catalogue[(catalogue["sample"] == sample) & (catalogue["status"] == OK)]
     return bailey_diagram(
-        stars["period"], stars["amplitude"], stars["feh"], subject.settings["band"], sample
+        stars["period"],
+        stars["amplitude"],
+        stars["feh"],
+        subject.settings["band"],
+        subject.title,
+        stars["pulsation_type"].fillna("").to_numpy(object),
     )
 
 
 @figure("recovery", of="simulated sample", reads=("truth",), category="Truth")
 def draw_recovery(subject: Subject) -> Figure:
     """Draw the metallicities of a sample against the simulated ones."""
-    sample, pairs = subject.names["sample"], subject.read("truth")
-    stars = pairs[pairs["sample"] == sample]
+    pairs = subject.read("truth")
+    stars = pairs[pairs["sample"] == subject.names["sample"]]
     return predicted_against_true(
-        stars["feh_true"], stars["feh"], title=sample, true_label="Simulated [Fe/H] (dex)"
+        stars["feh_true"], stars["feh"], title=subject.title, true_label="Simulated [Fe/H] (dex)"
     )
 
 
@@ -86,11 +100,12 @@ def predicted_against_true(
     title: str = "",
     true_label: str = f"True {FEH_LABEL}",
     predicted_label: str = f"Predicted {FEH_LABEL}",
+    errors: ArrayLike | None = None,
 ) -> Figure:
     """Draw predicted against true metallicities, with residuals and metrics.
 
-    After Dékány & Grebel (2022), Fig. 6. Darker points have more neighbours; the line
-    and band in the residuals are the running median and the central 68 %.
+    After Dékány & Grebel (2022), Fig. 6. Darker points have more neighbours; the lines
+    in the residuals are the running median and the limits of the central 68 %.
 
     Parameters
     ----------
@@ -98,7 +113,12 @@ def predicted_against_true(
         Metallicities (dex); pairs that are not finite are left out.
     title, true_label, predicted_label
         Texts of the figure.
+    errors : array, shape (n,), optional
+        Of the true ones (dex), where they are labels: they are drawn, and R2 is weighted by
+        their inverse squares if all are known and positive.
     """
+    spread = np.full(len(np.asarray(true)), np.nan) if errors is None else np.asarray(errors, float)
+    spread = spread[find_finite(true, predicted)]
     true, predicted = keep_finite(true, predicted)
     figure = new_figure(4.4, 5.7, layout="compressed")
     main, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -113,6 +133,7 @@ def predicted_against_true(
     order = np.argsort(colours, kind="stable")
     residual = predicted - true
     size = float(np.clip(12000 / len(true), 2.5, 14))
+    has_errors = bool(np.all(spread > 0))
     for axes, values in ((main, predicted), (below, residual)):
         axes.scatter(
             true[order],
@@ -123,7 +144,11 @@ def predicted_against_true(
             vmin=0,
             vmax=1,
             linewidths=0,
+            rasterized=len(true) > MOST_VECTORS,
         )
+        if has_errors and len(true) <= MOST_VECTORS:
+            look = {"linestyle": "none", "ecolor": "0.8", "elinewidth": 0.5, "zorder": 0.5}
+            axes.errorbar(true, values, xerr=spread, **look)
     main.plot([low, high], [low, high], color=MODEL_COLOUR, zorder=3)
     main.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     below.axhline(0, color=MODEL_COLOUR, zorder=3)
@@ -131,13 +156,30 @@ def predicted_against_true(
     reach = max(0.1, 1.08 * float(np.abs(residual).max()))
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
-    main.text(0.04, 0.96, describe_residuals(true, predicted), transform=main.transAxes, va="top")
+    text = describe_residuals(true, predicted, spread if has_errors else None)
+    main.text(0.04, 0.96, text, transform=main.transAxes, va="top")
+    if has_errors:
+        _draw_usual_error(main, float(np.median(spread)))
     figure.align_ylabels()
     return figure
 
 
-def describe_residuals(true: Floats, predicted: Floats) -> str:
-    """Return number, bias, RMSE, MAE and R2 of predictions, one a line."""
+def _draw_usual_error(axes: Axes, error: float) -> None:
+    """Draw the median error of the labels in a corner that has few stars, with its value."""
+    low, high = axes.get_xlim()
+    x, y = high - 0.06 * (high - low) - error, low + 0.07 * (high - low)
+    axes.errorbar(x, y, xerr=error, color="0.3", capsize=2, elinewidth=0.9)
+    axes.text(
+        x, y + 0.02 * (high - low), f"error of labels, median {error:.2f}", ha="right", fontsize=8
+    )
+
+
+def describe_residuals(true: Floats, predicted: Floats, errors: Floats | None = None) -> str:
+    """Return number, bias, RMSE, MAE and R2 of predictions, one a line.
+
+    With errors of the true ones, R2 is weighted by their inverse squares, as that of the cards
+    of models and of the papers; all else counts every star alike.
+    """
     lines = [
         f"$N$ = {len(true):,}",
         f"bias = ${np.mean(predicted - true):+.3f}$ dex",
@@ -145,7 +187,9 @@ def describe_residuals(true: Floats, predicted: Floats) -> str:
         f"MAE = {mean_absolute_error(true, predicted):.3f} dex",
     ]
     if np.ptp(true) > 0:
-        lines.append(f"$R^2$ = {r2_score(true, predicted):.3f}")
+        weights = None if errors is None else 1 / np.square(errors)
+        weighted = "" if errors is None else " weighted"
+        lines.append(f"$R^2${weighted} = {r2_score(true, predicted, weights):.3f}")
     return "\n".join(lines)
 
 
@@ -196,18 +240,27 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
     panels[0].yaxis.set_major_formatter("{x:,.0f}")
     panels[0].set_ylim(bottom=0.5)
     panels[1].set_ylim(bottom=0)
-    panels[0].legend(loc="upper right", handlelength=1.4)
+    columns = 1 if max(map(len, finite)) > 25 else 2
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", handlelength=1.4, ncols=columns)
     figure.align_ylabels()
     return figure
 
 
 @styled
 def bailey_diagram(
-    period: ArrayLike, amplitude: ArrayLike, feh: ArrayLike, band: str, title: str = ""
+    period: ArrayLike,
+    amplitude: ArrayLike,
+    feh: ArrayLike,
+    band: str,
+    title: str = "",
+    types: ArrayLike | None = None,
 ) -> Figure:
     """Draw the period-amplitude diagram, coloured by metallicity.
 
-    After Dékány & Grebel (2022), Fig. 3.
+    After Dékány & Grebel (2022), Fig. 3. Of more than `MOST_POINTS` stars the mean of cells is
+    drawn, with contours of the number of stars. Lines are those of the Oosterhoff groups, in
+    bands that have one: see `oosterhoff_amplitude`.
 
     Parameters
     ----------
@@ -221,7 +274,11 @@ def bailey_diagram(
         Band of the amplitude.
     title
         Title of the figure.
+    types : array of str, shape (n,), optional
+        Pulsation types, which have their own marks.
     """
+    finite = find_finite(period, amplitude, feh)
+    kinds = None if types is None else np.asarray(types, dtype=object)[finite]
     period, amplitude, feh = keep_finite(period, amplitude, feh)
     figure = new_figure(5.2, 4.0)
     axes = figure.subplots()
@@ -233,12 +290,86 @@ def bailey_diagram(
     if not len(feh):
         say(axes)
         return figure
-    scale = metallicity_scale(feh)
-    draw_metallicity_points(axes, period, amplitude, feh, scale)
-    axes.set_ylim(bottom=0)
-    axes.text(0.97, 0.96, f"{len(feh):,} stars", transform=axes.transAxes, ha="right", va="top")
-    add_metallicity_bar(figure, axes, scale)
+    bar: dict[str, Any] = {}
+    if len(feh) > MOST_POINTS:
+        bar = {"scale": scale_of_means(feh), "label": f"Mean {FEH_LABEL}"}
+        _draw_mean_cells(axes, period, amplitude, feh, bar["scale"])
+    else:
+        draw_metallicity_points(axes, period, amplitude, feh, kinds)
+    axes.set_ylim(0, 1.08 * amplitude.max())
+    if kinds is None or "RRab" in kinds:
+        _draw_oosterhoff(axes, band)
+    add_metallicity_bar(figure, axes, **bar)
+    axes.set_title(f"{title}: {len(feh):,} stars" if title else f"{len(feh):,} stars")
+    if kinds is not None and len(feh) <= MOST_POINTS:
+        explain_marks(figure, kinds, loc="outside lower left", ncols=3)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower right", ncols=2, handlelength=1.6)
     return figure
+
+
+def _draw_mean_cells(
+    axes: Axes, period: Floats, amplitude: Floats, feh: Floats, scale: Normalize
+) -> None:
+    """Draw the mean [Fe/H] of cells, and contours around 25, 50, 75 and 95 % of the stars."""
+    across, up = (np.percentile(values, [0.1, 99.9]) for values in (period, amplitude))
+    counts, x, y = np.histogram2d(period, amplitude, 90, [across, up])
+    sums, _, _ = np.histogram2d(period, amplitude, [x, y], weights=feh)
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    axes.pcolormesh(x, y, means.T, cmap=FEH_COLOURS, norm=scale, rasterized=True)
+    smooth = gaussian_filter(counts, 2.0)
+    ordered = np.sort(smooth.ravel())[::-1]
+    share = np.cumsum(ordered) / ordered.sum()
+    levels = np.unique([ordered[np.searchsorted(share, part)] for part in (0.95, 0.75, 0.5, 0.25)])
+    middles = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
+    axes.contour(*middles, smooth.T, levels=levels, colors="black", linewidths=0.7)
+
+
+def oosterhoff_amplitude(period: Floats, band: str, group: str) -> Floats | None:
+    """Return the amplitudes (mag) of RRab stars of an Oosterhoff group at periods (d).
+
+    Parameters
+    ----------
+    period : array, shape (n,)
+        Periods (d).
+    band
+        Band of the amplitude.
+    group
+        "I", or "II", whose periods are longer by 0.06 dex.
+
+    Returns
+    -------
+    array, shape (n,), or None
+        None in a band without a known ratio to the amplitude in V. The line in V is that of
+        Zorotovic et al. (2010, AJ 139, 357), after Cacciari, Corwin & Carney (2005, AJ 129, 267);
+        the amplitude in G that of Clementini et al. (2019, A&A 622, A60), Eq. 2, in I a 1.6th
+        (Dorfi & Feuchtinger 1999, A&A 348, 815).
+    """
+    if band not in _AMPLITUDE_OF_V:
+        return None
+    x = np.log10(period) - (0.06 if group == "II" else 0.0)
+    return _AMPLITUDE_OF_V[band](-2.627 - 22.046 * x - 30.876 * x**2)
+
+
+_AMPLITUDE_OF_V: Mapping[str, Callable[[Floats], Floats]] = {
+    "V": lambda amplitude: amplitude,
+    "G": lambda amplitude: (amplitude - 0.013) / 1.081,
+    "I": lambda amplitude: amplitude / 1.6,
+}
+
+
+def _draw_oosterhoff(axes: Axes, band: str) -> None:
+    """Draw the lines of both Oosterhoff groups where RRab stars are."""
+    limits = axes.get_xlim(), axes.get_ylim()
+    for group, start, line in (("I", 0.44, "--"), ("II", 0.505, ":")):
+        period = np.linspace(start, start + 0.35, 100)
+        amplitude = oosterhoff_amplitude(period, band, group)
+        if amplitude is None:
+            continue
+        drawn = amplitude > 0.1
+        look: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": line}
+        axes.plot(period[drawn], amplitude[drawn], label=f"Oosterhoff {group}", **look)
+    axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def padded_range(values: Floats) -> tuple[float, float]:
@@ -277,5 +408,10 @@ def draw_running_median(
         return
     middle = np.array([np.mean(x[bins == number]) for number in full])
     levels = np.array([np.percentile(y[bins == number], [16, 50, 84]) for number in full]).T
-    axes.fill_between(middle, levels[0], levels[2], color=colour, alpha=0.25, linewidth=0)
-    axes.plot(middle, levels[1], color=colour, zorder=4)
+    # Over the points, with a white edge that tells it from them.
+    edge = [withStroke(linewidth=3.2, foreground="white")]
+    axes.plot(middle, levels[1], color=colour, linewidth=1.8, zorder=4, path_effects=edge)
+    edge = [withStroke(linewidth=2.4, foreground="white")]
+    look: dict[str, Any] = {"color": colour, "linewidth": 1.0, "linestyle": (0, (4, 2))}
+    for level in (levels[0], levels[2]):
+        axes.plot(middle, level, path_effects=edge, zorder=4, **look)

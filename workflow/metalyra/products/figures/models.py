@@ -33,7 +33,16 @@ from metalyra.products.figures.style import (
     styled,
 )
 from metalyra.train.sequences import PADDING, complete_recipe, read_sequences
+from metalyra.train.training_settings import TrainingSettings
 from metalyra.train.weights import make_weights
+
+LOSS_LABELS: Mapping[str, tuple[str, str]] = {
+    "huber": ("Weighted Huber loss", "dex$^2$"),
+    "log_cosh": ("Weighted log-cosh loss", "dex"),
+    "mae": ("Weighted mean\nabsolute error", "dex"),
+    "mse": ("Weighted mean\nsquared error", "dex$^2$"),
+}
+"""What a loss is called, by the setting `loss` of a training, and the unit that it has."""
 
 MAGNITUDE_LABELS: Mapping[str, str] = {
     "plain": "Magnitude (mag)",
@@ -52,7 +61,7 @@ MAGNITUDE_LABELS: Mapping[str, str] = {
 )
 def draw_out_of_fold(subject: Subject) -> Figure:
     """Draw the predictions of an ensemble for the stars that its members were not trained on."""
-    return _draw_against_labels(subject.read("out_of_fold"), subject.names["model"])
+    return _draw_against_labels(subject.read("out_of_fold"), subject.title)
 
 
 @figure(
@@ -64,7 +73,7 @@ def draw_out_of_fold(subject: Subject) -> Figure:
 )
 def draw_out_of_fold_histogram(subject: Subject) -> Figure:
     """Draw the distributions of true and predicted metallicities of an ensemble's stars."""
-    return _draw_distributions(subject.read("out_of_fold"), subject.names["model"])
+    return _draw_distributions(subject.read("out_of_fold"), subject.title)
 
 
 @figure(
@@ -77,7 +86,7 @@ def draw_out_of_fold_histogram(subject: Subject) -> Figure:
 )
 def draw_in_fold(subject: Subject) -> Figure:
     """Draw the predictions of an ensemble for the stars that its members were trained on."""
-    return _draw_against_labels(subject.read("in_fold"), f"{subject.names['model']}, training")
+    return _draw_against_labels(subject.read("in_fold"), f"{subject.title}, training")
 
 
 @figure(
@@ -90,7 +99,7 @@ def draw_in_fold(subject: Subject) -> Figure:
 )
 def draw_in_fold_histogram(subject: Subject) -> Figure:
     """Draw the distributions of metallicities of the stars that an ensemble was trained on."""
-    return _draw_distributions(subject.read("in_fold"), f"{subject.names['model']}, training")
+    return _draw_distributions(subject.read("in_fold"), f"{subject.title}, training")
 
 
 def _draw_against_labels(stars: pd.DataFrame, title: str) -> Figure:
@@ -100,6 +109,7 @@ def _draw_against_labels(stars: pd.DataFrame, title: str) -> Figure:
         stars["feh_predicted"],
         title=title,
         true_label="[Fe/H] of the label (dex)",
+        errors=stars["feh_err"],
     )
 
 
@@ -129,20 +139,24 @@ def draw_weights(subject: Subject) -> Figure:
     labels = stars["feh"].to_numpy(dtype=float), stars["feh_err"].to_numpy(dtype=float)
     by_density = make_weights(*labels, **{**settings, "inverse_variance": False})
     final = make_weights(*labels, **settings)
-    return sample_weights(labels[0], by_density, final, subject.names["model"])
+    return sample_weights(labels[0], by_density, final, subject.title)
 
 
 @figure(
     "learning_curves",
     of="network",
     reads=("histories",),
+    settings=("training",),
     category="Models",
     product="training",
 )
 def draw_learning_curves(subject: Subject) -> Figure:
     """Draw how the members of an ensemble were trained."""
     histories = {number: read_table(path) for number, path in enumerate(subject.files["histories"])}
-    return learning_curves(histories, subject.names["model"])
+    training = TrainingSettings(**(subject.settings["training"] or {}))
+    loss, unit = LOSS_LABELS[training.loss]
+    unit = "[Fe/H] scaled" if training.standardise_labels else unit
+    return learning_curves(histories, subject.title, f"{loss} ({unit})")
 
 
 @figure(
@@ -173,7 +187,7 @@ def draw_sequences(subject: Subject) -> Figure:
         np.where(padded, np.nan, phase),
         np.where(padded, np.nan, magnitude),
         stars["feh"].to_numpy(dtype=float),
-        subject.names["model"],
+        subject.title,
         MAGNITUDE_LABELS[recipe.get("magnitude", "centred")],
         joined=recipe["recipe"] != "dg22",
     )
@@ -233,7 +247,9 @@ def sample_weights(
 
 
 @styled
-def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> Figure:
+def learning_curves(
+    histories: Mapping[int, pd.DataFrame], title: str = "", loss: str = "Loss"
+) -> Figure:
     """Draw training and validation loss by epoch, one panel per fold.
 
     After Monti et al. (2024), Fig. 5. The dotted line marks the epoch with the smallest
@@ -244,8 +260,8 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
     histories
         By fold, a table with columns epoch, loss and, where there was a validation set,
         val_loss.
-    title
-        Title of the figure.
+    title, loss
+        Title of the figure, and what its loss is called.
     """
     columns = min(max(len(histories), 1), 5)
     rows = max(1, math.ceil(len(histories) / columns))
@@ -264,7 +280,8 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
                 history["epoch"], history["val_loss"], color=VALIDATION_COLOUR, label="validation"
             )
             best = history["val_loss"].to_numpy().argmin()
-            axes.axvline(history["epoch"].iloc[best], color="0.4", linestyle=":", linewidth=0.9)
+            look = {"color": "0.4", "linestyle": ":", "linewidth": 0.9}
+            axes.axvline(history["epoch"].iloc[best], label="lowest validation loss", **look)
         axes.set_yscale("log")
         axes.text(
             0.94,
@@ -275,9 +292,11 @@ def learning_curves(histories: Mapping[int, pd.DataFrame], title: str = "") -> F
             va="top",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
-    panels[0].legend(loc="lower left", handlelength=1.4, fontsize=7.5)
-    figure.supxlabel("Epoch", fontsize=10)
-    figure.supylabel("Loss", fontsize=10)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, handlelength=1.4)
+    for axes in panels[max(0, len(histories) - columns) : len(histories)]:
+        axes.set_xlabel("Epoch")
+    figure.supylabel(loss, fontsize=10, ha="center", multialignment="center")
     return figure
 
 
@@ -314,12 +333,13 @@ def curves_by_metallicity(
     if not len(feh):
         say(axes)
         return figure
-    scale = metallicity_scale(feh)
     order = generator(0, "figures", "drawing order").permutation(len(feh))
     if joined:
         lines = np.stack([phase, magnitude], axis=-1)[order]
         width = float(np.clip(60 / len(feh), 0.15, 0.8))
-        curves = LineCollection(list(lines), linewidths=width, cmap=FEH_COLOURS, norm=scale)
+        curves = LineCollection(
+            list(lines), linewidths=width, cmap=FEH_COLOURS, norm=metallicity_scale()
+        )
         curves.set_array(feh[order])
         axes.add_collection(curves)
         low, high = np.nanpercentile(magnitude, [0, 100])
@@ -327,9 +347,7 @@ def curves_by_metallicity(
         axes.set_ylim(high + pad, low - pad)
     else:
         steps = phase.shape[1]
-        draw_metallicity_points(
-            axes, phase.ravel(), magnitude.ravel(), np.repeat(feh, steps), scale
-        )
-    axes.text(0.97, 0.97, f"{len(feh):,} stars", transform=axes.transAxes, ha="right", va="top")
-    add_metallicity_bar(figure, axes, scale)
+        draw_metallicity_points(axes, phase.ravel(), magnitude.ravel(), np.repeat(feh, steps))
+    axes.set_title(f"{title}: {len(feh):,} stars" if title else f"{len(feh):,} stars")
+    add_metallicity_bar(figure, axes)
     return figure

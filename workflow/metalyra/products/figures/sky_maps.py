@@ -18,8 +18,9 @@ from astropy.wcs import WCS
 from astropy_healpix import lonlat_to_healpix, nside_to_pixel_resolution
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, LogNorm
-from matplotlib.figure import Figure
+from matplotlib.colors import ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.patches import Polygon
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -29,11 +30,14 @@ from metalyra.core.statuses import OK
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.style import (
     FEH_COLOURS,
+    FEH_LABEL,
     add_metallicity_bar,
     draw_metallicity_points,
+    explain_marks,
+    find_finite,
     keep_finite,
-    metallicity_scale,
     new_figure,
+    scale_of_means,
     styled,
 )
 
@@ -66,15 +70,16 @@ def draw_sky_map(subject: Subject) -> Figure:
     metallicities = metallicities.loc[metallicities["status"] == OK, ["star_id", "feh"]]
     # Of several models, whose files come one after the other, the first.
     metallicities = metallicities.drop_duplicates("star_id")
-    stars = subject.read("stars")[["star_id", "ra", "dec"]].merge(
+    stars = subject.read("stars")[["star_id", "ra", "dec", "pulsation_type"]].merge(
         metallicities, on="star_id", validate="one_to_one"
     )
     return sky_map(
         stars["ra"],
         stars["dec"],
         stars["feh"],
-        title=subject.settings["title"],
+        title=subject.settings["title"] or subject.title,
         region=None if region is None else regions[region],
+        types=stars["pulsation_type"].fillna("").to_numpy(object),
     )
 
 
@@ -146,6 +151,9 @@ class SkyRemainder:
 AnyRegion = SkyRegion | SkyCircle | SkyRemainder
 
 ALL_SKY = SkyRegion((-180.0, 180.0), (-90.0, 90.0))
+
+BULGE = SkyRegion((-12.0, 12.0), (-12.0, 12.0))
+"""The part of the whole sky that is also shown larger."""
 
 
 def read_regions(path: Path | str) -> dict[str, AnyRegion]:
@@ -266,6 +274,7 @@ def sky_map(
     feh: ArrayLike,
     title: str = "",
     region: AnyRegion | None = None,
+    types: ArrayLike | None = None,
 ) -> Figure:
     """Draw the sky with stars coloured by metallicity.
 
@@ -282,36 +291,74 @@ def sky_map(
         Title of the figure, which has the number of stars as well.
     region
         The part of the sky to show. By default the part that has stars or, where they
-        spread over more than 60 deg, the whole sky in Mollweide's projection.
+        spread over more than 60 deg, the whole sky in Mollweide's projection, with the bulge
+        beside it if it has stars.
+    types : array of str, shape (n,), optional
+        Pulsation types, which have their own marks.
     """
+    known = find_finite(ra, dec, feh)
+    kinds = None if types is None else np.asarray(types, dtype=object)[known]
     ra, dec, feh = keep_finite(ra, dec, feh)
     longitude, latitude = to_galactic(ra, dec)
     if region is None:
         region = choose_region(longitude, latitude)
     inside = region.contains(longitude, latitude)
     longitude, latitude, feh = longitude[inside], latitude[inside], feh[inside]
+    kinds = None if kinds is None else kinds[inside]
     view = _choose_view(region)
     panels = 2 if len(feh) > MOST_POINTS else 1
+    in_bulge = BULGE.contains(longitude, latitude)
+    has_bulge = region == ALL_SKY and bool(in_bulge.any())
     figure = view.make_figure(panels)
-    places = [view.add_axes(figure, panels, number) for number in range(panels)]
+    halves: Sequence[FigureBase] = [figure]
+    if has_bulge:
+        figure.set_figwidth(1.4 * figure.get_figwidth())
+        halves = list(figure.subfigures(1, 2, squeeze=False, width_ratios=[5, 2])[0])
+    places = [view.add_axes(halves[0], panels, number) for number in range(panels)]
+    shown = [(halves[0], places, view, np.full(len(feh), True))]
+    if has_bulge:
+        close = _BoxView(BULGE)
+        inner = [close.add_axes(halves[1], panels, number) for number in range(panels)]
+        inner[0].set_title("bulge")
+        for axes in places:
+            _frame_bulge(axes)
+        shown.append((halves[1], inner, close, in_bulge))
     heading = f"{title}: {_count(feh)}" if title else _count(feh)
     if not len(feh):
         middle: dict[str, Any] = {"transform": places[0].transAxes, "ha": "center", "va": "center"}
         places[0].text(0.5, 0.5, "no stars", fontsize=14, color="0.45", **middle)
     elif panels == 1:
-        scale = metallicity_scale(feh)
-        draw_metallicity_points(places[0], *view.project(longitude, latitude), feh, scale)
-        add_metallicity_bar(figure, places[0], scale, **view.bar)
+        for half, [axes], part, rows in shown:
+            some = None if kinds is None else kinds[rows]
+            places_of = part.project(longitude[rows], latitude[rows])
+            draw_metallicity_points(axes, *places_of, feh[rows], some)
+            if part is view:
+                add_metallicity_bar(half, axes, **part.bar)
+        if kinds is not None:
+            explain_marks(figure, kinds, loc="outside lower left", ncols=3)
     else:
         nside = choose_nside(longitude, latitude)
-        _draw_cells(figure, places, view, average_cells(longitude, latitude, feh, nside), nside)
         heading += f", cells of {nside_to_pixel_resolution(nside).to_value(u.deg):.2g} deg"
+        means = average_cells(longitude, latitude, feh, nside).means
+        scale = scale_of_means(means[np.isfinite(means)])
+        for half, parts, part, rows in shown:
+            stars = longitude[rows], latitude[rows]
+            nside = choose_nside(*stars)
+            cells = average_cells(*stars, feh[rows], nside)
+            _draw_cells(half, parts, part, cells, nside, scale, has_bar=part is view)
     figure.suptitle(heading, fontsize=10)
     return figure
 
 
 def _draw_cells(
-    figure: Figure, places: Sequence[Axes], view: "_View", cells: "Cells", nside: int
+    figure: FigureBase,
+    places: Sequence[Axes],
+    view: "_View",
+    cells: "Cells",
+    nside: int,
+    scale: Normalize,
+    *,
+    has_bar: bool,
 ) -> None:
     """Draw the mean [Fe/H] of cells, and the number of stars in them."""
     # A small part of a cell, so that the outlines of the cells are seen as they are.
@@ -320,16 +367,23 @@ def _draw_cells(
     cell = _cell_of(longitude, latitude, nside)
     shown = view.region.contains(longitude, latitude)
     occupied = cells.counts > 0
-    scale = metallicity_scale(cells.means[occupied])
     means = np.where(shown, cells.means[cell], np.nan)
     places[0].pcolormesh(x, y, means, cmap=FEH_COLOURS, norm=scale, rasterized=True)
-    add_metallicity_bar(figure, places[0], scale, **view.bar)
+    if has_bar:
+        add_metallicity_bar(figure, places[0], scale, label=f"Mean {FEH_LABEL}", **view.bar)
     most = max(2, int(cells.counts.max()))
     counts = np.where(shown & occupied[cell], cells.counts[cell], np.nan)
     mesh = places[1].pcolormesh(x, y, counts, cmap=NUMBER_COLOURS, norm=LogNorm(1, most))
     bar = figure.colorbar(mesh, ax=places[1], label="stars per cell", **view.bar)
     bar.formatter = LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5))
     bar.update_ticks()
+
+
+def _frame_bulge(axes: Axes) -> None:
+    """Draw where the bulge, which is shown beside it, is on the whole sky."""
+    (west, east), (south, north) = BULGE.longitude, BULGE.latitude
+    corners = np.radians([[west, south], [east, south], [east, north], [west, north]])
+    axes.add_patch(Polygon(corners, closed=True, fill=False, edgecolor="0.25", linewidth=0.8))
 
 
 class _View(Protocol):
@@ -346,7 +400,7 @@ class _View(Protocol):
     def make_figure(self, panels: int) -> Figure:
         """Return an empty figure for so many panels."""
 
-    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+    def add_axes(self, figure: FigureBase, panels: int, number: int) -> Axes:
         """Add the axes of a panel."""
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
@@ -387,7 +441,7 @@ class _WholeView:
     def make_figure(self, panels: int) -> Figure:
         return new_figure(7.2, 0.3 + 4.3 * panels)
 
-    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+    def add_axes(self, figure: FigureBase, panels: int, number: int) -> Axes:
         axes = figure.add_subplot(panels, 1, number + 1, projection="mollweide")
         # Matplotlib's longitudes are radians that increase to the right.
         meridians = np.arange(-150, 180, 30)
@@ -395,6 +449,7 @@ class _WholeView:
         axes.set_yticks(np.radians(np.arange(-60, 90, 30)))
         axes.yaxis.set_major_formatter(lambda tick, _: rf"${math.degrees(tick):.0f}\degree$")
         axes.tick_params(axis="y", labelsize=8)
+        axes.set_xlabel("Galactic longitude $l$, latitude $b$", labelpad=2)
         axes.grid(color="0.8", linewidth=0.5)
         axes.set_axisbelow(True)
         for meridian in meridians:
@@ -438,7 +493,7 @@ class _BoxView:
         height = float(np.clip(6.4 * (north - south) / ((east - west) * self._shrink), 1.4, 6.5))
         return new_figure(7.2, 0.2 + (height + 1.3) * panels, layout="compressed")
 
-    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+    def add_axes(self, figure: FigureBase, panels: int, number: int) -> Axes:
         (west, east), (south, north) = self.region.longitude, self.region.latitude
         axes = figure.add_subplot(panels, 1, number + 1)
         axes.set(
@@ -490,7 +545,7 @@ class _CircleView:
     def make_figure(self, panels: int) -> Figure:
         return new_figure(4.4 * panels + 0.4, 5.4, layout="compressed")
 
-    def add_axes(self, figure: Figure, panels: int, number: int) -> Axes:
+    def add_axes(self, figure: FigureBase, panels: int, number: int) -> Axes:
         axes: Axes = figure.add_subplot(1, panels, number + 1, projection=self._projection)
         reach = 1.02 * self._reach
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")

@@ -7,48 +7,43 @@ and the same input gives the same bytes.
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 import numpy as np
-from matplotlib import colormaps
+import pandas as pd
+from matplotlib import colormaps, rc_params_from_file
 from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from metalyra.core.arrays import Floats
 from metalyra.core.randomness import generator
+from metalyra.core.resources import RESOURCES
 from metalyra.core.tables import replace_when_complete
 
 Parameters = ParamSpec("Parameters")
 Layout = Literal["constrained", "compressed"]
 
-STYLE: Mapping[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.labelsize": 10.0,
-    "axes.titlesize": 10.0,
-    "axes.linewidth": 0.8,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.minor.visible": True,
-    "ytick.minor.visible": True,
-    "lines.linewidth": 1.2,
-    "figure.dpi": 200,
-    "savefig.dpi": 200,
-}
+_READ = rc_params_from_file(RESOURCES / "metalyra.mplstyle", use_default_template=False)
+
+STYLE: Mapping[str, Any] = {str(name): value for name, value in _READ.items()}
 """Matplotlib settings of every figure, on top of its defaults."""
 
 FEH_LABEL = "[Fe/H] (dex)"
+
+FEH_RANGE = (-2.5, -0.5)
+"""[Fe/H] (dex) from and to which colours go: that of nearly all RR Lyrae stars."""
+
+MOST_VECTORS = 5_000
+"""Points from which on they are an image in a PDF file, which else is slow to show."""
 
 BAND_LABELS: Mapping[str, str] = {
     "V": "$V$",
@@ -94,44 +89,96 @@ def new_figure(width: float, height: float, layout: Layout | None = "constrained
 
 
 def save_figure(figure: Figure, path: Path | str) -> None:
-    """Write a figure as PNG, complete or not at all, with the same bytes every time."""
+    """Write a figure as PNG or PDF, complete or not at all, with the same bytes every time.
+
+    Raises
+    ------
+    ValueError
+        If the name ends in neither .png nor .pdf.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _METADATA:
+        raise ValueError(f"{path}: a figure is written as .png or .pdf")
     with (
-        replace_when_complete(Path(path)) as temporary,
+        replace_when_complete(path) as temporary,
         matplotlib_style.context(["default", dict(STYLE)]),
     ):
-        # The name and version of the library are no part of the result.
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        figure.savefig(temporary, format=kind, metadata=_METADATA[kind])
 
 
-def metallicity_scale(feh: Floats) -> Normalize:
-    """Return the colour scale of metallicities: the inner 96 %, to a tenth of a dex."""
-    if not len(feh):
-        return Normalize(-2.5, 0.0)
-    low, high = np.percentile(feh, [2, 98])
+# The name and version of the library, and the time, are no part of the result.
+_METADATA: Mapping[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
+
+
+def metallicity_scale() -> Normalize:
+    """Return the colour scale of metallicities: one for all figures, so that they compare."""
+    return Normalize(*FEH_RANGE)
+
+
+def scale_of_means(means: Floats) -> Normalize:
+    """Return the colour scale of mean metallicities: their inner 96 %, to a tenth of a dex."""
+    low, high = np.percentile(means, [2, 98])
     return Normalize(math.floor(low * 10) / 10, math.floor(high * 10) / 10 + 0.1)
 
 
 def draw_metallicity_points(
-    axes: Axes, x: Floats, y: Floats, feh: Floats, scale: Normalize, **settings: Any
+    axes: Axes,
+    x: Floats,
+    y: Floats,
+    feh: Floats,
+    types: NDArray[np.object_] | None = None,
+    **settings: Any,
 ) -> None:
-    """Draw stars coloured by [Fe/H], in an order that hides none systematically."""
+    """Draw stars coloured by [Fe/H], in an order that hides none systematically.
+
+    With `types`, the pulsation types of the stars, each has its own mark: see `mark_of`.
+    """
     order = generator(0, "figures", "drawing order").permutation(len(feh))
-    size = float(np.clip(20000 / max(len(feh), 1), 3, 22))
-    axes.scatter(
-        x[order],
-        y[order],
-        c=feh[order],
-        s=size,
-        cmap=FEH_COLOURS,
-        norm=scale,
-        linewidths=0,
-        **settings,
-    )
+    look: dict[str, Any] = {
+        "s": float(np.clip(20000 / max(len(feh), 1), 3, 22)),
+        "cmap": FEH_COLOURS,
+        "norm": metallicity_scale(),
+        "linewidths": 0,
+        "rasterized": len(feh) > MOST_VECTORS,
+    }
+    of_type = np.full(len(feh), "RRab", dtype=object) if types is None else types
+    for kind in pd.unique(of_type[order]):
+        rows = order[of_type[order] == kind]
+        axes.scatter(x[rows], y[rows], c=feh[rows], marker=mark_of(str(kind)), **look, **settings)
 
 
-def add_metallicity_bar(figure: Figure, axes: Axes, scale: Normalize, **settings: Any) -> None:
-    """Add the colour bar of [Fe/H] to axes that have points or cells."""
-    bar = figure.colorbar(axes.collections[-1], ax=axes, label=FEH_LABEL, extend="both", **settings)
+def mark_of(pulsation_type: str) -> str:
+    """Return the mark of stars of a type: a circle for RRab, a triangle for RRc."""
+    return {"RRab": "o", "RRc": "^"}.get(pulsation_type, "s")
+
+
+def explain_marks(axes: Axes | Figure, types: NDArray[np.object_], **settings: Any) -> None:
+    """Add the legend of the marks of pulsation types, if there are several."""
+    kinds = sorted(map(str, pd.unique(types)))
+    if len(kinds) < 2:
+        return
+    handles = [
+        Line2D([], [], linestyle="none", marker=mark_of(kind), color="0.3", markersize=4.5)
+        for kind in kinds
+    ]
+    names = [f"{kind or 'other'} ({np.sum(types == kind):,})" for kind in kinds]
+    axes.legend(handles, names, handletextpad=0.1, **settings)
+
+
+def add_metallicity_bar(
+    figure: FigureBase,
+    axes: Axes | Sequence[Axes],
+    scale: Normalize | None = None,
+    label: str = FEH_LABEL,
+    **settings: Any,
+) -> None:
+    """Add the colour bar of [Fe/H], or of their means by another scale, to axes."""
+    colours = ScalarMappable(scale or metallicity_scale(), FEH_COLOURS)
+    bar = figure.colorbar(colours, ax=axes, label=label, extend="both", **settings)
     bar.locator = MaxNLocator(6, steps=[1, 2, 5, 10])
     bar.minorlocator = MultipleLocator(0.1)
     bar.update_ticks()
@@ -154,9 +201,15 @@ def say(axes: Axes, text: str = "no stars", fontsize: float = 14) -> None:
 
 def keep_finite(*columns: ArrayLike) -> list[Floats]:
     """Return the columns as floats, without the rows where any is not finite."""
-    arrays = [np.asarray(column, dtype=float) for column in columns]
-    finite = np.all([np.isfinite(array) for array in arrays], axis=0)
-    return [array[finite] for array in arrays]
+    finite = find_finite(*columns)
+    return [np.asarray(column, dtype=float)[finite] for column in columns]
+
+
+def find_finite(*columns: ArrayLike) -> NDArray[np.bool_]:
+    """Return in which rows all columns are finite."""
+    known = [np.isfinite(np.asarray(column, dtype=float)) for column in columns]
+    finite: NDArray[np.bool_] = np.all(known, axis=0)
+    return finite
 
 
 def bin_width(values: Floats) -> float:

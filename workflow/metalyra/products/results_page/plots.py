@@ -64,17 +64,17 @@ def draw_plots(stars: pd.DataFrame) -> dict[str, Any]:
     """
     feh = stars.loc[stars["status"] == OK, "feh"].dropna().to_numpy(float)
     plots = {
-        "sky": _draw_sky(stars, _map_colours(feh)),
-        "bailey": _draw_bailey(stars, _map_colours(feh)),
+        "sky": _draw_sky(stars, _map_colours()),
+        "bailey": _draw_bailey(stars, _map_colours()),
         "distribution": _draw_distribution(feh),
         "light-curve": _draw_light_curve(),
     }
     return {name: json_item(plot, name) for name, plot in plots.items()}
 
 
-def _map_colours(feh: np.ndarray) -> LinearColorMapper:
+def _map_colours() -> LinearColorMapper:
     """Return the colours of [Fe/H], for one plot: no two may share a model."""
-    scale = metallicity_scale(feh)
+    scale = metallicity_scale()
     palette = [to_hex(FEH_COLOURS(x)) for x in np.linspace(0.0, 1.0, 64)]
     return LinearColorMapper(palette=palette, low=scale.vmin, high=scale.vmax, nan_color=_UNKNOWN)
 

@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike
 from metalyra.core.arrays import Floats
 from metalyra.products.figures.sky_maps import (
     ALL_SKY,
+    BULGE,
     SkyRegion,
     choose_region,
     unwrap_longitude,
 )
-
-BULGE = SkyRegion((-12.0, 12.0), (-12.0, 12.0))
-"""The part of the whole sky that a map can be turned to."""
 
 View = tuple[float, float, float, float]
 """What is left and right, at the bottom and at the top of a map."""

@@ -1,0 +1,32 @@
+from metalyra.study.titles import title_models, title_samples
+
+SAMPLES = {
+    "bulge": {"survey": "ogle", "band": "I"},
+    "dr3": {"survey": "gaia_dr3", "band": "G"},
+    "dr3_faint": {"survey": "gaia_dr3", "band": "G"},
+    "my_stars": {"survey": "own", "band": "V"},
+}
+
+
+def test_samples_are_called_by_survey_and_band_and_told_apart():
+    assert title_samples(SAMPLES) == {
+        "bulge": "OGLE, I band",
+        "dr3": "Gaia DR3, G band (dr3)",
+        "dr3_faint": "Gaia DR3, G band (dr3_faint)",
+        "my_stars": "my_stars, V band",
+    }
+
+
+def test_models_are_called_by_kind_and_sample_and_those_of_others_keep_their_names():
+    models = {
+        "net": {"sample": "bulge", "network": {"kind": "bilstm"}, "pulsation_type": "RRab"},
+        "net_long": {"sample": "bulge", "network": {"kind": "bilstm"}, "pulsation_type": "RRab"},
+        "stacked": {"sample": "bulge", "stack": {}, "pulsation_type": "RRc"},
+        "dg22_g": {"published": {}},
+    }
+    assert title_models(models, SAMPLES) == {
+        "net": "Bilstm network on OGLE, I band, RRab (net)",
+        "net_long": "Bilstm network on OGLE, I band, RRab (net_long)",
+        "stacked": "Stack on OGLE, I band, RRc",
+        "dg22_g": "dg22_g",
+    }
