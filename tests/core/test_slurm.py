@@ -23,8 +23,8 @@ gpu|up|64|512000|gpu:a100:4(S:0-1),mps:100|2-00:00:00
 old|down|4|8000|(null)|infinite
 """
 DEFAULT = {
-    "partition": None,
-    "account": None,
+    "partition": "",
+    "account": "",
     "cores": 1,
     "memory": 2000,
     "gpus": 0,
@@ -128,7 +128,7 @@ def test_a_cluster_without_a_default_partition_is_to_be_told_one(slurm):
 
 def test_an_account_is_one_of_the_users(slurm):
     slurm("sacctmgr", "   Mine\n  ours \n")
-    check_cluster([ask(account="mine"), ask(account="OURS")])
+    check_cluster([ask(account="mine"), ask(account="OURS,mine")])
     with pytest.raises(ClusterError, match=r"no account theirs .*\(there are: mine, ours\)"):
         check_cluster([ask(account="theirs")])
 
@@ -236,6 +236,23 @@ def test_failures_are_told_with_what_to_do(tmp_path, state, text, said):
     assert line.startswith("fit: 2 submission(s)")
     assert said in line
     assert (f"(log: {tmp_path}/rule_fit/4.log)" in line) == (text is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("oom_kill", "<rule>"), ("Error in rule predict:\n  oom_kill\n", "predict")],
+)
+def test_of_a_group_the_rule_that_has_failed_is_named(tmp_path, text, rule):
+    log = tmp_path / "group_predict_predict/3.log"
+    log.parent.mkdir()
+    log.write_text(text)
+    said = (
+        f"Job 1a-2b has been submitted with SLURM jobid 3 (log: {log}).\n"
+        "    message: SLURM-job '3' failed, SLURM status is: 'FAILED'. Detailed failure reason\n"
+    )
+    [line] = explain_failures(said, tmp_path)
+    assert line.startswith(f"{rule}: 1 submission(s) ran out of memory")
+    assert f"--set-resources {rule}:mem_mb=" in line
 
 
 def test_what_slurm_refuses_is_told_once(tmp_path):

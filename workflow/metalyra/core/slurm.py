@@ -27,6 +27,7 @@ _RUN = re.compile(r"SLURM run ID: ([\w-]+)")
 _SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: (.*)\)")
 _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'", re.DOTALL)
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
+_FAILED_RULE = re.compile(r"Error in rule (\w+):")
 _OVER_MEMORY = re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE)
 _FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded")
 
@@ -59,7 +60,8 @@ class Request:
     rule
         The rule.
     partition, account
-        As the user has named them; none for those that the cluster gives by itself.
+        As the user has named them, several between commas; empty for those that the cluster gives
+        by itself.
     cores, memory, gpus
         Of one node; memory in MB.
     runtime
@@ -67,8 +69,8 @@ class Request:
     """
 
     rule: str
-    partition: str | None
-    account: str | None
+    partition: str
+    account: str
     cores: int
     memory: int
     gpus: int
@@ -109,7 +111,7 @@ def check_cluster(requests: Iterable[Request]) -> None:
     asked = list(requests)
     nodes = read_nodes(_ask("sinfo", "--noheader", "--Node", "--format=%P|%a|%c|%m|%G|%l"))
     problems = find_unmet(asked, nodes)
-    accounts = {request.account for request in asked if request.account}
+    accounts = {name for request in asked for name in re.findall(r"[^,\s]+", request.account)}
     problems += find_unknown(accounts, _accounts() if accounts else [])
     if problems:
         raise ClusterError("\n".join(dict.fromkeys(problems)))
@@ -334,10 +336,7 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for job, state in dict(_FAILED.findall(log)).items():
         path = logs.get(job, Path("-"))
-        rule = next(
-            (name for name in path.parts if name.startswith(("rule_", "group_"))), "_<rule>"
-        )
-        failed[_reason(state, path), rule.partition("_")[2]].append(job)
+        failed[_reason(state, path), _rule(path)].append(job)
     lines = []
     for (reason, rule), jobs in failed.items():
         advice = _ADVICE.get(reason, f"ended as {reason}").format(
@@ -351,6 +350,18 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     for message in dict.fromkeys(_REFUSED.findall(log)):
         lines.append(f"SLURM has refused a job: {' '.join(message.split())}")
     return lines
+
+
+def _rule(log: Path) -> str:
+    """Return the rule that has failed; of a group, the one that its log names."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    kind, _, name = next(
+        (part for part in log.parts if part.startswith(("rule_", "group_"))), ""
+    ).partition("_")
+    if kind == "rule":
+        return name
+    named = _FAILED_RULE.findall(text)
+    return named[-1] if named else "<rule>"
 
 
 def _reason(state: str, log: Path) -> str:
