@@ -239,20 +239,27 @@ def test_failures_are_told_with_what_to_do(tmp_path, state, text, said):
 
 
 @pytest.mark.parametrize(
-    ("text", "rule"),
-    [("oom_kill", "<rule>"), ("Error in rule predict:\n  oom_kill\n", "predict")],
+    ("text", "rule", "said"),
+    [
+        ("oom_kill", "predict", "ran out of memory"),
+        ("Error in rule recovery:\n  oom_kill\n", "recovery", "ran out of memory"),
+        ("*** JOB 3 ON a CANCELLED AT 9:45 DUE TO TIME LIMIT ***", "predict", "reached the time"),
+        ("*** STEP 3.0 ON a CANCELLED AT 9:45 DUE TO NODE FAILURE ***", "predict", "lost the node"),
+        ("*** JOB 3 ON a CANCELLED AT 9:45 ***", "predict", "were cancelled by somebody"),
+    ],
 )
-def test_of_a_group_the_rule_that_has_failed_is_named(tmp_path, text, rule):
+def test_of_a_group_the_log_says_why_it_has_failed_and_which_rule(tmp_path, text, rule, said):
     log = tmp_path / "group_predict_predict/3.log"
     log.parent.mkdir()
     log.write_text(text)
-    said = (
+    told = (
         f"Job 1a-2b has been submitted with SLURM jobid 3 (log: {log}).\n"
-        "    message: SLURM-job '3' failed, SLURM status is: 'FAILED'. Detailed failure reason\n"
+        "    message: Error in group predict\n"
+        f"    log: {log} (check log file(s) for error details)\n    jobs:\n        rule predict:\n"
     )
-    [line] = explain_failures(said, tmp_path)
-    assert line.startswith(f"{rule}: 1 submission(s) ran out of memory")
-    assert f"--set-resources {rule}:mem_mb=" in line
+    [line] = explain_failures(told, tmp_path)
+    assert line.startswith(f"{rule}: 1 submission(s) {said}")
+    assert line.endswith(f"(log: {log})")
 
 
 def test_what_slurm_refuses_is_told_once(tmp_path):

@@ -26,10 +26,19 @@ LONGEST_END = 600
 _RUN = re.compile(r"SLURM run ID: ([\w-]+)")
 _SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: (.*)\)")
 _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'", re.DOTALL)
+_FAILED_GROUP = re.compile(
+    r"message: Error in group .*\n +log: .*/(\d+)\.log \(check.*\n +jobs:\n +rule (\w+):"
+)
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
 _FAILED_RULE = re.compile(r"Error in rule (\w+):")
-_OVER_MEMORY = re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE)
-_FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded")
+_SIGNS = {
+    "OUT_OF_MEMORY": re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE),
+    "full disk": re.compile(r"No space left on device|Disk quota exceeded"),
+    "TIMEOUT": re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT"),
+    "NODE_FAIL": re.compile(r"CANCELLED AT .* DUE TO NODE FAIL"),
+    "CANCELLED": re.compile(r"CANCELLED AT"),
+}
+"""What the log of a job has if it has ended for a reason; the first one counts."""
 
 _ADVICE = {
     "OUT_OF_MEMORY": "ran out of memory; ask for more: --set-resources {rule}:mem_mb=<MB>",
@@ -334,9 +343,12 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     """
     logs = {job: Path(path) for job, path in _SUBMITTED.findall(log)}
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for job, state in dict(_FAILED.findall(log)).items():
+    # Of a group of jobs, Snakemake does not say in what state it has ended.
+    rules = dict(_FAILED_GROUP.findall(log))
+    states = dict.fromkeys(rules, "FAILED") | dict(_FAILED.findall(log))
+    for job, state in states.items():
         path = logs.get(job, Path("-"))
-        failed[_reason(state, path), _rule(path)].append(job)
+        failed[_reason(state, path), _rule(path, rules.get(job, "<rule>"))].append(job)
     lines = []
     for (reason, rule), jobs in failed.items():
         advice = _ADVICE.get(reason, f"ended as {reason}").format(
@@ -352,8 +364,8 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     return lines
 
 
-def _rule(log: Path) -> str:
-    """Return the rule that has failed; of a group, the one that its log names."""
+def _rule(log: Path, of_group: str) -> str:
+    """Return the rule that has failed; of a group, the one that its log names, or its first."""
     text = log.read_text(errors="replace") if log.exists() else ""
     kind, _, name = next(
         (part for part in log.parts if part.startswith(("rule_", "group_"))), ""
@@ -361,7 +373,7 @@ def _rule(log: Path) -> str:
     if kind == "rule":
         return name
     named = _FAILED_RULE.findall(text)
-    return named[-1] if named else "<rule>"
+    return named[-1] if named else of_group
 
 
 def _reason(state: str, log: Path) -> str:
@@ -371,9 +383,7 @@ def _reason(state: str, log: Path) -> str:
     if not log.exists():
         return state if state == "CANCELLED" else "no log"
     text = log.read_text(errors="replace")
-    if _OVER_MEMORY.search(text):
-        return "OUT_OF_MEMORY"
-    return "full disk" if _FULL_DISK.search(text) else state
+    return next((reason for reason, sign in _SIGNS.items() if sign.search(text)), state)
 
 
 def _queued(name: str) -> list[str]:
