@@ -1,5 +1,6 @@
 # make demo   the whole workflow on a simulated sky, from a fresh clone
 # make test   the tests; make coverage: how much of the library they run
+# make test-cluster  a study on a cluster of two nodes, where slurm-wlm and munge are installed
 # make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt); GPU=1: with CUDA
 # make papers       every printed number and figure of the papers beside ours (METALYRA_MIRROR)
@@ -25,7 +26,7 @@ SNAKEFILES := Snakefile workflow/Snakefile workflow/papers.smk $(wildcard workfl
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup models demo papers test coverage lint format populations docs illustrations screenshots lock clean
+.PHONY: setup models demo papers test test-cluster coverage lint format populations docs illustrations screenshots lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -45,7 +46,11 @@ papers: setup
 	$(SNAKEMAKE) --cores all --configfile config/papers.yaml
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/cluster
+
+# By itself: it has both cores to do with.
+test-cluster: setup
+	$(BIN)/python -m pytest --numprocesses=0 -rsP tests/cluster
 
 coverage: setup
 	$(BIN)/python -m pytest -n auto --cov=metalyra --cov-report=term-missing:skip-covered

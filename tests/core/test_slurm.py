@@ -23,8 +23,8 @@ gpu|up|64|512000|gpu:a100:4(S:0-1),mps:100|2-00:00:00
 old|down|4|8000|(null)|infinite
 """
 DEFAULT = {
-    "partition": None,
-    "account": None,
+    "partition": "",
+    "account": "",
     "cores": 1,
     "memory": 2000,
     "gpus": 0,
@@ -128,7 +128,7 @@ def test_a_cluster_without_a_default_partition_is_to_be_told_one(slurm):
 
 def test_an_account_is_one_of_the_users(slurm):
     slurm("sacctmgr", "   Mine\n  ours \n")
-    check_cluster([ask(account="mine"), ask(account="OURS")])
+    check_cluster([ask(account="mine"), ask(account="OURS,mine")])
     with pytest.raises(ClusterError, match=r"no account theirs .*\(there are: mine, ours\)"):
         check_cluster([ask(account="theirs")])
 
@@ -236,6 +236,30 @@ def test_failures_are_told_with_what_to_do(tmp_path, state, text, said):
     assert line.startswith("fit: 2 submission(s)")
     assert said in line
     assert (f"(log: {tmp_path}/rule_fit/4.log)" in line) == (text is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "said"),
+    [
+        ("oom_kill", "predict", "ran out of memory"),
+        ("Error in rule recovery:\n  oom_kill\n", "recovery", "ran out of memory"),
+        ("*** JOB 3 ON a CANCELLED AT 9:45 DUE TO TIME LIMIT ***", "predict", "reached the time"),
+        ("*** STEP 3.0 ON a CANCELLED AT 9:45 DUE TO NODE FAILURE ***", "predict", "lost the node"),
+        ("*** JOB 3 ON a CANCELLED AT 9:45 ***", "predict", "were cancelled by somebody"),
+    ],
+)
+def test_of_a_group_the_log_says_why_it_has_failed_and_which_rule(tmp_path, text, rule, said):
+    log = tmp_path / "group_predict_predict/3.log"
+    log.parent.mkdir()
+    log.write_text(text)
+    told = (
+        f"Job 1a-2b has been submitted with SLURM jobid 3 (log: {log}).\n"
+        "    message: Error in group predict\n"
+        f"    log: {log} (check log file(s) for error details)\n    jobs:\n        rule predict:\n"
+    )
+    [line] = explain_failures(told, tmp_path)
+    assert line.startswith(f"{rule}: 1 submission(s) {said}")
+    assert line.endswith(f"(log: {log})")
 
 
 def test_what_slurm_refuses_is_told_once(tmp_path):

@@ -56,8 +56,9 @@ def what_is_asked(job):
     together = workflow.group_settings.group_components.get(job.rule.group, 1)
     return Request(
         job.rule.name,
-        partition=resources.get("slurm_partition"),
-        account=resources.get("slurm_account"),
+        # Names of digits alone are read as numbers.
+        partition=str(resources.get("slurm_partition") or ""),
+        account=str(resources.get("slurm_account") or ""),
         cores=job.threads,
         memory=resources.get("mem_mb", 0),
         gpus=resources.get("gpu", 0),

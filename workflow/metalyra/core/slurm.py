@@ -26,9 +26,19 @@ LONGEST_END = 600
 _RUN = re.compile(r"SLURM run ID: ([\w-]+)")
 _SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: (.*)\)")
 _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'", re.DOTALL)
+_FAILED_GROUP = re.compile(
+    r"message: Error in group .*\n +log: .*/(\d+)\.log \(check.*\n +jobs:\n +rule (\w+):"
+)
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
-_OVER_MEMORY = re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE)
-_FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded")
+_FAILED_RULE = re.compile(r"Error in rule (\w+):")
+_SIGNS = {
+    "OUT_OF_MEMORY": re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE),
+    "full disk": re.compile(r"No space left on device|Disk quota exceeded"),
+    "TIMEOUT": re.compile(r"CANCELLED AT .* DUE TO TIME LIMIT"),
+    "NODE_FAIL": re.compile(r"CANCELLED AT .* DUE TO NODE FAIL"),
+    "CANCELLED": re.compile(r"CANCELLED AT"),
+}
+"""What the log of a job has if it has ended for a reason; the first one counts."""
 
 _ADVICE = {
     "OUT_OF_MEMORY": "ran out of memory; ask for more: --set-resources {rule}:mem_mb=<MB>",
@@ -59,7 +69,8 @@ class Request:
     rule
         The rule.
     partition, account
-        As the user has named them; none for those that the cluster gives by itself.
+        As the user has named them, several between commas; empty for those that the cluster gives
+        by itself.
     cores, memory, gpus
         Of one node; memory in MB.
     runtime
@@ -67,8 +78,8 @@ class Request:
     """
 
     rule: str
-    partition: str | None
-    account: str | None
+    partition: str
+    account: str
     cores: int
     memory: int
     gpus: int
@@ -109,7 +120,7 @@ def check_cluster(requests: Iterable[Request]) -> None:
     asked = list(requests)
     nodes = read_nodes(_ask("sinfo", "--noheader", "--Node", "--format=%P|%a|%c|%m|%G|%l"))
     problems = find_unmet(asked, nodes)
-    accounts = {request.account for request in asked if request.account}
+    accounts = {name for request in asked for name in re.findall(r"[^,\s]+", request.account)}
     problems += find_unknown(accounts, _accounts() if accounts else [])
     if problems:
         raise ClusterError("\n".join(dict.fromkeys(problems)))
@@ -332,12 +343,12 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     """
     logs = {job: Path(path) for job, path in _SUBMITTED.findall(log)}
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for job, state in dict(_FAILED.findall(log)).items():
+    # Of a group of jobs, Snakemake does not say in what state it has ended.
+    rules = dict(_FAILED_GROUP.findall(log))
+    states = dict.fromkeys(rules, "FAILED") | dict(_FAILED.findall(log))
+    for job, state in states.items():
         path = logs.get(job, Path("-"))
-        rule = next(
-            (name for name in path.parts if name.startswith(("rule_", "group_"))), "_<rule>"
-        )
-        failed[_reason(state, path), rule.partition("_")[2]].append(job)
+        failed[_reason(state, path), _rule(path, rules.get(job, "<rule>"))].append(job)
     lines = []
     for (reason, rule), jobs in failed.items():
         advice = _ADVICE.get(reason, f"ended as {reason}").format(
@@ -353,6 +364,18 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     return lines
 
 
+def _rule(log: Path, of_group: str) -> str:
+    """Return the rule that has failed; of a group, the one that its log names, or its first."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    kind, _, name = next(
+        (part for part in log.parts if part.startswith(("rule_", "group_"))), ""
+    ).partition("_")
+    if kind == "rule":
+        return name
+    named = _FAILED_RULE.findall(text)
+    return named[-1] if named else of_group
+
+
 def _reason(state: str, log: Path) -> str:
     """Return why a job has ended so, by its state and its log."""
     if state not in ("FAILED", "OUT_OF_MEMORY", "CANCELLED"):
@@ -360,9 +383,7 @@ def _reason(state: str, log: Path) -> str:
     if not log.exists():
         return state if state == "CANCELLED" else "no log"
     text = log.read_text(errors="replace")
-    if _OVER_MEMORY.search(text):
-        return "OUT_OF_MEMORY"
-    return "full disk" if _FULL_DISK.search(text) else state
+    return next((reason for reason, sign in _SIGNS.items() if sign.search(text)), state)
 
 
 def _queued(name: str) -> list[str]:
