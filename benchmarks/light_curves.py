@@ -32,6 +32,7 @@ from metalyra.fit import (
     fit_batch,
     fit_stars,
     fold_best_aperture,
+    read_points,
     summarise_stars,
 )
 
@@ -45,7 +46,9 @@ LCFIT_STARS = 10
 def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, float]:
     """Return CPU milliseconds a star: regression, Gaussian process, errors, everything."""
     settings = FitSettings.from_config({})
-    groups = dict(list(light_curves.groupby("star_id", sort=False)))
+    groups = {
+        star_id: read_points(rows) for star_id, rows in light_curves.groupby("star_id", sort=False)
+    }
     rngs = {star_id: generator(1, "fit", star_id) for star_id in stars["star_id"]}
     begin = time.process_time()
     folded = [

@@ -24,7 +24,7 @@ from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
 from metalyra.fit.columns import FIT_COLUMNS, TABLE_COLUMNS
 from metalyra.fit.description import describe_star
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
-from metalyra.fit.folding import FoldedCurve, fold_best_aperture
+from metalyra.fit.folding import FoldedCurve, ObservedCurve, fold_best_aperture, read_points
 from metalyra.fit.settings import FitSettings
 
 logger = logging.getLogger(__name__)
@@ -102,11 +102,23 @@ class _FoldedStar(NamedTuple):
     rng: np.random.Generator
 
 
+def _points_by_star(light_curves: pd.DataFrame, published_phases: bool) -> dict[str, ObservedCurve]:
+    """Return the points of each star, in the order of the table."""
+    star, names = pd.factorize(light_curves["star_id"])
+    order = np.argsort(star, kind="stable")
+    bounds = np.searchsorted(star[order], np.arange(len(names) + 1))
+    points = read_points(light_curves, published_phases).take(order)
+    return {
+        str(name): points.take(slice(first, last))
+        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
+    }
+
+
 def _fold_stars(
     stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings, seed: int
 ) -> tuple[dict[str, _FoldedStar], dict[str, dict[str, Any]]]:
     """Return the stars that could be folded, and the rows of the fits table of the others."""
-    groups = {str(star_id): rows for star_id, rows in light_curves.groupby("star_id", sort=False)}
+    points = _points_by_star(light_curves, settings.phases == "published")
     unknown = pd.Series(np.nan, index=stars.index)
     maxima = stars.get("archive_time_of_maximum", unknown)
     columns = (stars["star_id"], stars["period"], stars["pulsation_type"], stars["status"], maxima)
@@ -119,12 +131,12 @@ def _fold_stars(
                 raise LightCurveError(status)
             if pulsation_type not in PERIODS:
                 raise LightCurveError("wrong_pulsation_type")
-            if star_id not in groups:
+            if star_id not in points:
                 raise LightCurveError("no_light_curve")
             rng = generator(seed, "fit", star_id)
             with failures_are_the_stars():
                 curve = fold_best_aperture(
-                    groups[star_id], float(period), pulsation_type, settings, rng
+                    points[star_id], float(period), pulsation_type, settings, rng
                 )
             folded[star_id] = _FoldedStar(curve, pulsation_type, maximum, rng)
         except LightCurveError as problem:
