@@ -90,6 +90,8 @@ def test_huber_solution_has_no_gradient_and_resists_outliers():
     assert np.abs(design.T @ np.clip(residuals, -0.05, 0.05)).max() < 1e-8
     assert np.abs(solution - truth).max() < 0.03
     assert np.abs(np.linalg.lstsq(design, mag)[0] - truth).max() > 0.05
+    warm, _ = fit_huber(design, mag, 0.05, truth)
+    np.testing.assert_allclose(warm, solution, atol=1e-9)
 
 
 def test_cross_validation_agrees_with_a_plain_one():

@@ -89,7 +89,10 @@ def test_the_local_scatter_is_that_of_the_neighbours_around_the_circle():
     rng = np.random.default_rng(0)
     phase = rng.permutation(np.linspace(0, 1, 2000, endpoint=False))
     scale = np.where(np.abs(phase - 0.5) < 0.1, 0.1, 0.01)
-    scatter = measure_local_scatter(phase, scale * rng.standard_normal(2000))
+    residuals = scale * rng.standard_normal(2000)
+    scatter = measure_local_scatter(phase, residuals)
     calm = np.abs(phase - 0.5) > 0.15
     assert scatter[calm] == pytest.approx(0.01, rel=0.7)
     assert scatter[np.abs(phase - 0.5) < 0.05] == pytest.approx(0.1, rel=0.7)
+    some = np.array([3, 1999, 40, 41])
+    np.testing.assert_array_equal(measure_local_scatter(phase, residuals, some), scatter[some])

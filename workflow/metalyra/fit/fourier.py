@@ -173,7 +173,9 @@ def choose_order(
 
     All orders and folds are regressed at once, with Huber's modified residuals: the
     normal matrices are those of ordinary least squares (the total one minus the fold's),
-    formed once, and only the clipped residuals change from iteration to iteration.
+    formed once, and only the clipped residuals change from iteration to iteration. A Cholesky
+    factor of the highest order has those of all lower ones in its corner, and so has its
+    inverse: one of each fold solves for every order.
 
     Parameters
     ----------
@@ -188,47 +190,42 @@ def choose_order(
     huber
         Scale of the Huber loss (mag).
     """
-    n_folds = int(fold.max()) + 1
-    n_columns = harmonics.shape[1]
-    fold_matrices = np.empty((n_folds, n_columns, n_columns))
-    for index in range(n_folds):
-        rows = harmonics[fold == index]
-        fold_matrices[index] = rows.T @ rows
-    normal = fold_matrices.sum(axis=0) - fold_matrices
+    points, columns = harmonics.shape
+    training = fold != np.arange(int(fold.max()) + 1)[:, None]
+    rows = harmonics.T * training[:, None, :]
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
-    normal += 1e-10 * mag.size * np.eye(n_columns)
-    inverses = np.zeros((len(orders), n_folds, n_columns, n_columns))
-    for row, order in enumerate(orders):
-        size = 2 * order + 1
-        inverses[row, :, :size, :size] = np.linalg.inv(normal[:, :size, :size])
-    inverse = inverses.reshape(-1, n_columns, n_columns)
+    normal = rows @ harmonics + 1e-10 * points * np.eye(columns)
+    whitening = np.linalg.inv(np.linalg.cholesky(normal))
+    centred = mag - np.median(mag)
+    # What follows is by fold, order, and point or column; it starts with least squares.
+    used = np.arange(columns) <= 2 * np.array(orders)[:, None]
+    coefficients = ((whitening @ (rows @ centred)[:, :, None]).swapaxes(1, 2) * used) @ whitening
+    shape = coefficients.shape
 
-    held_out = np.tile(fold[:, None] == np.arange(n_folds), (1, len(orders)))
-    training = ~held_out
-    centre = np.median(mag)
-    centred = (mag - centre)[:, None]
-    coefficients = np.zeros((n_columns, inverse.shape[0]))
-    residuals = np.broadcast_to(centred, training.shape)
-    # The first step is ordinary least squares, the later ones clip the residuals.
-    limit = np.inf
+    def subtract(coefficients: Floats) -> Floats:
+        fitted = coefficients.reshape(-1, columns) @ harmonics.T
+        return np.subtract(centred, fitted, out=fitted).reshape(*shape[:2], points)
+
+    residuals = subtract(coefficients)
+    counts = np.count_nonzero(training, axis=1)[:, None]
+    training = training[:, None, :]
     for _ in range(_CV_ITERATIONS):
-        clipped = np.clip(residuals, -limit, limit) * training
-        step = np.matmul(inverse, (harmonics.T @ clipped).T[:, :, None])[:, :, 0].T
-        if np.isfinite(limit):
-            inside = np.count_nonzero((np.abs(residuals) <= limit) & training, axis=0)
-            step /= np.maximum(inside / np.count_nonzero(training, axis=0), 0.6)
+        clipped = np.clip(residuals, -huber, huber)
+        inside = np.count_nonzero((clipped == residuals) & training, axis=2) / counts
+        clipped *= training
+        gradient = clipped.reshape(-1, points) @ harmonics
+        step = (gradient.reshape(shape) @ whitening.swapaxes(1, 2) * used) @ whitening
+        step /= np.maximum(inside, 0.6)[:, :, None]
         coefficients += step
-        residuals = centred - harmonics @ coefficients
-        if np.isfinite(limit) and np.abs(step).max() < _CV_TOLERANCE:
+        residuals = subtract(coefficients)
+        if np.abs(step).max() < _CV_TOLERANCE:
             break
-        limit = huber
-    squares = np.where(held_out, residuals, 0.0) ** 2
-    score = squares.sum(axis=0).reshape(len(orders), n_folds).sum(axis=1)
+    score = np.sum(np.where(training, 0.0, residuals) ** 2, axis=(0, 2))
     return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
 
 
-_CV_ITERATIONS = 25
+_CV_ITERATIONS = 24
 _CV_POINTS = 2000
 _CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
 
@@ -262,37 +259,44 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate.
     """
+    normal = design.T @ design
     if start is None:
-        solution = cast("Floats", np.linalg.solve(design.T @ design, design.T @ target))
+        solution = cast("Floats", np.linalg.solve(normal, design.T @ target))
     else:
-        solution = start.copy()
+        solution = start
     residuals = target - design @ solution
+    sides = _find_sides(residuals, scale)
+    if start is None and not sides.any():
+        return solution, residuals
     cost = huber_cost(residuals, scale)
     for _ in range(100):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        size = np.abs(residuals)
-        improved = False
-        for weights in (
-            np.where(size <= scale, 1.0, 0.0),
-            scale / np.maximum(size, scale),
-        ):
-            normal = (design * weights[:, None]).T @ design
+        far = design[sides != 0]
+        for newton in (True, False):
+            # How much less the points beyond the scale count than in least squares.
+            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[sides != 0])[:, None]
             try:
-                trial = solution + np.linalg.solve(normal, gradient)
+                trial = solution + np.linalg.solve(normal - (far * lost).T @ far, gradient)
             except np.linalg.LinAlgError:
                 continue
             trial_residuals = target - design @ trial
             trial_cost = huber_cost(trial_residuals, scale)
             if trial_cost < cost:
-                improved = True
                 break
-        if not improved:
+        else:
             break
         change = np.abs(trial - solution).max()
         solution, residuals, cost = trial, trial_residuals, trial_cost
-        if change < 1e-9:
+        before, sides = sides, _find_sides(residuals, scale)
+        # Where no point has crossed the scale, the loss was a parabola and its minimum is found.
+        if change < 1e-9 or (newton and np.array_equal(sides, before)):
             break
     return solution, residuals
+
+
+def _find_sides(residuals: Floats, scale: float) -> Indices:
+    """Return 1 for residuals (n,) beyond the scale, -1 for those as far below zero, else 0."""
+    return (residuals > scale).astype(np.intp) - (residuals < -scale)
 
 
 def refine_period(
@@ -344,28 +348,33 @@ def refine_period(
     return 1.0 / frequency, coefficients
 
 
-def measure_local_scatter(phase: Floats, residuals: Floats) -> Floats:
+def measure_local_scatter(
+    phase: Floats, residuals: Floats, places: Indices | slice = slice(None)
+) -> Floats:
     """Return the robust standard deviation of the residuals among the neighbours in phase.
 
     Parameters
     ----------
     phase, residuals : (n,)
         Phases, in cycles, and residuals (mag).
+    places
+        Of the m points around which it is measured; all by default.
 
     Returns
     -------
-    (n,)
+    (m,)
         1.4826 times the median distance from the curve of the `_NEIGHBOURS` nearest ranks, or
         of a fiftieth of all points if that is more.
     """
     count = min(max(_NEIGHBOURS, phase.size // _NARROWEST), phase.size)
     order = np.argsort(phase, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
     ring = np.abs(residuals)[order]
     half = count // 2
     ring = np.concatenate([ring[ring.size - half :], ring, ring[: count - 1 - half]])
-    scatter = np.empty(phase.size)
-    scatter[order] = 1.4826 * np.median(sliding_window_view(ring, count), axis=1)
-    return scatter
+    around = sliding_window_view(ring, count)[rank[places]]
+    return np.asarray(1.4826 * np.median(around, axis=1))
 
 
 def _find_outliers(
@@ -377,7 +386,9 @@ def _find_outliers(
         return np.zeros(residuals.size, dtype=bool)
     outlying = np.abs(residuals) > clip * sigma
     if outlying.any() and settings.clip_scatter == "local" and not settings.published:
-        outlying &= np.abs(residuals) > clip * measure_local_scatter(phase, residuals)
+        places = np.flatnonzero(outlying)
+        scatter = measure_local_scatter(phase, residuals, places)
+        outlying[places] = np.abs(residuals[places]) > clip * scatter
     return outlying
 
 
