@@ -121,10 +121,15 @@ def measure_phase_coverage(phase: Floats) -> float:
     return float(1.0 - gaps.max())
 
 
+def huber_loss(residuals: Floats, scale: float) -> Floats:
+    """Return half the Huber loss (mag2): quadratic within `scale`, linear beyond."""
+    clipped = np.clip(residuals, -scale, scale)
+    return clipped * (residuals - 0.5 * clipped)
+
+
 def huber_cost(residuals: Floats, scale: float) -> float:
-    """Return half the summed Huber loss (mag2): quadratic within `scale`, linear beyond."""
-    size = np.abs(residuals)
-    return float(np.sum(np.where(size <= scale, 0.5 * size**2, scale * (size - 0.5 * scale))))
+    """Return the sum of `huber_loss` (mag2)."""
+    return float(np.sum(huber_loss(residuals, scale)))
 
 
 def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> Indices:
@@ -201,32 +206,36 @@ def choose_order(
     # What follows is by fold, order, and point or column; it starts with least squares.
     used = np.arange(columns) <= 2 * np.array(orders)[:, None]
     coefficients = ((whitening @ (rows @ centred)[:, :, None]).swapaxes(1, 2) * used) @ whitening
-    shape = coefficients.shape
+    counts = np.count_nonzero(training, axis=1)[:, None]
+    training = training[:, None, :]
 
     def subtract(coefficients: Floats) -> Floats:
         fitted = coefficients.reshape(-1, columns) @ harmonics.T
-        return np.subtract(centred, fitted, out=fitted).reshape(*shape[:2], points)
+        return np.subtract(centred, fitted, out=fitted).reshape(*coefficients.shape[:2], points)
 
     residuals = subtract(coefficients)
-    counts = np.count_nonzero(training, axis=1)[:, None]
-    training = training[:, None, :]
+    held_out = fold, slice(None), np.arange(points)
+    loss = huber_loss(residuals[held_out], huber).sum(axis=0)
+    hopeful = np.flatnonzero(loss <= _CV_HOPELESS * loss.min())
+    coefficients, used, residuals = coefficients[:, hopeful], used[hopeful], residuals[:, hopeful]
     for _ in range(_CV_ITERATIONS):
         clipped = np.clip(residuals, -huber, huber)
         inside = np.count_nonzero((clipped == residuals) & training, axis=2) / counts
         clipped *= training
-        gradient = clipped.reshape(-1, points) @ harmonics
-        step = (gradient.reshape(shape) @ whitening.swapaxes(1, 2) * used) @ whitening
+        gradient = (clipped.reshape(-1, points) @ harmonics).reshape(coefficients.shape)
+        step = (gradient @ whitening.swapaxes(1, 2) * used) @ whitening
         step /= np.maximum(inside, 0.6)[:, :, None]
         coefficients += step
         residuals = subtract(coefficients)
         if np.abs(step).max() < _CV_TOLERANCE:
             break
-    score = np.sum(np.where(training, 0.0, residuals) ** 2, axis=(0, 2))
-    return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
+    score = np.sum(residuals[held_out] ** 2, axis=0)
+    return orders[int(hopeful[np.argmin(score)])]
 
 
 _CV_ITERATIONS = 24
 _CV_POINTS = 2000
+_CV_HOPELESS = 2.0  # times the least loss beyond which least squares rule an order out
 _CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
 
 
