@@ -78,15 +78,15 @@ def evaluate_harmonics(phase: Floats, order: int) -> Floats:
     -------
     (n, 2 * order + 1)
     """
-    columns = np.empty((phase.size, 2 * order + 1))
-    columns[:, 0] = 1.0
+    columns = np.empty((2 * order + 1, phase.size))
+    columns[0] = 1.0
     rotation = np.exp(2j * np.pi * phase)
     power = rotation.copy()
     for k in range(1, order + 1):
-        columns[:, 2 * k - 1] = power.imag
-        columns[:, 2 * k] = power.real
+        columns[2 * k - 1] = power.imag
+        columns[2 * k] = power.real
         power *= rotation
-    return columns
+    return columns.T
 
 
 @cache
@@ -121,15 +121,10 @@ def measure_phase_coverage(phase: Floats) -> float:
     return float(1.0 - gaps.max())
 
 
-def huber_loss(residuals: Floats, scale: float) -> Floats:
-    """Return half the Huber loss (mag2): quadratic within `scale`, linear beyond."""
-    clipped = np.clip(residuals, -scale, scale)
-    return clipped * (residuals - 0.5 * clipped)
-
-
 def huber_cost(residuals: Floats, scale: float) -> float:
-    """Return the sum of `huber_loss` (mag2)."""
-    return float(np.sum(huber_loss(residuals, scale)))
+    """Return half the summed Huber loss (mag2): quadratic within `scale`, linear beyond."""
+    clipped = np.clip(residuals, -scale, scale)
+    return float(np.sum(clipped * (residuals - 0.5 * clipped)))
 
 
 def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> Indices:
@@ -197,15 +192,16 @@ def choose_order(
     """
     points, columns = harmonics.shape
     training = fold != np.arange(int(fold.max()) + 1)[:, None]
-    rows = harmonics.T * training[:, None, :]
+    centred = mag - np.median(mag)
+    held_out = _sum_by_fold(np.column_stack([harmonics, centred]), fold)
+    normal = held_out.sum(axis=0) - held_out
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
-    normal = rows @ harmonics + 1e-10 * points * np.eye(columns)
-    whitening = np.linalg.inv(np.linalg.cholesky(normal))
-    centred = mag - np.median(mag)
+    ridge = 1e-10 * points * np.eye(columns)
+    whitening = np.linalg.inv(np.linalg.cholesky(normal[:, :-1, :-1] + ridge))
     # What follows is by fold, order, and point or column; it starts with least squares.
     used = np.arange(columns) <= 2 * np.array(orders)[:, None]
-    coefficients = ((whitening @ (rows @ centred)[:, :, None]).swapaxes(1, 2) * used) @ whitening
+    coefficients = (normal[:, -1:, :-1] @ whitening.swapaxes(1, 2) * used) @ whitening
     counts = np.count_nonzero(training, axis=1)[:, None]
     training = training[:, None, :]
 
@@ -214,13 +210,10 @@ def choose_order(
         return np.subtract(centred, fitted, out=fitted).reshape(*coefficients.shape[:2], points)
 
     residuals = subtract(coefficients)
-    held_out = fold, slice(None), np.arange(points)
-    loss = huber_loss(residuals[held_out], huber).sum(axis=0)
-    hopeful = np.flatnonzero(loss <= _CV_HOPELESS * loss.min())
-    coefficients, used, residuals = coefficients[:, hopeful], used[hopeful], residuals[:, hopeful]
     for _ in range(_CV_ITERATIONS):
         clipped = np.clip(residuals, -huber, huber)
-        inside = np.count_nonzero((clipped == residuals) & training, axis=2) / counts
+        unclipped = (clipped == residuals) & training
+        inside = unclipped.sum(axis=2, dtype=np.int32) / counts
         clipped *= training
         gradient = (clipped.reshape(-1, points) @ harmonics).reshape(coefficients.shape)
         step = (gradient @ whitening.swapaxes(1, 2) * used) @ whitening
@@ -229,13 +222,22 @@ def choose_order(
         residuals = subtract(coefficients)
         if np.abs(step).max() < _CV_TOLERANCE:
             break
-    score = np.sum(residuals[held_out] ** 2, axis=0)
-    return orders[int(hopeful[np.argmin(score)])]
+    score = np.sum(residuals[fold, :, np.arange(points)] ** 2, axis=0)
+    return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
+
+
+def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:
+    """Return the matrices ``r.T @ r`` of the rows (n, d) of each fold, (folds, d, d)."""
+    counts = np.bincount(fold)
+    order = np.argsort(fold, kind="stable")
+    starts = np.cumsum(counts) - counts
+    padded = np.zeros((counts.size, counts.max(), rows.shape[1]))
+    padded[fold[order], np.arange(fold.size) - starts[fold[order]]] = rows[order]
+    return padded.swapaxes(1, 2) @ padded
 
 
 _CV_ITERATIONS = 24
 _CV_POINTS = 2000
-_CV_HOPELESS = 2.0  # times the least loss beyond which least squares rule an order out
 _CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
 
 
@@ -438,7 +440,13 @@ def fit_robustly(
     numpy.linalg.LinAlgError
         If the kept points cannot constrain the series.
     """
+    # In the order of phase, in which neighbours are soon found; lcfit's folds are by time.
+    turn = np.arange(time.size)
+    if not settings.published:
+        turn = np.argsort((time / period) % 1.0, kind="stable")
+    time, mag = time[turn], mag[turn]
     kept = np.ones(time.size, dtype=bool)
+    order, chosen_by, coefficients = 0, 0, None
     while True:
         count = int(np.count_nonzero(kept))
         order_max = min(settings.order_max, (count - 3) // 2)
@@ -448,18 +456,13 @@ def fit_robustly(
         inside_time, inside_mag = time[kept], mag[kept]
         phase = (inside_time / period) % 1.0
         harmonics = evaluate_harmonics(phase, order_max)
-        order = orders[0]
-        if settings.published:
-            fold = assign_folds_as_published(phase, settings.folds)
-            order = choose_order(harmonics, inside_mag, fold, orders, settings.huber)
-        elif len(orders) > 1:
-            # Beyond some thousand points more do not change the order.
-            step = -(-count // _CV_POINTS)
-            some = np.argsort(phase, kind="stable")[::step]
-            fold = assign_folds(phase[some], min(settings.folds, count), rng)
-            order = choose_order(harmonics[some], inside_mag[some], fold, orders, settings.huber)
+        many = settings.published or chosen_by - count > _MANY * chosen_by
+        if order not in orders or many:
+            before, chosen_by = order, count
+            order = _choose_order_of(phase, harmonics, inside_mag, orders, settings, rng)
+            coefficients = coefficients if order == before else None
         coefficients, residuals = fit_huber(
-            harmonics[:, : 2 * order + 1], inside_mag, settings.huber
+            harmonics[:, : 2 * order + 1], inside_mag, settings.huber, coefficients
         )
         if settings.refine_period:
             period, coefficients = refine_period(
@@ -470,5 +473,35 @@ def fit_robustly(
         outlying = _find_outliers((inside_time / period) % 1.0, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
-            return RobustFit(coefficients, order, period, kept, sigma, cost)
+            return RobustFit(coefficients, order, period, kept[np.argsort(turn)], sigma, cost)
         kept[np.flatnonzero(kept)[outlying]] = False
+
+
+_MANY = 0.003
+"""Share of the points that chose the order without which it is chosen again.
+
+On held-out fifths of the mirror's OGLE and ASAS curves, no star's Huber cost is then more than
+0.3 % above that of choosing after every clipping; with 0.01 that of OGLE-BLG-RRLYR-08185, whose
+first order is that of its outliers, is 13 % above it.
+"""
+
+
+def _choose_order_of(
+    phase: Floats,
+    harmonics: Floats,
+    mag: Floats,
+    orders: range,
+    settings: RegressionSettings,
+    rng: np.random.Generator,
+) -> int:
+    """Return the order that the cross-validation of the settings chooses."""
+    if settings.published:
+        fold = assign_folds_as_published(phase, settings.folds)
+        return choose_order(harmonics, mag, fold, orders, settings.huber)
+    if len(orders) == 1:
+        return orders[0]
+    # Beyond some thousand points more do not change the order.
+    step = -(-phase.size // _CV_POINTS)
+    some = np.argsort(phase, kind="stable")[::step]
+    fold = assign_folds(phase[some], min(settings.folds, phase.size), rng)
+    return choose_order(harmonics[some], mag[some], fold, orders, settings.huber)
