@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.randomness import generator
+from metalyra.core.threads import on_one_thread
 from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
 from metalyra.fit.columns import FIT_COLUMNS, TABLE_COLUMNS
 from metalyra.fit.description import describe_star
@@ -45,6 +46,7 @@ whose catalogued period does not fold their light curve.
 """
 
 
+@on_one_thread
 @np.errstate(all="ignore")  # what is not finite gets a status
 def fit_stars(
     stars: pd.DataFrame, light_curves: pd.DataFrame, config: Mapping[str, Any], seed: int

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.special import expit, logsumexp
 
 from metalyra.core.arrays import Booleans, Floats
+from metalyra.core.threads import on_one_thread
 from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS, TYPES
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
 from metalyra.fit.folding import CleanCurve, clean_curve, read_points
@@ -96,6 +97,7 @@ class PeriodicStar(NamedTuple):
     probabilities: Mapping[str, float]
 
 
+@on_one_thread
 def find_periods(
     stars: pd.DataFrame,
     light_curves: pd.DataFrame,
