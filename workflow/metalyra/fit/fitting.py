@@ -205,24 +205,23 @@ _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
 def _fits_table(
     stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
-    records = [
-        [rows[str(star_id)].get(name) for name in TABLE_COLUMNS] for star_id in stars["star_id"]
-    ]
-    table = pd.DataFrame(records, columns=[*TABLE_COLUMNS])
-    table.insert(0, "star_id", stars["star_id"].astype(str).to_numpy())
-    table.insert(1, "band", band)
+    found = [rows[str(star_id)] for star_id in stars["star_id"]]
+    columns: dict[str, Any] = {"star_id": stars["star_id"].astype(str).to_numpy(), "band": band}
+    for name in TABLE_COLUMNS:
+        values = [row.get(name) for row in found]
+        if name in _WHOLE_NUMBERS:
+            columns[name] = np.array([value or 0 for value in values], dtype=np.int64)
+        elif name == "gp_converged":
+            columns[name] = np.array([bool(value) for value in values], dtype=bool)
+        elif name in FIT_COLUMNS:
+            columns[name] = np.array(values, dtype=float)
+        else:
+            columns[name] = pd.Series(values, dtype=object if "curve" in name else "str")
+    columns["alignment"] = pd.Series([alignment] * len(found), dtype="str")
+    columns["variation"] = columns["variation"].fillna("")
+    table = pd.DataFrame(columns, index=pd.RangeIndex(len(found)))
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
-    table["alignment"] = pd.Series(alignment, index=table.index, dtype="str")
-    table["variation"] = table["variation"].fillna("").astype("str")
-    table["n_epochs"] = table["n_epochs"].fillna(0)
-    for name in FIT_COLUMNS:
-        if name in _WHOLE_NUMBERS:
-            table[name] = table[name].fillna(0).astype(np.int64)
-        elif name == "gp_converged":
-            table[name] = table[name].fillna(False).astype(bool)
-        else:
-            table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
 
 
