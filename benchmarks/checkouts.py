@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core import wrap_around
+from metalyra.core.arrays import Floats
 
 HERE = Path(__file__).parents[1]
 
@@ -23,22 +24,20 @@ MAGNITUDES = ("mean_mag", "amplitude", "a1", "a2", "a3")
 ANGLES = ("phi21", "phi31")
 
 
-def run_fit(checkout: Path, folder: Path, config: Mapping[str, Any]) -> tuple[pd.DataFrame, float]:
-    """Return the fits of a checkout's library, and the CPU seconds on one thread.
+def run_fits(checkout: Path, folder: Path, jobs: int) -> tuple[list[pd.DataFrame], Floats]:
+    """Return the fits of a checkout's library, and the CPU seconds of each job on one thread.
 
     Parameters
     ----------
     checkout
         Folder of the repository.
     folder
-        With stars.parquet and light_curves.parquet; the fits are left there.
-    config
-        The `fit` section of a sample.
+        What `benchmarks/timed_fits.py` reads; it leaves the fits there.
+    jobs
+        Number of jobs in it.
     """
-    paths = [folder / f"{name}.parquet" for name in ("stars", "light_curves", "fits")]
-    program = HERE / "benchmarks" / "timed_fit.py"
     printed = subprocess.run(
-        [sys.executable, program, *paths[:2], json.dumps(config), paths[2]],
+        [sys.executable, HERE / "benchmarks" / "timed_fits.py", folder],
         check=True,
         env={
             **os.environ,
@@ -49,7 +48,8 @@ def run_fit(checkout: Path, folder: Path, config: Mapping[str, Any]) -> tuple[pd
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    return pd.read_parquet(paths[2]), float(printed)
+    fits = [pd.read_parquet(folder / f"fits_{number}.parquet") for number in range(jobs)]
+    return fits, np.array(json.loads(printed))
 
 
 def list_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
@@ -101,33 +101,39 @@ def compare_checkouts(
     """
     if not (other / "workflow" / "metalyra").is_dir():
         raise SystemExit(f"{other} is no checkout of the repository: it has no workflow/metalyra")
+    jobs = [(sample, name) for sample in samples for name in configs]
+    places = {sample: str(place) for place, sample in enumerate(samples)}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for sample, (stars, curves) in samples.items():
+            own = curves[curves["star_id"].isin(stars["star_id"])]
+            stars.to_parquet(folder / f"{places[sample]}_stars.parquet")
+            own.to_parquet(folder / f"{places[sample]}_curves.parquet")
+        (folder / "jobs.json").write_text(
+            json.dumps([(places[sample], configs[name]) for sample, name in jobs])
+        )
+        runs = [
+            (run_fits(other, folder, len(jobs)), run_fits(HERE, folder, len(jobs)))
+            for _ in range(repeats)
+        ]
+    before, now = (np.min([run[side][1] for run in runs], axis=0) for side in (0, 1))
     rows, differing = {}, {}
-    for sample, (stars, light_curves) in samples.items():
-        curves = light_curves[light_curves["star_id"].isin(stars["star_id"])]
-        for name, config in configs.items():
-            with tempfile.TemporaryDirectory() as temporary:
-                folder = Path(temporary)
-                stars.to_parquet(folder / "stars.parquet")
-                curves.to_parquet(folder / "light_curves.parquet")
-                runs = [
-                    (run_fit(other, folder, config), run_fit(HERE, folder, config))
-                    for _ in range(repeats)
-                ]
-            (theirs, _), (ours, _) = runs[0]
-            before, now = (1e3 * min(run[side][1] for run in runs) / len(stars) for side in (0, 1))
-            change = list_differences(ours, theirs)
-            moved = (change["mag"] > SAME_MAG) | (change["angle"] > SAME_ANGLE)
-            rows[sample, name] = {
-                "stars": len(stars),
-                "epochs": float(curves.groupby("star_id").size().median()),
-                "other ms": before,
-                "this ms": now,
-                "ratio": before / now,
-                "status differs": int((~change["status"]).sum()),
-                "epochs differ": int((~change["n_epochs"]).sum()),
-                "shape differs": int(moved.sum()),
-                "median mag": change["mag"].median(),
-                "median angle": change["angle"].median(),
-            }
-            differing[sample, name] = change[moved | ~change["status"] | ~change["n_epochs"]]
+    for number, (sample, name) in enumerate(jobs):
+        stars, curves = samples[sample]
+        counts = curves["star_id"].value_counts().reindex(stars["star_id"])
+        change = list_differences(runs[0][1][0][number], runs[0][0][0][number])
+        moved = (change["mag"] > SAME_MAG) | (change["angle"] > SAME_ANGLE)
+        rows[sample, name] = {
+            "stars": len(stars),
+            "epochs": float(counts.median()),
+            "other ms": 1e3 * before[number] / len(stars),
+            "this ms": 1e3 * now[number] / len(stars),
+            "ratio": before[number] / now[number],
+            "status differs": int((~change["status"]).sum()),
+            "epochs differ": int((~change["n_epochs"]).sum()),
+            "shape differs": int(moved.sum()),
+            "median mag": change["mag"].median(),
+            "median angle": change["angle"].median(),
+        }
+        differing[sample, name] = change[moved | ~change["status"] | ~change["n_epochs"]]
     return pd.DataFrame(rows).T, pd.concat(differing)

@@ -1,6 +1,7 @@
 """CPU time of the whole light-curve procedure, by survey, stage and number of epochs.
 
-    python -m benchmarks.light_curves [--lcfit FOLDER [--python INTERPRETER]] [--against FOLDER]
+    python -m benchmarks.light_curves [--lcfit FOLDER [--python INTERPRETER]]
+    python -m benchmarks.light_curves --against FOLDER [--stars NUMBER] [--repeats 3]
 
 With the folder of another checkout of this repository, its fits and ours of the same stars are
 timed by turns and compared, without and with the errors of the points. With a copy of lcfit
@@ -97,7 +98,7 @@ def compare_with_lcfit(mirror: Path, lcfit: Path, python: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def print_comparison(mirror: Path, other: Path) -> None:
+def print_comparison(mirror: Path, other: Path, most: int | None, repeats: int) -> None:
     """Print times and differences of the fits of two checkouts, and the stars that differ."""
     gaia, gaia_curves = read_gaia_dr3(mirror)
     counts = gaia["star_id"].map(gaia_curves["star_id"].value_counts())
@@ -111,7 +112,9 @@ def print_comparison(mirror: Path, other: Path) -> None:
     for place in counts.sort_values().index:
         star = ogle.loc[[place]]
         samples[star["star_id"].item()] = (star, ogle_curves)
-    rows, stars = compare_checkouts(samples, {"": {}, "errors": {"use_errors": True}}, other)
+    samples = {name: (stars.head(most), curves) for name, (stars, curves) in samples.items()}
+    configs = {"": {}, "errors": {"use_errors": True}}
+    rows, stars = compare_checkouts(samples, configs, other, repeats)
     print(rows.to_string(float_format="%.5g"))
     print("\nstars that differ")
     print(stars.to_string(float_format="%.5f"))
@@ -125,10 +128,12 @@ def main() -> None:
         "--python", default=sys.executable, help="interpreter that runs lcfit (this one)"
     )
     parser.add_argument("--against", type=Path, help="folder of another checkout")
+    parser.add_argument("--stars", type=int, help="most stars of a sample that are compared")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
     arguments = parser.parse_args()
     mirror = find_mirror()
     if arguments.against:
-        print_comparison(mirror, arguments.against)
+        print_comparison(mirror, arguments.against, arguments.stars, arguments.repeats)
         return
     asas, asas_curves, _ = read_asas(mirror)
     ogle, ogle_curves = read_ogle(mirror)
