@@ -18,6 +18,7 @@ from metalyra.fit import (
     LightCurveError,
     fit_batch,
     fold_best_aperture,
+    read_points,
     summarise_stars,
 )
 
@@ -35,7 +36,11 @@ def compare_kernels(
         try:
             folded.append(
                 fold_best_aperture(
-                    curves[star.star_id], star.period, star.pulsation_type, settings, rng
+                    read_points(curves[star.star_id]),
+                    star.period,
+                    star.pulsation_type,
+                    settings,
+                    rng,
                 )
             )
         except LightCurveError:

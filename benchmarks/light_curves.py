@@ -1,9 +1,12 @@
 """CPU time of the whole light-curve procedure, by survey, stage and number of epochs.
 
     python -m benchmarks.light_curves [--lcfit FOLDER [--python INTERPRETER]]
+    python -m benchmarks.light_curves --against FOLDER [--stars NUMBER] [--repeats 3]
 
-With a copy of lcfit (github.com/idekany/lcfit), both fit the same curves of RRab stars with
-the same settings in one run; the interpreter is one that has lcfit's libraries.
+With the folder of another checkout of this repository, its fits and ours of the same stars are
+timed by turns and compared, without and with the errors of the points. With a copy of lcfit
+(github.com/idekany/lcfit), both fit the same curves of RRab stars with the same settings in one
+run; the interpreter is one that has lcfit's libraries.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.checkouts import compare_checkouts
 from benchmarks.lcfit import check_lcfit, compare
 from benchmarks.real_light_curves import (
     find_mirror,
@@ -29,6 +33,7 @@ from metalyra.fit import (
     fit_batch,
     fit_stars,
     fold_best_aperture,
+    read_points,
     summarise_stars,
 )
 
@@ -42,7 +47,9 @@ LCFIT_STARS = 10
 def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, float]:
     """Return CPU milliseconds a star: regression, Gaussian process, errors, everything."""
     settings = FitSettings.from_config({})
-    groups = dict(list(light_curves.groupby("star_id", sort=False)))
+    groups = {
+        star_id: read_points(rows) for star_id, rows in light_curves.groupby("star_id", sort=False)
+    }
     rngs = {star_id: generator(1, "fit", star_id) for star_id in stars["star_id"]}
     begin = time.process_time()
     folded = [
@@ -91,6 +98,28 @@ def compare_with_lcfit(mirror: Path, lcfit: Path, python: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def print_comparison(mirror: Path, other: Path, most: int | None, repeats: int) -> None:
+    """Print times and differences of the fits of two checkouts, and the stars that differ."""
+    gaia, gaia_curves = read_gaia_dr3(mirror)
+    counts = gaia["star_id"].map(gaia_curves["star_id"].value_counts())
+    samples = {
+        "Gaia DR3, 30 to 46 epochs": (gaia[counts.between(30, 46)], gaia_curves),
+        "Gaia DR3, others": (gaia[~counts.between(30, 46)], gaia_curves),
+        "ASAS": read_asas(mirror)[:2],
+    }
+    ogle, ogle_curves = read_ogle(mirror)
+    counts = ogle["star_id"].map(ogle_curves["star_id"].value_counts())
+    for place in counts.sort_values().index:
+        star = ogle.loc[[place]]
+        samples[star["star_id"].item()] = (star, ogle_curves)
+    samples = {name: (stars.head(most), curves) for name, (stars, curves) in samples.items()}
+    configs = {"": {}, "errors": {"use_errors": True}}
+    rows, stars = compare_checkouts(samples, configs, other, repeats)
+    print(rows.to_string(float_format="%.5g"))
+    print("\nstars that differ")
+    print(stars.to_string(float_format="%.5f"))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -98,8 +127,14 @@ def main() -> None:
     parser.add_argument(
         "--python", default=sys.executable, help="interpreter that runs lcfit (this one)"
     )
+    parser.add_argument("--against", type=Path, help="folder of another checkout")
+    parser.add_argument("--stars", type=int, help="most stars of a sample that are compared")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the fastest counts")
     arguments = parser.parse_args()
     mirror = find_mirror()
+    if arguments.against:
+        print_comparison(mirror, arguments.against, arguments.stars, arguments.repeats)
+        return
     asas, asas_curves, _ = read_asas(mirror)
     ogle, ogle_curves = read_ogle(mirror)
     gaia, gaia_curves = read_gaia_dr2(mirror)

@@ -22,6 +22,7 @@ from metalyra.fit import (
     fit_stars,
     fold_best_aperture,
     gp,
+    read_points,
 )
 
 PUBLISHED = {"published": True, "rrc": {"order_max": 5, "sigma_clip": None}}
@@ -68,7 +69,9 @@ def hold_out(star: pd.Series, curve: pd.DataFrame) -> dict[str, float]:
     """
     settings = FitSettings.from_config(PUBLISHED)
     rng = generator(1, "benchmark", star["star_id"])
-    folded = fold_best_aperture(curve, star["period"], star["pulsation_type"], settings, rng)
+    folded = fold_best_aperture(
+        read_points(curve), star["period"], star["pulsation_type"], settings, rng
+    )
     kept = folded.fit.kept
     phase, mag = folded.phase[kept], folded.curve.mag[kept]
     fold = assign_folds(phase, FOLDS, rng)

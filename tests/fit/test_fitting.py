@@ -574,3 +574,12 @@ def test_the_reason_of_a_failure_is_given_where_the_star_list_has_reasons():
         "2 usable epochs; at least 20 are needed",
         "all 30 magnitudes are 15",
     ]
+
+
+def test_what_is_no_number_is_missing_and_stops_no_other_star():
+    stars, light_curves = make_chunk(count=3)
+    mag = light_curves["mag"].astype(object)
+    mag.iloc[[0, 7]] = "fainter than 21"
+    fits, _ = fit_stars(stars, light_curves.assign(mag=mag), {}, seed=1)
+    expected, _ = fit_stars(stars, light_curves.drop(light_curves.index[[0, 7]]), {}, seed=1)
+    pd.testing.assert_frame_equal(fits, expected, check_exact=True)

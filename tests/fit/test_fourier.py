@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metalyra.core.phase_differences import wrap_around
+from metalyra.fit import fourier
 from metalyra.fit.fourier import (
     RegressionSettings,
     amplitudes_and_phases,
@@ -90,6 +91,8 @@ def test_huber_solution_has_no_gradient_and_resists_outliers():
     assert np.abs(design.T @ np.clip(residuals, -0.05, 0.05)).max() < 1e-8
     assert np.abs(solution - truth).max() < 0.03
     assert np.abs(np.linalg.lstsq(design, mag)[0] - truth).max() > 0.05
+    warm, _ = fit_huber(design, mag, 0.05, truth)
+    np.testing.assert_allclose(warm, solution, atol=1e-9)
 
 
 def test_cross_validation_agrees_with_a_plain_one():
@@ -131,6 +134,23 @@ def test_outliers_are_rejected_and_the_rest_is_kept():
     assert fit.kept.sum() >= 150 - outliers.size - 4
     np.testing.assert_allclose(fit.coefficients[:7], truth[:7], atol=0.01)
     assert fit.sigma == pytest.approx(0.02, rel=0.2)
+
+
+@pytest.mark.parametrize(("outliers", "choices"), [(0, 1), (4, 1), (60, 2)])
+def test_the_order_is_chosen_again_when_many_points_are_lost(monkeypatch, outliers, choices):
+    time, mag, _ = make_light_curve(np.random.default_rng(8), count=2000)
+    mag[:outliers] += 0.8
+    chosen = []
+
+    def choose(*arguments):
+        chosen.append(choose_order(*arguments))
+        return chosen[-1]
+
+    monkeypatch.setattr(fourier, "choose_order", choose)
+    settings = RegressionSettings(sigma_clip=5.0)
+    fit = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(8))
+    assert fit.kept.sum() == 2000 - outliers
+    assert len(chosen) == choices
 
 
 def test_a_wrong_period_is_refined():

@@ -6,6 +6,7 @@ import pytest
 
 from metalyra.fit import fit_stars
 from metalyra.fit.fourier import measure_local_scatter
+from metalyra.fit.periodograms import eliminate, sum_waves
 from tests.fit.test_periods import shape
 
 PERIOD = 0.5231
@@ -89,7 +90,30 @@ def test_the_local_scatter_is_that_of_the_neighbours_around_the_circle():
     rng = np.random.default_rng(0)
     phase = rng.permutation(np.linspace(0, 1, 2000, endpoint=False))
     scale = np.where(np.abs(phase - 0.5) < 0.1, 0.1, 0.01)
-    scatter = measure_local_scatter(phase, scale * rng.standard_normal(2000))
+    residuals = scale * rng.standard_normal(2000)
+    scatter = measure_local_scatter(phase, residuals)
     calm = np.abs(phase - 0.5) > 0.15
     assert scatter[calm] == pytest.approx(0.01, rel=0.7)
     assert scatter[np.abs(phase - 0.5) < 0.05] == pytest.approx(0.1, rel=0.7)
+    some = np.array([3, 1999, 40, 41])
+    np.testing.assert_array_equal(measure_local_scatter(phase, residuals, some), scatter[some])
+
+
+@pytest.mark.parametrize(("points", "highest"), [(1, 1), (30, 320), (700, 5001)])
+def test_the_fast_sums_of_waves_are_the_sums(points, highest):
+    rng = np.random.default_rng(points)
+    time, weights = rng.uniform(0, 900, points), rng.standard_normal((3, points))
+    step = 1 / (8 * 900)
+    waves = np.exp(2j * np.pi * step * np.outer(time - time.min(), np.arange(highest + 1)))
+    error = np.abs(sum_waves(time, weights, step, highest) - weights @ waves).max(axis=1)
+    assert (error < 1e-7 * np.abs(weights).sum(axis=1)).all()
+
+
+def test_normal_equations_of_many_frequencies_are_solved_at_once():
+    rng = np.random.default_rng(1)
+    columns, vector = rng.standard_normal((50, 7, 4)), rng.standard_normal((50, 4))
+    normal = columns.swapaxes(1, 2) @ columns
+    gain, root = eliminate(normal.transpose(1, 2, 0).copy(), vector.T.copy(), 1e-12)
+    solution = np.linalg.solve(normal, vector[:, :, None])[:, :, 0]
+    np.testing.assert_allclose(gain, (solution * vector).sum(axis=1))
+    np.testing.assert_allclose(root, np.sqrt(np.linalg.det(normal)))

@@ -7,6 +7,7 @@ from .description import measure_shape as measure_shape
 from .failures import LightCurveError as LightCurveError
 from .fitting import fit_stars as fit_stars
 from .folding import fold_best_aperture as fold_best_aperture
+from .folding import read_points as read_points
 from .fourier import assign_folds as assign_folds
 from .fourier import evaluate_harmonics as evaluate_harmonics
 from .gp import fit_batch as fit_batch

@@ -20,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.randomness import generator
+from metalyra.core.threads import on_one_thread
 from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
 from metalyra.fit.columns import FIT_COLUMNS, TABLE_COLUMNS
 from metalyra.fit.description import describe_star
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
-from metalyra.fit.folding import FoldedCurve, fold_best_aperture
+from metalyra.fit.folding import FoldedCurve, ObservedCurve, fold_best_aperture, read_points
 from metalyra.fit.settings import FitSettings
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ whose catalogued period does not fold their light curve.
 """
 
 
+@on_one_thread
 @np.errstate(all="ignore")  # what is not finite gets a status
 def fit_stars(
     stars: pd.DataFrame, light_curves: pd.DataFrame, config: Mapping[str, Any], seed: int
@@ -102,11 +104,23 @@ class _FoldedStar(NamedTuple):
     rng: np.random.Generator
 
 
+def _points_by_star(light_curves: pd.DataFrame, published_phases: bool) -> dict[str, ObservedCurve]:
+    """Return the points of each star, in the order of the table."""
+    star, names = pd.factorize(light_curves["star_id"])
+    order = np.argsort(star, kind="stable")
+    bounds = np.searchsorted(star[order], np.arange(len(names) + 1))
+    points = read_points(light_curves, published_phases).take(order)
+    return {
+        str(name): points.take(slice(first, last))
+        for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
+    }
+
+
 def _fold_stars(
     stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings, seed: int
 ) -> tuple[dict[str, _FoldedStar], dict[str, dict[str, Any]]]:
     """Return the stars that could be folded, and the rows of the fits table of the others."""
-    groups = {str(star_id): rows for star_id, rows in light_curves.groupby("star_id", sort=False)}
+    points = _points_by_star(light_curves, settings.phases == "published")
     unknown = pd.Series(np.nan, index=stars.index)
     maxima = stars.get("archive_time_of_maximum", unknown)
     columns = (stars["star_id"], stars["period"], stars["pulsation_type"], stars["status"], maxima)
@@ -119,12 +133,12 @@ def _fold_stars(
                 raise LightCurveError(status)
             if pulsation_type not in PERIODS:
                 raise LightCurveError("wrong_pulsation_type")
-            if star_id not in groups:
+            if star_id not in points:
                 raise LightCurveError("no_light_curve")
             rng = generator(seed, "fit", star_id)
             with failures_are_the_stars():
                 curve = fold_best_aperture(
-                    groups[star_id], float(period), pulsation_type, settings, rng
+                    points[star_id], float(period), pulsation_type, settings, rng
                 )
             folded[star_id] = _FoldedStar(curve, pulsation_type, maximum, rng)
         except LightCurveError as problem:
@@ -191,24 +205,23 @@ _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
 def _fits_table(
     stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
-    records = [
-        [rows[str(star_id)].get(name) for name in TABLE_COLUMNS] for star_id in stars["star_id"]
-    ]
-    table = pd.DataFrame(records, columns=[*TABLE_COLUMNS])
-    table.insert(0, "star_id", stars["star_id"].astype(str).to_numpy())
-    table.insert(1, "band", band)
+    found = [rows[str(star_id)] for star_id in stars["star_id"]]
+    columns: dict[str, Any] = {"star_id": stars["star_id"].astype(str).to_numpy(), "band": band}
+    for name in TABLE_COLUMNS:
+        values = [row.get(name) for row in found]
+        if name in _WHOLE_NUMBERS:
+            columns[name] = np.array([value or 0 for value in values], dtype=np.int64)
+        elif name == "gp_converged":
+            columns[name] = np.array([bool(value) for value in values], dtype=bool)
+        elif name in FIT_COLUMNS:
+            columns[name] = np.array(values, dtype=float)
+        else:
+            columns[name] = pd.Series(values, dtype=object if "curve" in name else "str")
+    columns["alignment"] = pd.Series([alignment] * len(found), dtype="str")
+    columns["variation"] = columns["variation"].fillna("")
+    table = pd.DataFrame(columns, index=pd.RangeIndex(len(found)))
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
-    table["alignment"] = pd.Series(alignment, index=table.index, dtype="str")
-    table["variation"] = table["variation"].fillna("").astype("str")
-    table["n_epochs"] = table["n_epochs"].fillna(0)
-    for name in FIT_COLUMNS:
-        if name in _WHOLE_NUMBERS:
-            table[name] = table[name].fillna(0).astype(np.int64)
-        elif name == "gp_converged":
-            table[name] = table[name].fillna(False).astype(bool)
-        else:
-            table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
 
 

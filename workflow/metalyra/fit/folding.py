@@ -4,12 +4,12 @@ What is no measurement of an RR Lyrae star (`PLAUSIBLE_MAGNITUDES`, `FARTHEST_MA
 `PLAUSIBLE_ERRORS`) counts as missing, whatever number an archive writes for that.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from metalyra.core.arrays import Booleans, Floats
+from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.columns import CURVE_POINTS
 from metalyra.fit.failures import LightCurveError
 from metalyra.fit.fourier import (
@@ -40,6 +40,24 @@ PLAUSIBLE_ERRORS = (1e-6, 5.0)
 
 The smaller would take 1e12 photons; with the larger there is no detection.
 """
+
+
+class ObservedCurve(NamedTuple):
+    """Points as a survey gives them, of one star unless said otherwise.
+
+    `time` is the phase of points that others have folded; what is no number is NaN. `aperture`
+    is None where the survey has only one.
+    """
+
+    time: Floats
+    mag: Floats
+    mag_err: Floats
+    aperture: Floats | None = None
+
+    def take(self, places: Indices | Booleans | slice) -> "ObservedCurve":
+        """Return some of the points."""
+        aperture = None if self.aperture is None else self.aperture[places]
+        return ObservedCurve(self.time[places], self.mag[places], self.mag_err[places], aperture)
 
 
 class CleanCurve(NamedTuple):
@@ -77,8 +95,31 @@ class FoldedCurve(NamedTuple):
         return measure_phase_coverage(phase[self.fit.kept])
 
 
+def read_points(light_curves: pd.DataFrame, published_phases: bool = False) -> ObservedCurve:
+    """Return the points of a table of light curves, of any number of stars, in its order.
+
+    Parameters
+    ----------
+    light_curves
+        Columns ``time``, ``mag`` and ``mag_err``, and ``aperture`` where the survey has
+        several; the zero-point error ``zp_err`` is added to the error where it has one.
+    published_phases
+        The points were folded by others: take their column ``phase``.
+    """
+
+    def read(name: str) -> Floats:
+        return pd.to_numeric(light_curves[name], errors="coerce").to_numpy(float, na_value=np.nan)
+
+    error = read("mag_err")
+    if "zp_err" in light_curves:
+        error = np.hypot(error, np.nan_to_num(read("zp_err"), posinf=np.inf))
+    time = read("phase" if published_phases else "time")
+    aperture = read("aperture") if "aperture" in light_curves else None
+    return ObservedCurve(time, read("mag"), error, aperture)
+
+
 def clean_curve(
-    light_curve: pd.DataFrame, min_epochs: int, published_phases: bool = False
+    points: ObservedCurve, min_epochs: int, published_phases: bool = False
 ) -> CleanCurve:
     """Return the usable epochs: finite, plausible, and each once.
 
@@ -86,41 +127,36 @@ def clean_curve(
 
     Parameters
     ----------
-    light_curve
-        Columns ``time``, ``mag`` and ``mag_err`` of one star in one aperture; the
-        zero-point error ``zp_err`` is added to the error where the survey has one.
+    points
+        Of one star in one aperture.
     min_epochs
         Least number of usable epochs.
     published_phases
-        The points were folded and cleaned by others: take their column ``phase``, and
-        keep what looks repeated.
+        The points were folded and cleaned by others: their times are phases; keep what looks
+        repeated.
 
     Raises
     ------
     LightCurveError
         ``too_few_epochs`` or ``constant_magnitude``.
     """
-    time = "phase" if published_phases else "time"
-    values = light_curve[[time, "mag", "mag_err"]].to_numpy(dtype=float, copy=True)
-    if "zp_err" in light_curve:
-        values[:, 2] = np.hypot(values[:, 2], light_curve["zp_err"].fillna(0.0))
-    values = values[np.isfinite(values[:, 0]) & is_magnitude(values[:, 1])]
+    usable = np.isfinite(points.time) & is_magnitude(points.mag)
+    time, mag, error = points.time[usable], points.mag[usable], points.mag_err[usable]
     lowest, highest = PLAUSIBLE_ERRORS
-    values[~((values[:, 2] >= lowest) & (values[:, 2] <= highest)), 2] = np.nan
-    values = values[np.lexsort((values[:, 1], values[:, 0]))]
+    error[~((error >= lowest) & (error <= highest))] = np.nan
+    order = np.lexsort((mag, time))
+    time, mag, error = time[order], mag[order], error[order]
     if not published_phases:
-        repeated = (np.diff(values[:, :2], axis=0) == 0).all(axis=1)
-        values = values[np.concatenate([[True], ~repeated])[: len(values)]]
-    if len(values) < min_epochs:
+        once = np.ones(time.size, dtype=bool)
+        once[1:] = (np.diff(time) != 0) | (np.diff(mag) != 0)
+        time, mag, error = time[once], mag[once], error[once]
+    if time.size < min_epochs:
         raise LightCurveError(
-            "too_few_epochs", f"{len(values)} usable epochs; at least {min_epochs} are needed"
+            "too_few_epochs", f"{time.size} usable epochs; at least {min_epochs} are needed"
         )
-    if np.ptp(values[:, 1]) == 0:
-        raise LightCurveError(
-            "constant_magnitude", f"all {len(values)} magnitudes are {values[0, 1]:.6g}"
-        )
-    curve = CleanCurve(*np.ascontiguousarray(values.T))
-    return curve._replace(phase=curve.time) if published_phases else curve
+    if np.ptp(mag) == 0:
+        raise LightCurveError("constant_magnitude", f"all {mag.size} magnitudes are {mag[0]:.6g}")
+    return CleanCurve(time, mag, error, time if published_phases else None)
 
 
 def is_magnitude(mag: Floats) -> Booleans:
@@ -179,7 +215,7 @@ def measure_direct_snr(folded: FoldedCurve) -> float:
 
 
 def fold_best_aperture(
-    light_curve: pd.DataFrame,
+    points: ObservedCurve,
     period: float,
     pulsation_type: str,
     settings: FitSettings,
@@ -192,18 +228,19 @@ def fold_best_aperture(
     LightCurveError
         If no aperture can be fitted; the status is that of the first one.
     """
-    apertures: list[tuple[Any, pd.DataFrame]] = (
-        [(0, light_curve)]
-        if "aperture" not in light_curve
-        else list(light_curve.groupby("aperture", sort=True))
-    )
+    apertures = {0: points}
+    if points.aperture is not None:
+        apertures = {
+            int(aperture): points.take(points.aperture == aperture)
+            for aperture in np.unique(points.aperture[np.isfinite(points.aperture)])
+        }
     folded, problems = [], [LightCurveError("no_light_curve")]
-    for aperture, rows in apertures:
+    for aperture, rows in apertures.items():
         if aperture and settings.apertures is not None and aperture not in settings.apertures:
             continue
         try:
             curve = clean_curve(rows, settings.min_epochs, settings.phases == "published")
-            folded.append(fold_curve(curve, int(aperture), period, pulsation_type, settings, rng))
+            folded.append(fold_curve(curve, aperture, period, pulsation_type, settings, rng))
         except LightCurveError as problem:
             problems.append(problem)
     if not folded:

@@ -78,15 +78,15 @@ def evaluate_harmonics(phase: Floats, order: int) -> Floats:
     -------
     (n, 2 * order + 1)
     """
-    columns = np.empty((phase.size, 2 * order + 1))
-    columns[:, 0] = 1.0
+    columns = np.empty((2 * order + 1, phase.size))
+    columns[0] = 1.0
     rotation = np.exp(2j * np.pi * phase)
     power = rotation.copy()
     for k in range(1, order + 1):
-        columns[:, 2 * k - 1] = power.imag
-        columns[:, 2 * k] = power.real
+        columns[2 * k - 1] = power.imag
+        columns[2 * k] = power.real
         power *= rotation
-    return columns
+    return columns.T
 
 
 @cache
@@ -123,8 +123,8 @@ def measure_phase_coverage(phase: Floats) -> float:
 
 def huber_cost(residuals: Floats, scale: float) -> float:
     """Return half the summed Huber loss (mag2): quadratic within `scale`, linear beyond."""
-    size = np.abs(residuals)
-    return float(np.sum(np.where(size <= scale, 0.5 * size**2, scale * (size - 0.5 * scale))))
+    clipped = np.clip(residuals, -scale, scale)
+    return float(np.sum(clipped * (residuals - 0.5 * clipped)))
 
 
 def assign_folds(phase: Floats, folds: int, rng: np.random.Generator) -> Indices:
@@ -173,7 +173,9 @@ def choose_order(
 
     All orders and folds are regressed at once, with Huber's modified residuals: the
     normal matrices are those of ordinary least squares (the total one minus the fold's),
-    formed once, and only the clipped residuals change from iteration to iteration.
+    formed once, and only the clipped residuals change from iteration to iteration. A Cholesky
+    factor of the highest order has those of all lower ones in its corner, and so has its
+    inverse: one of each fold solves for every order.
 
     Parameters
     ----------
@@ -188,47 +190,53 @@ def choose_order(
     huber
         Scale of the Huber loss (mag).
     """
-    n_folds = int(fold.max()) + 1
-    n_columns = harmonics.shape[1]
-    fold_matrices = np.empty((n_folds, n_columns, n_columns))
-    for index in range(n_folds):
-        rows = harmonics[fold == index]
-        fold_matrices[index] = rows.T @ rows
-    normal = fold_matrices.sum(axis=0) - fold_matrices
+    points, columns = harmonics.shape
+    training = fold != np.arange(int(fold.max()) + 1)[:, None]
+    centred = mag - np.median(mag)
+    held_out = _sum_by_fold(np.column_stack([harmonics, centred]), fold)
+    normal = held_out.sum(axis=0) - held_out
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
-    normal += 1e-10 * mag.size * np.eye(n_columns)
-    inverses = np.zeros((len(orders), n_folds, n_columns, n_columns))
-    for row, order in enumerate(orders):
-        size = 2 * order + 1
-        inverses[row, :, :size, :size] = np.linalg.inv(normal[:, :size, :size])
-    inverse = inverses.reshape(-1, n_columns, n_columns)
+    ridge = 1e-10 * points * np.eye(columns)
+    whitening = np.linalg.inv(np.linalg.cholesky(normal[:, :-1, :-1] + ridge))
+    # What follows is by fold, order, and point or column; it starts with least squares.
+    used = np.arange(columns) <= 2 * np.array(orders)[:, None]
+    coefficients = (normal[:, -1:, :-1] @ whitening.swapaxes(1, 2) * used) @ whitening
+    counts = np.count_nonzero(training, axis=1)[:, None]
+    training = training[:, None, :]
 
-    held_out = np.tile(fold[:, None] == np.arange(n_folds), (1, len(orders)))
-    training = ~held_out
-    centre = np.median(mag)
-    centred = (mag - centre)[:, None]
-    coefficients = np.zeros((n_columns, inverse.shape[0]))
-    residuals = np.broadcast_to(centred, training.shape)
-    # The first step is ordinary least squares, the later ones clip the residuals.
-    limit = np.inf
+    def subtract(coefficients: Floats) -> Floats:
+        fitted = coefficients.reshape(-1, columns) @ harmonics.T
+        return np.subtract(centred, fitted, out=fitted).reshape(*coefficients.shape[:2], points)
+
+    residuals = subtract(coefficients)
     for _ in range(_CV_ITERATIONS):
-        clipped = np.clip(residuals, -limit, limit) * training
-        step = np.matmul(inverse, (harmonics.T @ clipped).T[:, :, None])[:, :, 0].T
-        if np.isfinite(limit):
-            inside = np.count_nonzero((np.abs(residuals) <= limit) & training, axis=0)
-            step /= np.maximum(inside / np.count_nonzero(training, axis=0), 0.6)
+        clipped = np.clip(residuals, -huber, huber)
+        unclipped = (clipped == residuals) & training
+        inside = unclipped.sum(axis=2, dtype=np.int32) / counts
+        clipped *= training
+        gradient = (clipped.reshape(-1, points) @ harmonics).reshape(coefficients.shape)
+        step = (gradient @ whitening.swapaxes(1, 2) * used) @ whitening
+        step /= np.maximum(inside, 0.6)[:, :, None]
         coefficients += step
-        residuals = centred - harmonics @ coefficients
-        if np.isfinite(limit) and np.abs(step).max() < _CV_TOLERANCE:
+        residuals = subtract(coefficients)
+        if np.abs(step).max() < _CV_TOLERANCE:
             break
-        limit = huber
-    squares = np.where(held_out, residuals, 0.0) ** 2
-    score = squares.sum(axis=0).reshape(len(orders), n_folds).sum(axis=1)
+    score = np.sum(residuals[fold, :, np.arange(points)] ** 2, axis=0)
     return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
 
 
-_CV_ITERATIONS = 25
+def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:
+    """Return the matrices ``r.T @ r`` of the rows (n, d) of each fold, (folds, d, d)."""
+    counts = np.bincount(fold)
+    order = np.argsort(fold, kind="stable")
+    starts = np.cumsum(counts) - counts
+    padded = np.zeros((counts.size, counts.max(), rows.shape[1]))
+    padded[fold[order], np.arange(fold.size) - starts[fold[order]]] = rows[order]
+    return padded.swapaxes(1, 2) @ padded
+
+
+_CV_ITERATIONS = 24
 _CV_POINTS = 2000
 _CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
 
@@ -262,37 +270,44 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate.
     """
+    normal = design.T @ design
     if start is None:
-        solution = cast("Floats", np.linalg.solve(design.T @ design, design.T @ target))
+        solution = cast("Floats", np.linalg.solve(normal, design.T @ target))
     else:
-        solution = start.copy()
+        solution = start
     residuals = target - design @ solution
+    sides = _find_sides(residuals, scale)
+    if start is None and not sides.any():
+        return solution, residuals
     cost = huber_cost(residuals, scale)
     for _ in range(100):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        size = np.abs(residuals)
-        improved = False
-        for weights in (
-            np.where(size <= scale, 1.0, 0.0),
-            scale / np.maximum(size, scale),
-        ):
-            normal = (design * weights[:, None]).T @ design
+        far = design[sides != 0]
+        for newton in (True, False):
+            # How much less the points beyond the scale count than in least squares.
+            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[sides != 0])[:, None]
             try:
-                trial = solution + np.linalg.solve(normal, gradient)
+                trial = solution + np.linalg.solve(normal - (far * lost).T @ far, gradient)
             except np.linalg.LinAlgError:
                 continue
             trial_residuals = target - design @ trial
             trial_cost = huber_cost(trial_residuals, scale)
             if trial_cost < cost:
-                improved = True
                 break
-        if not improved:
+        else:
             break
         change = np.abs(trial - solution).max()
         solution, residuals, cost = trial, trial_residuals, trial_cost
-        if change < 1e-9:
+        before, sides = sides, _find_sides(residuals, scale)
+        # Where no point has crossed the scale, the loss was a parabola and its minimum is found.
+        if change < 1e-9 or (newton and np.array_equal(sides, before)):
             break
     return solution, residuals
+
+
+def _find_sides(residuals: Floats, scale: float) -> Indices:
+    """Return 1 for residuals (n,) beyond the scale, -1 for those as far below zero, else 0."""
+    return (residuals > scale).astype(np.intp) - (residuals < -scale)
 
 
 def refine_period(
@@ -344,28 +359,33 @@ def refine_period(
     return 1.0 / frequency, coefficients
 
 
-def measure_local_scatter(phase: Floats, residuals: Floats) -> Floats:
+def measure_local_scatter(
+    phase: Floats, residuals: Floats, places: Indices | slice = slice(None)
+) -> Floats:
     """Return the robust standard deviation of the residuals among the neighbours in phase.
 
     Parameters
     ----------
     phase, residuals : (n,)
         Phases, in cycles, and residuals (mag).
+    places
+        Of the m points around which it is measured; all by default.
 
     Returns
     -------
-    (n,)
+    (m,)
         1.4826 times the median distance from the curve of the `_NEIGHBOURS` nearest ranks, or
         of a fiftieth of all points if that is more.
     """
     count = min(max(_NEIGHBOURS, phase.size // _NARROWEST), phase.size)
     order = np.argsort(phase, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
     ring = np.abs(residuals)[order]
     half = count // 2
     ring = np.concatenate([ring[ring.size - half :], ring, ring[: count - 1 - half]])
-    scatter = np.empty(phase.size)
-    scatter[order] = 1.4826 * np.median(sliding_window_view(ring, count), axis=1)
-    return scatter
+    around = sliding_window_view(ring, count)[rank[places]]
+    return np.asarray(1.4826 * np.median(around, axis=1))
 
 
 def _find_outliers(
@@ -377,7 +397,9 @@ def _find_outliers(
         return np.zeros(residuals.size, dtype=bool)
     outlying = np.abs(residuals) > clip * sigma
     if outlying.any() and settings.clip_scatter == "local" and not settings.published:
-        outlying &= np.abs(residuals) > clip * measure_local_scatter(phase, residuals)
+        places = np.flatnonzero(outlying)
+        scatter = measure_local_scatter(phase, residuals, places)
+        outlying[places] = np.abs(residuals[places]) > clip * scatter
     return outlying
 
 
@@ -418,7 +440,13 @@ def fit_robustly(
     numpy.linalg.LinAlgError
         If the kept points cannot constrain the series.
     """
+    # In the order of phase, in which neighbours are soon found; lcfit's folds are by time.
+    turn = np.arange(time.size)
+    if not settings.published:
+        turn = np.argsort((time / period) % 1.0, kind="stable")
+    time, mag = time[turn], mag[turn]
     kept = np.ones(time.size, dtype=bool)
+    order, chosen_by, coefficients = 0, 0, None
     while True:
         count = int(np.count_nonzero(kept))
         order_max = min(settings.order_max, (count - 3) // 2)
@@ -428,18 +456,13 @@ def fit_robustly(
         inside_time, inside_mag = time[kept], mag[kept]
         phase = (inside_time / period) % 1.0
         harmonics = evaluate_harmonics(phase, order_max)
-        order = orders[0]
-        if settings.published:
-            fold = assign_folds_as_published(phase, settings.folds)
-            order = choose_order(harmonics, inside_mag, fold, orders, settings.huber)
-        elif len(orders) > 1:
-            # Beyond some thousand points more do not change the order.
-            step = -(-count // _CV_POINTS)
-            some = np.argsort(phase, kind="stable")[::step]
-            fold = assign_folds(phase[some], min(settings.folds, count), rng)
-            order = choose_order(harmonics[some], inside_mag[some], fold, orders, settings.huber)
+        many = settings.published or chosen_by - count > _MANY * chosen_by
+        if order not in orders or many:
+            before, chosen_by = order, count
+            order = _choose_order_of(phase, harmonics, inside_mag, orders, settings, rng)
+            coefficients = coefficients if order == before else None
         coefficients, residuals = fit_huber(
-            harmonics[:, : 2 * order + 1], inside_mag, settings.huber
+            harmonics[:, : 2 * order + 1], inside_mag, settings.huber, coefficients
         )
         if settings.refine_period:
             period, coefficients = refine_period(
@@ -450,5 +473,35 @@ def fit_robustly(
         outlying = _find_outliers((inside_time / period) % 1.0, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
-            return RobustFit(coefficients, order, period, kept, sigma, cost)
+            return RobustFit(coefficients, order, period, kept[np.argsort(turn)], sigma, cost)
         kept[np.flatnonzero(kept)[outlying]] = False
+
+
+_MANY = 0.003
+"""Share of the points that chose the order without which it is chosen again.
+
+On held-out fifths of the mirror's OGLE and ASAS curves, no star's Huber cost is then more than
+0.3 % above that of choosing after every clipping; with 0.01 that of OGLE-BLG-RRLYR-08185, whose
+first order is that of its outliers, is 13 % above it.
+"""
+
+
+def _choose_order_of(
+    phase: Floats,
+    harmonics: Floats,
+    mag: Floats,
+    orders: range,
+    settings: RegressionSettings,
+    rng: np.random.Generator,
+) -> int:
+    """Return the order that the cross-validation of the settings chooses."""
+    if settings.published:
+        fold = assign_folds_as_published(phase, settings.folds)
+        return choose_order(harmonics, mag, fold, orders, settings.huber)
+    if len(orders) == 1:
+        return orders[0]
+    # Beyond some thousand points more do not change the order.
+    step = -(-phase.size // _CV_POINTS)
+    some = np.argsort(phase, kind="stable")[::step]
+    fold = assign_folds(phase[some], min(settings.folds, phase.size), rng)
+    return choose_order(harmonics[some], mag[some], fold, orders, settings.huber)

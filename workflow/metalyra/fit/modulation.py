@@ -13,7 +13,7 @@ from scipy.special import betainc
 from metalyra.core.arrays import Floats
 from metalyra.fit.folding import FoldedCurve
 from metalyra.fit.fourier import evaluate_harmonics
-from metalyra.fit.periodograms import make_frequencies, sum_powers
+from metalyra.fit.periodograms import Complexes, eliminate, make_frequencies, sum_waves
 
 FASTEST = 5.0
 """Shortest period (d) of a modulation that is looked for; the longest is the time span."""
@@ -137,27 +137,56 @@ def _find_modulation(
     ----------
     columns : (2, n)
         Residuals that an amplitude larger by its whole, and a phase of one cycle, leave.
+    frequency : (m,)
+        Of `make_frequencies` (1 / d).
     """
-    normal = np.zeros((frequency.size, 4, 4))
-    vector = np.zeros((frequency.size, 4))
-    for i in range(2):
-        pull = sum_powers(time, weight * columns[i] * residuals, frequency, 1)[0]
-        vector[:, 2 * i], vector[:, 2 * i + 1] = pull.real, pull.imag
-        for j in range(2):
-            product = weight * columns[i] * columns[j]
-            twice = sum_powers(time, product, 2 * frequency, 1)[0]
-            total = product.sum()
-            normal[:, 2 * i, 2 * j] = (total + twice.real) / 2
-            normal[:, 2 * i + 1, 2 * j + 1] = (total - twice.real) / 2
-            normal[:, 2 * i, 2 * j + 1] = normal[:, 2 * i + 1, 2 * j] = twice.imag / 2
-    ridge = 1e-3 * np.trace(normal, axis1=1, axis2=2) / 4
-    normal += ridge[:, None, None] * np.eye(4)
-    solution = np.linalg.solve(normal, vector[:, :, None])[:, :, 0]
-    power = (solution * vector).sum(axis=1) / float(np.sum(weight * residuals**2))
+    step = float(frequency[1] - frequency[0])
+    first, last = (round(float(end) / step) for end in frequency[[0, -1]])
+    weighted = weight * columns
+    products = np.stack([weighted[i] * columns[j] for i, j in _PAIRS])
+    both = np.concatenate([weighted * residuals, products])
+    waves = sum_waves(time, both, step, 2 * last)
+    pull, twice = waves[:2, first : last + 1], waves[2:, 2 * first :: 2]
+    totals = products.sum(axis=1)
+    gain, _ = eliminate(*_make_equations(pull, twice, totals))
+    power = gain / float(np.sum(weight * residuals**2))
     place = int(np.argmax(power))
-    amplitudes = np.hypot(solution[place, 0::2], solution[place, 1::2])
+    here = slice(place, place + 1)
+    normal, vector, _ = _make_equations(pull[:, here], twice[:, here], totals)
+    normal = np.tril(normal[:, :, 0]) + np.tril(normal[:, :, 0], -1).T
+    solution = np.linalg.solve(normal, vector[:, 0])
+    amplitudes = np.hypot(solution[0::2], solution[1::2])
     freedom = max(time.size - 8, 1)
     single = betainc(freedom / 2, 2.0, 1.0 - min(max(float(power[place]), 0.0), 1.0))
     trials = 2 * float(np.ptp(time)) * float(np.ptp(frequency))
     false_alarm = float(-np.expm1(trials * np.log1p(-min(single, 1 - 1e-16))))
     return float(frequency[place]), (float(amplitudes[0]), float(amplitudes[1])), false_alarm
+
+
+_PAIRS = ((0, 0), (1, 0), (1, 1))
+
+
+def _make_equations(
+    pull: Complexes, twice: Complexes, totals: Floats
+) -> tuple[Floats, Floats, float]:
+    """Return what `eliminate` needs to solve for sinusoids of two columns at m frequencies.
+
+    Parameters
+    ----------
+    pull : (2, m)
+        Sums of the columns times the residuals, as waves.
+    twice : (3, m)
+        Sums of the products of `_PAIRS` of columns, as waves of twice the frequency.
+    totals : (3,)
+        The sums of these products.
+    """
+    normal = np.zeros((4, 4, pull.shape[1]))
+    vector = np.empty((4, pull.shape[1]))
+    vector[0::2], vector[1::2] = pull.real, pull.imag
+    for (i, j), total, wave in zip(_PAIRS, totals, twice, strict=True):
+        normal[2 * i, 2 * j] = (total + wave.real) / 2
+        normal[2 * i + 1, 2 * j + 1] = (total - wave.real) / 2
+        normal[2 * i, 2 * j + 1] = normal[2 * i + 1, 2 * j] = wave.imag / 2
+    ridge = 1e-3 * float(totals[0] + totals[2]) / 4
+    normal[range(4), range(4)] += ridge
+    return normal, vector, ridge

@@ -11,6 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len, rfft
+from scipy.special import i0
 
 from metalyra.core.arrays import Floats, Indices
 
@@ -142,6 +144,46 @@ def sum_powers(time: Floats, weight: Floats, frequency: Floats, highest: int) ->
     return sums
 
 
+_TAPS = 10  # points of the grid that a time is spread over
+_FINER = 1.5  # times as fine a grid as the highest frequency needs
+
+
+def sum_waves(time: Floats, weights: Floats, step: float, highest: int) -> Complexes:
+    """Return sum_i w_i exp(2 pi i k step t_i) for k = 0 ... highest, (..., highest + 1).
+
+    A fast Fourier transform of the weights, spread over a regular grid with a Kaiser-Bessel
+    kernel that is divided out again (Jackson et al. 1991; shaped as by Beatty et al. 2005). The
+    error is below 1e-7 of the sum of the sizes of the weights. Unlike `sum_powers`, it hardly
+    takes longer with more points, but it needs memory for all steps from zero.
+
+    Parameters
+    ----------
+    time : (n,)
+        Times (d).
+    weights : (..., n)
+        Of the points.
+    step
+        Of the frequencies (1 / d).
+    highest
+        Multiple of the step.
+    """
+    size = next_fast_len(int(2 * _FINER * (highest + 1)), real=True)
+    place = (time - time.min()) * step * size
+    cells = np.ceil(place - _TAPS / 2)[:, None] + np.arange(_TAPS)
+    shape = np.pi * np.sqrt((_TAPS * (1 - 0.5 / _FINER)) ** 2 - 0.8)
+    distance = (cells - place[:, None]) / (_TAPS / 2)
+    kernel = i0(shape * np.sqrt(np.maximum(1 - distance**2, 0.0)))
+    cell = cells.astype(np.intp).ravel() % size
+    rows = weights.reshape(-1, time.size)
+    grid = np.empty((len(rows), size))
+    for index, row in enumerate(rows):
+        grid[index] = np.bincount(cell, (kernel * row[:, None]).ravel(), size)
+    sums = rfft(grid)[:, : highest + 1].conj()
+    root = np.sqrt(shape**2 - (np.pi * _TAPS / size * np.arange(highest + 1)) ** 2)
+    sums *= root / (_TAPS * np.sinh(root))
+    return sums.reshape(*weights.shape[:-1], -1)
+
+
 def _sum_powers_one_by_one(
     time: Floats, weight: Floats, frequency: Floats, highest: int
 ) -> Complexes:
@@ -179,15 +221,32 @@ def _solve(
         held = (noise * j**2) ** 2 if j > 1 else noise**2
         matrix[2 * j - 1, 2 * j - 1] += held
         matrix[2 * j, 2 * j] += held
-    gain, root = np.zeros(m), np.ones(m)
-    for row in range(size):
+    return eliminate(matrix, vector, 1e-12 * total)
+
+
+def eliminate(matrix: Floats, vector: Floats, least: float) -> tuple[Floats, Floats]:
+    """Return ``v N^-1 v`` and the root of the determinant of m normal matrices.
+
+    By a Cholesky decomposition of all of them at once, whose work overwrites the arguments.
+
+    Parameters
+    ----------
+    matrix : (d, d, m)
+        Of which the lower triangle is read.
+    vector : (d, m)
+        Right-hand sides.
+    least
+        Of the squared diagonal of the factor, below which it is taken for that.
+    """
+    gain, root = np.zeros(vector.shape[1]), np.ones(vector.shape[1])
+    for row in range(vector.shape[0]):
         for column in range(row):
             for inner in range(column):
                 matrix[row, column] -= matrix[row, inner] * matrix[column, inner]
             matrix[row, column] /= matrix[column, column]
             matrix[row, row] -= matrix[row, column] ** 2
             vector[row] -= matrix[row, column] * vector[column]
-        matrix[row, row] = np.sqrt(np.maximum(matrix[row, row], 1e-12 * total))
+        matrix[row, row] = np.sqrt(np.maximum(matrix[row, row], least))
         vector[row] /= matrix[row, row]
         gain += vector[row] ** 2
         root *= matrix[row, row]

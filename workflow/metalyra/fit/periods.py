@@ -19,9 +19,10 @@ import pandas as pd
 from scipy.special import expit, logsumexp
 
 from metalyra.core.arrays import Booleans, Floats
+from metalyra.core.threads import on_one_thread
 from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS, TYPES
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
-from metalyra.fit.folding import CleanCurve, clean_curve
+from metalyra.fit.folding import CleanCurve, clean_curve, read_points
 from metalyra.fit.periodograms import (
     Periodogram,
     find_peaks,
@@ -96,6 +97,7 @@ class PeriodicStar(NamedTuple):
     probabilities: Mapping[str, float]
 
 
+@on_one_thread
 def find_periods(
     stars: pd.DataFrame,
     light_curves: pd.DataFrame,
@@ -237,11 +239,11 @@ def _clean(light_curve: pd.DataFrame, others: pd.DataFrame | None) -> dict[str, 
         light_curve = light_curve[light_curve["aperture"] == light_curve["aperture"].min()]
     own = str(light_curve["band"].iloc[0]) if "band" in light_curve else ""
     if others is None:
-        return {own: clean_curve(light_curve, _FEWEST)}
+        return {own: clean_curve(read_points(light_curve), _FEWEST)}
     curves, problems = {}, []
     for band, rows in [(own, light_curve), *others.groupby("band")]:
         try:
-            curves[str(band)] = clean_curve(rows, _FEWEST_OF_BAND)
+            curves[str(band)] = clean_curve(read_points(rows), _FEWEST_OF_BAND)
         except LightCurveError as problem:
             problems.append(problem)
     if not curves:

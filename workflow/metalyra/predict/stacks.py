@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metalyra.core.statuses import OK
+from metalyra.core.threads import on_one_thread
 from metalyra.predict.cards import read_card
 from metalyra.predict.networks import predict_metallicities
 from metalyra.stack.stacking import (
@@ -28,6 +29,7 @@ def predict_published(
     return predict_metallicities(directory, *make_sequences(fits, folded, recipe))
 
 
+@on_one_thread
 def predict_with_stack(
     model_directory: Path | str,
     fits: pd.DataFrame,

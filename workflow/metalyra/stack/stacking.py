@@ -23,6 +23,7 @@ from metalyra.core.randomness import derive_seed
 from metalyra.core.settings import complete_settings
 from metalyra.core.statuses import OK
 from metalyra.core.tables import replace_when_complete
+from metalyra.core.threads import on_one_thread
 from metalyra.stack.packing import pack_arrays, unpack_arrays
 from metalyra.stack.population import (
     Curves,
@@ -129,6 +130,7 @@ def complete_stack(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@on_one_thread
 def train_stack_member(
     development: pd.DataFrame,
     fits: pd.DataFrame,
