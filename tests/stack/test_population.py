@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,6 +195,22 @@ def test_groups_of_curves_are_learnt_from_as_if_they_were_of_one_length():
     for one, other in zip(apart, together, strict=True):
         if one is not None:
             np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
+
+
+def test_no_matrix_of_each_star_is_held(population):
+    """What is learnt from and inferred takes memory for the points, and for a batch of stars."""
+    _, curves = next(collect_curves(*draw_stars(50, 18)[:2]))
+    many = curves.take(np.resize(np.arange(len(curves.period)), 4000))
+    size = sum(array.nbytes for array in many[:3])
+    for work in (
+        lambda: fit_population([many], iterations=1),
+        lambda: infer_shapes(population, many, 1),
+    ):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * size
 
 
 def test_stars_without_a_fit_are_left_out_but_no_points_are():

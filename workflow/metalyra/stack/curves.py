@@ -132,10 +132,10 @@ class _Points(NamedTuple):
 
 def _sort_points(stars: pd.DataFrame, folded: pd.DataFrame) -> _Points:
     star = pd.Index(stars["star_id"]).get_indexer(folded["star_id"])
-    used = star >= 0
-    points = folded[used].assign(star=star[used]).sort_values(["star", "phase", "mag"])
-    star = points["star"].to_numpy()
-    phase, mag = (points[name].to_numpy(dtype=float) for name in ("phase", "mag"))
+    phase, mag = (folded[name].to_numpy(dtype=float) for name in ("phase", "mag"))
+    order = np.lexsort((mag, phase, star))
+    order = order[np.count_nonzero(star < 0) :]  # the points of other stars come first
+    star, phase, mag = star[order], phase[order], mag[order]
     return _Points(star, phase, mag, np.bincount(star, minlength=len(stars)))
 
 

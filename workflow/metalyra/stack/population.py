@@ -334,7 +334,7 @@ class _Sums(NamedTuple):
             offset = posterior.means[:, 0, k] - centre
             self.offsets[k] += shares[:, k] @ offset
             self.squares[k] += (offset * shares[:, k, None]).T @ offset
-            self.squares[k] += mirror(np.tensordot(shares[:, k], posterior.triangles[:, 0, k], 1))
+            self.squares[k] += mirror(shares[:, k] @ posterior.triangles[:, 0, k], len(centre) + 1)
         for band, level, square, variance, points in zip(
             curves.bands, noise, squares, self.variance, self.points, strict=True
         ):

@@ -27,7 +27,7 @@ _PERIOD_ERROR = 0.02
 _NOISE_FLOOR = 0.01
 """Typical noise (mag) towards which the scale of a star of few points is drawn."""
 
-_NEGLIGIBLE = 1e-8
+_NEGLIGIBLE = 1e-7
 """Share of a Gaussian in a star below which nothing of it is looked at."""
 
 _CORNER = 1e40
@@ -145,7 +145,7 @@ class Posterior(NamedTuple):
 
     shares: Floats  # (n, m, k)
     means: Floats  # (n, m, k, d); 0 where the share is 0
-    triangles: Floats  # (n, m, k, d, d), lower ones of covariances; any where the share is 0
+    triangles: Floats  # (n, m, k, (d + 1)^2), see `mirror`; of any numbers where the share is 0
     mean: Floats  # (n, m, d), of the mixture
     covariance: Floats  # (n, m, d, d), of the mixture
 
@@ -282,16 +282,16 @@ def infer(prior: Prior, seen: Floats) -> Posterior:
     mean: Floats = np.matmul(weights, means)[..., 0, :]
     offset = means - mean[:, :, None]
     covariance = np.matmul((shares[..., None] * offset).swapaxes(-2, -1), offset)
-    triangle = np.matmul(weights, factor.reshape(*shares.shape, -1))[..., 0, :]
-    covariance += mirror(triangle.reshape(*mean.shape[:2], size, size)[..., :-1, :-1])
-    return Posterior(shares, means, factor[..., :-1, :-1], mean, covariance)
+    rows = factor.reshape(*shares.shape, size * size)
+    covariance += mirror(np.matmul(weights, rows)[..., 0, :], size)
+    return Posterior(shares, means, rows, mean, covariance)
 
 
-def mirror(triangles: Floats) -> Floats:
-    """Return the symmetric matrices (..., d, d) of which lower triangles are known."""
-    row, column = np.indices(triangles.shape[-2:])
-    whole: Floats = triangles[..., np.maximum(row, column), np.minimum(row, column)]
-    return whole
+def mirror(triangles: Floats, size: int) -> Floats:
+    """Return symmetric matrices (..., d, d) by lower triangles (..., (d + 1)^2) of size d + 1."""
+    row, column = np.indices((size - 1, size - 1))
+    place = size * np.maximum(row, column) + np.minimum(row, column)
+    return triangles.take(place, axis=-1)
 
 
 def find_bins(phase: Floats, bins: int) -> Indices:
