@@ -29,14 +29,8 @@ from benchmarks.real_light_curves import find_mirror, read_gaia_dr3
 from benchmarks.transfer import read_labels
 from metalyra.fit import fit_stars, fold_other_bands
 from metalyra.stack import combine_folds
-from metalyra.stack.population import (
-    Curves,
-    collect_curves,
-    describe_shapes,
-    fit_population,
-    infer_shapes,
-    join_curves,
-)
+from metalyra.stack.curves import Curves, collect_curves, join_curves
+from metalyra.stack.population import describe_shapes, fit_population, infer_shapes
 from metalyra.stack.regressors import fit_regressor
 
 FURTHER = ("BP", "RP")
@@ -104,7 +98,7 @@ def describe(curves: Curves, learning: np.ndarray, settings: Mapping) -> dict[st
     alone = curves._replace(further=())
     described = {}
     for name, seen in (("G", alone), ("G+BP+RP", curves)):
-        population = fit_population(seen.take(np.flatnonzero(learning)), **settings)
+        population = fit_population([seen.take(np.flatnonzero(learning))], **settings)
         shapes, parts = infer_shapes(population, seen), population.split()
         described[name] = describe_shapes(shapes, curves.period, parts)
         if seen.further:

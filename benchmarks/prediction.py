@@ -1,11 +1,12 @@
-"""How fast an ensemble of ten networks predicts the light curves of a survey.
+"""How fast an ensemble of ten networks, or a shipped stack, predicts the curves of a survey.
 
-    python -m benchmarks.prediction [--stars 60000] [--chunk 500]
+    python -m benchmarks.prediction [MODEL ...] [--stars 60000] [--chunk 500]
 
 takes the published G-band networks of Dékány & Grebel (2022) and their 3,567 light curves,
 repeated under other names, through what a job of the rule `predict` does: one chunk at a
 time is read, predicted and written. Beside it, plain Keras predicts the first chunks: the
-same sequences through `model.predict`, called per network and star list.
+same sequences through `model.predict`, called per network and star list. Shipped stacks that
+are named predict the same light curves instead, each in a process of its own if named alone.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import pandas as pd
 from benchmarks.ensembles import convert_published
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
 from metalyra.core import read_table, write_table
-from metalyra.predict import predict_stars, read_card
+from metalyra.predict import locate_model, predict_stars, predict_with_stack, read_card
 from metalyra.train import make_sequences
 
 PLAIN_STARS = 3000
@@ -58,10 +59,12 @@ def read_chunk(directory: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame
 
 def predict_chunks(model: Path, directory: Path, chunks: int) -> np.ndarray:
     """Predict chunk by chunk, and return the CPU seconds of each."""
+    # What a stack's job does besides needs columns of the fits that published curves do not have.
+    predict = predict_with_stack if "stack" in read_card(model) else predict_stars
     seconds = np.empty(chunks)
     for number in range(chunks):
         start = time.process_time()
-        predictions = predict_stars(model, *read_chunk(directory, number))
+        predictions = predict(model, *read_chunk(directory, number))
         write_table(predictions, directory / f"predictions_{number}.parquet")
         seconds[number] = time.process_time() - start
     return seconds
@@ -87,34 +90,41 @@ def predict_plainly(
     return seconds, predicted
 
 
+def report(name: str, sizes: np.ndarray, seconds: np.ndarray) -> None:
+    """Print the rate, its steadiness and the memory of a prediction of chunks."""
+    chunks, tenth = len(sizes), max(1, len(sizes) // 10)
+    print(f"{sizes.sum()} light curves, {name}, {chunks} chunks, one core:")
+    print(f"{seconds.sum():.0f} CPU s, {sizes.sum() / seconds.sum():.0f} stars/s")
+    print(f"first chunk, with reading and compiling: {seconds[0]:.1f} CPU s")
+    for part, rows in (
+        ("first", slice(1, tenth + 1)),
+        ("last", slice(chunks - tenth, chunks)),
+    ):
+        print(f"{part} tenth: {sizes[rows].sum() / seconds[rows].sum():.0f} stars/s")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory: {memory:.2f} GB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="shipped stacks")
     parser.add_argument("--stars", type=int, default=60_000, help="light curves (60000)")
     parser.add_argument("--chunk", type=int, default=500, help="light curves of a job (500)")
     arguments = parser.parse_args()
     mirror = find_mirror()
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        model = directory / "dg22_g"
-        convert_published(mirror, model)
         chunks = write_chunks(directory, mirror, arguments.stars, arguments.chunk)
-
-        # The first chunk also pays for the compilation, which is told apart.
-        seconds = predict_chunks(model, directory, chunks)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        tenth = max(1, chunks // 10)
         sizes = np.full(chunks, arguments.chunk)
         sizes[-1] = arguments.stars - arguments.chunk * (chunks - 1)
-        print(f"{arguments.stars} light curves, ten networks, {chunks} chunks, one core:")
-        print(f"{seconds.sum():.0f} CPU s, {arguments.stars / seconds.sum():.0f} stars/s")
-        print(f"first chunk, with the compilation: {seconds[0]:.1f} CPU s")
-        for name, part in (
-            ("first", slice(1, tenth + 1)),
-            ("last", slice(chunks - tenth, chunks)),
-        ):
-            print(f"{name} tenth: {sizes[part].sum() / seconds[part].sum():.0f} stars/s")
-        print(f"peak memory: {memory:.2f} GB")
-
+        for name in arguments.models:
+            report(name, sizes, predict_chunks(locate_model(name), directory, chunks))
+        if arguments.models:
+            return
+        model = directory / "dg22_g"
+        convert_published(mirror, model)
+        seconds = predict_chunks(model, directory, chunks)
+        report("ten networks", sizes, seconds)
         compared = min(chunks, max(2, PLAIN_STARS // arguments.chunk))
         plain, predicted = predict_plainly(model, directory, compared)
         rate = sizes[1:compared].sum() / plain[1:].sum()

@@ -1,15 +1,16 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.stack.curves import Curves, collect_curves, join_curves
 from metalyra.stack.population import (
-    Curves,
-    collect_curves,
     describe_shapes,
     fit_population,
     infer_shapes,
-    join_curves,
+    infer_with_each,
 )
 
 HARMONICS = 3
@@ -56,7 +57,7 @@ def train(fits, folded, **settings):
     curves = [curves for _, curves in collect_curves(fits, folded)]
     assert {curve.phase.shape[1] for curve in curves} == {32, 64}
     largest = max(curves, key=lambda group: len(group.period))
-    return fit_population(largest, harmonics=HARMONICS, components=2, iterations=25, **settings)
+    return fit_population([largest], harmonics=HARMONICS, components=2, iterations=25, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,112 @@ def test_a_star_does_not_depend_on_the_others(population):
         assert apart_errors.tobytes() == errors[part].tobytes()
 
 
+def infer_directly(population, curves, iterations=10):
+    """The same as of `infer_shapes`, with a matrix of the harmonics of each point."""
+    coefficients, covariances = [], []
+    prior = np.linalg.inv(population.covariances)
+    mean, deviation = population.period_scale
+    for phase, mag, used, period in zip(
+        curves.phase, curves.mag, curves.used.astype(bool), curves.period, strict=True
+    ):
+        phase, mag = phase[used], mag[used]
+        basis = evaluate_harmonics(phase, HARMONICS)[:, 1:]
+        place = np.minimum((phase * len(population.profile)).astype(int), 24)
+        profile = population.profile[place]
+        variance = 0.01 * np.mean(mag**2) + 0.01**2
+        inverse = np.full(len(mag), 1 / variance)
+        for _ in range(iterations):
+            design = basis - inverse @ basis / inverse.sum()
+            residual = mag - inverse @ mag / inverse.sum()
+            seen = np.zeros((len(prior[0]), len(prior[0])))
+            seen[:-1, :-1] = (design.T * inverse) @ design
+            seen[-1, -1] = 0.02**-2
+            projection = np.append(design.T @ (inverse * residual), 0.0)
+            projection[-1] = (period - mean) / deviation * 0.02**-2
+            covariance = np.linalg.inv(seen + prior)
+            pull = projection + np.matmul(prior, population.means[..., None])[..., 0]
+            means = np.matmul(covariance, pull[..., None])[..., 0]
+            evidence = (pull * means).sum(axis=1) - (
+                population.means * np.matmul(prior, population.means[..., None])[..., 0]
+            ).sum(axis=1)
+            evidence += np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(prior)[1]
+            shares = population.shares * np.exp((evidence - evidence.max()) / 2)
+            shares /= shares.sum()
+            centre = shares @ means
+            mixed = np.tensordot(shares, covariance, 1)
+            mixed += ((means - centre).T * shares) @ (means - centre)
+            square = (residual - design @ centre[:-1]) ** 2
+            square += ((design @ mixed[:-1, :-1]) * design).sum(axis=1)
+            freedom, strength = float(population.freedom), float(population.strength)
+            weight = (freedom + 1) / (freedom + square / profile / variance)
+            variance = (weight @ (square / profile) + strength * 0.01**2) / (
+                len(mag) - 1 + strength
+            )
+            inverse = weight / (profile * variance)
+        coefficients.append(centre[:-1])
+        covariances.append(mixed[:-1, :-1])
+    return np.array(coefficients), np.array(covariances)
+
+
+def test_series_for_all_points_are_what_matrices_of_each_point_would_be(population):
+    fits, folded, _ = draw_stars(40, 13, outliers=0.05)
+    for _, curves in collect_curves(fits, folded):
+        shapes = infer_shapes(population, curves)
+        coefficients, covariances = infer_directly(population, curves)
+        np.testing.assert_allclose(shapes.coefficients, coefficients, atol=1e-9)
+        np.testing.assert_allclose(shapes.covariances, covariances, atol=1e-11)
+
+
+def test_members_of_several_sizes_look_at_the_stars_together(population):
+    small = train(*draw_stars(300, 14)[:2], strength=1.0)
+    smaller = small._replace(
+        means=small.means[:1], covariances=small.covariances[:1], shares=np.ones(1)
+    )
+    populations = [population, smaller, small]
+    _, curves = next(collect_curves(*draw_stars(30, 15)[:2]))
+    for shapes, alone in zip(infer_with_each(populations, curves), populations, strict=True):
+        for one, other in zip(shapes, infer_shapes(alone, curves), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_a_star_without_numbers_gets_none_and_the_others_theirs(population):
+    _, curves = next(collect_curves(*draw_stars(20, 16)[:2]))
+    mag = curves.mag.copy()
+    mag[[3, 5], [2, 0]] = np.nan
+    shapes = infer_shapes(population, curves._replace(mag=mag))
+    good = np.delete(np.arange(len(mag)), [3, 5])
+    assert np.isnan(shapes.coefficients[[3, 5]]).all()
+    expected = infer_shapes(population, curves.take(good))
+    for one, other in zip(shapes, expected, strict=True):
+        assert one[good].tobytes() == other.tobytes()
+
+
+def test_groups_of_curves_are_learnt_from_as_if_they_were_of_one_length():
+    groups = list(collect_curves(*draw_stars(120, 17)[:2]))
+    settings = {"harmonics": HARMONICS, "components": 2, "iterations": 5}
+    apart = fit_population([curves for _, curves in groups], **settings)
+    together = fit_population([join_curves(groups)], **settings)
+    for one, other in zip(apart, together, strict=True):
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
+
+
+def test_no_matrix_of_each_star_is_held(population):
+    """What is learnt from and inferred takes memory for the points, and for a batch of stars."""
+    _, curves = next(collect_curves(*draw_stars(50, 18)[:2]))
+    many = curves.take(np.resize(np.arange(len(curves.period)), 4000))
+    size = sum(array.nbytes for array in many[:3])
+    for work in (
+        lambda: fit_population([many], iterations=1),
+        lambda: infer_shapes(population, many, 1),
+    ):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * size
+
+
 def test_stars_without_a_fit_are_left_out_but_no_points_are():
     fits, folded, _ = draw_stars(3, 8)
     fits.loc[1, "status"] = "fit_failed"
@@ -138,7 +245,7 @@ def test_descriptions_do_not_depend_on_the_height_of_the_curve_but_on_its_shape(
 def test_too_few_stars_are_refused():
     (_, curves), *_ = collect_curves(*draw_stars(15, 10)[:2])
     with pytest.raises(ValueError, match="are too few for 3 components"):
-        fit_population(curves)
+        fit_population([curves])
 
 
 def observe_again(fits, truth, seed: int, size: float = 0.7):
@@ -160,7 +267,7 @@ def joint():
     others = observe_again(fits, truth, 12)
     curves = join_curves(collect_curves(fits, folded, others, ["RP"]))
     settings = {"harmonics": HARMONICS, "components": 2, "iterations": 15}
-    return fit_population(curves, **settings), curves, truth
+    return fit_population([curves], **settings), curves, truth
 
 
 def test_what_one_band_lacks_the_other_tells(joint):
@@ -171,7 +278,7 @@ def test_what_one_band_lacks_the_other_tells(joint):
     np.testing.assert_allclose(shapes.coefficients[:, own], truth, atol=0.04)
     error = np.std(shapes.coefficients[:, further] - 0.7 * truth)
     alone = curves.further[0]
-    of_one = fit_population(alone, harmonics=HARMONICS, components=2, iterations=15)
+    of_one = fit_population([alone], harmonics=HARMONICS, components=2, iterations=15)
     assert error < 0.7 * np.std(infer_shapes(of_one, alone).coefficients - 0.7 * truth)
     deviations = np.sqrt(np.diagonal(shapes.covariances, axis1=1, axis2=2))[:, further]
     within = np.abs(shapes.coefficients[:, further] - 0.7 * truth) < deviations

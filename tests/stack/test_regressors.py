@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from metalyra.stack.population import Shapes, describe_shapes
 from metalyra.stack.regressors import FORMS, KINDS, complete_regressor, fit_regressor
@@ -48,6 +49,26 @@ def test_a_star_does_not_depend_on_the_others(fitted):
     together = regressor.predict(inputs)
     for part in (slice(0, 1), slice(250, 270), slice(599, None, -1)):
         assert regressor.predict(inputs[part]).tobytes() == together[part].tobytes()
+
+
+@pytest.mark.parametrize("anchors", [7, 1463, 3122])
+def test_the_place_of_a_star_among_the_others_does_not_matter(anchors):
+    """Matrix products of sizes that fill no tiles: their rest, which counts, is done otherwise."""
+    random = np.random.default_rng(anchors)
+    inputs = random.normal(size=(500, 51))
+    machine = FORMS["KernelMachine"](
+        np.zeros(51),
+        np.ones(51),
+        random.normal(size=(anchors, 51)),
+        np.where(np.arange(anchors) < anchors - 7, 0.0, random.normal(size=anchors)),
+        np.array(0.001),
+        np.array(-1.4),
+    )
+    together = machine.predict(inputs)
+    kernels = np.exp(-0.001 * cdist(inputs, machine.anchors, "sqeuclidean"))
+    np.testing.assert_allclose(together, kernels @ machine.coefficients - 1.4, atol=1e-11)
+    for start in range(24):
+        assert machine.predict(inputs[start:]).tobytes() == together[start:].tobytes()
 
 
 def test_regressors_are_plain_arrays(fitted):

@@ -18,6 +18,7 @@ from .stack_cards import copy_published as copy_published
 from .stack_cards import evaluate_stack as evaluate_stack
 from .stack_cards import make_stack_card as make_stack_card
 from .stacks import predict_published as predict_published
+from .stacks import predict_with_stack as predict_with_stack
 from .training_range import fit_shapes as fit_shapes
 from .training_range import measure_training_range as measure_training_range
 from .uncertainty import LEVELS as LEVELS

@@ -19,7 +19,7 @@ from metalyra.predict.uncertainty import (
     half_width_name,
     measure_coverage,
 )
-from metalyra.stack.population import ALIGNMENT
+from metalyra.stack.curves import ALIGNMENT
 from metalyra.stack.stacking import (
     COMBINATIONS,
     PUBLISHED,

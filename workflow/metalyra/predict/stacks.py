@@ -1,6 +1,7 @@
 """Predictions of a stack."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from metalyra.predict.networks import predict_metallicities
 from metalyra.stack.stacking import (
     PUBLISHED,
     Combination,
+    StackMember,
     further_bands,
-    predict_with_member,
+    predict_with_members,
     read_stack_member,
 )
 from metalyra.train.sequences import make_sequences
@@ -72,25 +74,32 @@ def predict_with_stack(
         networks = predict_published(directory / PUBLISHED, stars, folded)
         published = [networks["feh"].to_numpy()]
     bands = further_bands(card["stack"])
-    predicted, spreads = [], []
-    for number in card["members"]:
-        member = read_stack_member(directory / f"member_{number}.npz")
-        values, spread = predict_with_member(member, stars, folded, others, bands)
+    files = [directory / f"member_{number}.npz" for number in card["members"]]
+    members = _load_members(tuple((str(file), file.stat().st_mtime_ns) for file in files))
+    by_member, spread = predict_with_members(members, stars, folded, others, bands)
+    predicted = {}
+    for place, number in enumerate(card["members"]):
+        values = by_member[:, place]
         feh = combination(np.column_stack([values, *published]))
         unseen = fold == number
         if unseen.any():
             own = _read_combination(card["combination"]["by_fold"][str(number)])
             joined = [networks[f"member_{number}"].to_numpy()] if published else []
             feh = np.where(unseen, own(np.column_stack([values, *joined])), feh)
-        predicted.append(feh)
-        spreads.append(spread)
+        predicted[f"member_{number}"] = feh
     return pd.DataFrame(
         {
             "star_id": stars["star_id"].to_numpy(dtype=str),
-            "spread": np.stack(spreads, axis=1).mean(axis=1),
-            **{f"member_{number}": predicted[k] for k, number in enumerate(card["members"])},
+            "spread": spread.mean(axis=1),
+            **predicted,
         }
     )
+
+
+@lru_cache(maxsize=4)
+def _load_members(versions: tuple[tuple[str, int], ...]) -> list[StackMember]:
+    """Return members, kept for the next chunk; `versions` are their files and times of change."""
+    return [read_stack_member(file) for file, _ in versions]
 
 
 def _read_combination(entry: Mapping[str, Any]) -> Combination:

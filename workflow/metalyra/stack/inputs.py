@@ -7,8 +7,12 @@ import numpy as np
 
 from metalyra.core.arrays import Floats
 
-_BATCH = 256
-"""Stars evaluated at once; always this many, as in `metalyra.predict.prediction`."""
+_BATCH = 192
+"""Stars evaluated at once; always this many.
+
+Matrix products compute rows in tiles of up to 24 or 64, and those of an incomplete tile in
+another way: a multiple of all of them treats every row alike, wherever it is.
+"""
 
 
 class Scaling(NamedTuple):

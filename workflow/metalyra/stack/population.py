@@ -13,26 +13,26 @@ phase as well, since points scatter most where the light rises.
 No metallicity is used anywhere here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from metalyra.core.arrays import Floats, Indices
-from metalyra.fit.alignment import turn_curves
-from metalyra.fit.fourier import evaluate_harmonics
-
-_PERIOD_ERROR = 0.02
-"""Error of the periods, in standard deviations of the population; keeps matrices regular."""
-
-_NOISE_FLOOR = 0.01
-"""Typical noise (mag) towards which the scale of a star of few points is drawn."""
-
-ALIGNMENT = "phi1"
-"""What lies at phase 0 of the curves of a population, see `metalyra.fit.alignment`."""
+from metalyra.core.arrays import Floats
+from metalyra.stack.curves import Curves
+from metalyra.stack.posteriors import (
+    Noise,
+    Population,
+    Posterior,
+    Prior,
+    expect,
+    find_bins,
+    guess_noise,
+    join_bands,
+    mirror,
+    observe,
+    place_points,
+)
 
 _HARMONICS = ((150, 4), (1000, 6), (np.inf, 10))
 """Harmonics for fewer stars than a number: the covariance of 2 J coefficients has ~2 J^2 numbers.
@@ -46,89 +46,11 @@ _FURTHER_HARMONICS = 3
 _STARS_OF_COMPONENT = 250
 """Stars that tell of one Gaussian of a mixture."""
 
-_BATCH = 512
-"""Stars whose posteriors are held in memory at once."""
+_MATRICES = 192
+"""Matrices that are held in memory at once: one of each star, population and component."""
 
-
-class Curves(NamedTuple):
-    """Folded light curves of `n` stars, padded to a common number of points.
-
-    Attributes
-    ----------
-    phase, mag : (n, points)
-        Aligned phase, and magnitude minus the star's mean; 0 where there is no point.
-    used : (n, points)
-        1 where there is a point, else 0.
-    period : (n,)
-        Periods (d).
-    further
-        Light curves of the same stars in further bands, at the same phases 0.
-    """
-
-    phase: Floats
-    mag: Floats
-    used: Floats
-    period: Floats
-    further: tuple["Curves", ...] = ()
-
-    def take(self, rows: NDArray[np.int_]) -> "Curves":
-        """Return the light curves of some stars."""
-        return Curves(
-            self.phase[rows],
-            self.mag[rows],
-            self.used[rows],
-            self.period[rows],
-            tuple(band.take(rows) for band in self.further),
-        )
-
-    @property
-    def bands(self) -> tuple["Curves", ...]:
-        """The light curves band by band, the own one first."""
-        return (self._replace(further=()), *self.further)
-
-
-class Population(NamedTuple):
-    """A mixture of `k` Gaussians of Fourier coefficients and period.
-
-    Attributes
-    ----------
-    shares : (k,)
-        Shares of the components.
-    means : (k, d), covariances : (k, d, d)
-        Of ``s_1, q_1, ..., s_J, q_J`` (mag), band by band, and the scaled period; d = 2 J + 1
-        for one band.
-    period_scale : (2,)
-        Mean and standard deviation of the periods (d), by which they are scaled.
-    profile : (b,) or (bands, b)
-        Variance of the noise in equal bins of phase, relative to a star's.
-    freedom : ()
-        Degrees of freedom of the noise.
-    strength : ()
-        Points that the typical noise counts for, in the estimate of a star's own.
-    harmonics : (bands,)
-        Harmonics J of each band; None for one band, of which the means tell it.
-    """
-
-    shares: Floats
-    means: Floats
-    covariances: Floats
-    period_scale: Floats
-    profile: Floats
-    freedom: Floats
-    strength: Floats
-    harmonics: Indices | None = None
-
-    def split(self) -> list[slice]:
-        """Return where the coefficients of each band are."""
-        if self.harmonics is None:
-            return [slice(0, self.means.shape[1] - 1)]
-        return _split(self.harmonics.tolist())
-
-
-def _split(harmonics: Sequence[int]) -> list[slice]:
-    """Return where the coefficients of bands with these numbers of harmonics are."""
-    ends = [2 * sum(harmonics[:number]) for number in range(len(harmonics) + 1)]
-    return [slice(start, stop) for start, stop in pairwise(ends)]
+_POINTS = 32768
+"""Points whose harmonics are held in memory at once."""
 
 
 class Shapes(NamedTuple):
@@ -150,135 +72,8 @@ class Shapes(NamedTuple):
     points: Floats
 
 
-class _Data(NamedTuple):
-    """What the points of one band say of its coefficients, at given noise and weights."""
-
-    design: Floats  # (n, points, 2 J), the mean magnitude projected out
-    residual: Floats  # (n, points), likewise
-    precision: Floats  # (n, 2 J, 2 J)
-    projection: Floats  # (n, 2 J)
-
-
-class _Noise(NamedTuple):
-    """What is known of the points' noise."""
-
-    variance: Floats  # (n,) of a star's typical point, mag2
-    weight: Floats  # (n, points), low for points far from the curve
-    precision: Floats  # (n, points), of each point, 1 / mag2
-
-
-class _Posterior(NamedTuple):
-    shares: Floats  # (n, k)
-    means: Floats  # (k, n, d)
-    covariances: Floats  # (k, n, d, d)
-
-
-def collect_curves(
-    fits: pd.DataFrame,
-    folded: pd.DataFrame,
-    others: pd.DataFrame | None = None,
-    bands: Sequence[str] = (),
-) -> Iterator[tuple[Indices, Curves]]:
-    """Collect light curves by their number of points.
-
-    Parameters
-    ----------
-    fits
-        The fits table; only stars of status ok are collected.
-    folded
-        The folded light curves of the same stars, turned to `ALIGNMENT` here. Points that
-        the fit rejected are used as well: the noise has room for them, and most of them
-        are real.
-    others
-        Those in further bands, of `metalyra.fit.fold_other_bands`.
-    bands
-        The further bands. A star may have no points in them.
-
-    Yields
-    ------
-    rows : array of int
-        Rows among the stars of status ok.
-    curves
-        Their light curves, padded to a power of two that depends on the star alone.
-    """
-    fits = fits[fits["status"] == "ok"]
-    stars, folded = turn_curves(fits, folded, ALIGNMENT)
-    tables = [folded]
-    if bands:
-        if others is None:
-            raise ValueError(f"there are no light curves in {', '.join(bands)}")
-        others = turn_curves(fits, others, ALIGNMENT)[1]
-        tables += [others[others["band"] == band] for band in bands]
-    period = stars["period"].to_numpy(dtype=float)
-    points = [_sort_points(stars, table) for table in tables]
-    most = np.max([band.counts for band in points], axis=0)
-    lengths = 2 ** np.ceil(np.log2(np.maximum(most, 32))).astype(int)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        own, *further = [_pad_points(band, rows, length, period[rows]) for band in points]
-        yield rows, own._replace(further=tuple(further))
-
-
-def join_curves(groups: Iterable[tuple[Indices, Curves]]) -> Curves:
-    """Return the light curves of all stars of `collect_curves`, padded to the longest."""
-    rows, curves = zip(*groups, strict=True)
-    order = np.argsort(np.concatenate(rows))
-    length = max(group.phase.shape[1] for group in curves)
-    own, *further = [
-        _stack_curves(parts, order, length)
-        for parts in zip(*(group.bands for group in curves), strict=True)
-    ]
-    return own._replace(further=tuple(further))
-
-
-def _stack_curves(parts: Sequence[Curves], order: Indices, length: int) -> Curves:
-    def stack(values: Sequence[Floats]) -> Floats:
-        padded = [np.pad(part, ((0, 0), (0, length - part.shape[1]))) for part in values]
-        return np.concatenate(padded)[order]
-
-    return Curves(
-        stack([part.phase for part in parts]),
-        stack([part.mag for part in parts]),
-        stack([part.used for part in parts]),
-        np.concatenate([part.period for part in parts])[order],
-    )
-
-
-class _Points(NamedTuple):
-    """Points of one band, in order of star and phase."""
-
-    star: Indices  # row of the star
-    phase: Floats
-    mag: Floats
-    counts: Indices  # (stars,) points of each
-
-
-def _sort_points(stars: pd.DataFrame, folded: pd.DataFrame) -> _Points:
-    star = pd.Index(stars["star_id"]).get_indexer(folded["star_id"])
-    used = star >= 0
-    points = folded[used].assign(star=star[used]).sort_values(["star", "phase", "mag"])
-    star = points["star"].to_numpy()
-    phase, mag = (points[name].to_numpy(dtype=float) for name in ("phase", "mag"))
-    return _Points(star, phase, mag, np.bincount(star, minlength=len(stars)))
-
-
-def _pad_points(points: _Points, rows: Indices, length: int, period: Floats) -> Curves:
-    """Return the light curves of some stars in one band."""
-    starts = np.cumsum(points.counts) - points.counts
-    position = np.arange(len(points.star)) - starts[points.star]
-    place = np.full(len(points.counts), -1)
-    place[rows] = np.arange(len(rows))
-    row = place[points.star]
-    inside = row >= 0
-    at = row[inside], position[inside]
-    phase, mag, present = np.zeros((3, len(rows), length))
-    phase[at], mag[at], present[at] = points.phase[inside], points.mag[inside], 1.0
-    mean = mag.sum(axis=1) / np.maximum(present.sum(axis=1), 1)
-    return Curves(phase, (mag - mean[:, None]) * present, present, period)
-
-
 def fit_population(
-    curves: Curves,
+    groups: Sequence[Curves],
     *,
     harmonics: int | None = 10,
     components: int | None = 3,
@@ -291,9 +86,9 @@ def fit_population(
 
     Parameters
     ----------
-    curves
-        Of n stars, some hundred or more. A period may be unknown (NaN) of a curve that came
-        folded: it is marginalised.
+    groups
+        Light curves of some hundred stars or more, each group padded to its own length. A
+        period may be unknown (NaN) of a curve that came folded: it is marginalised.
     harmonics
         Harmonics J of the light curves; None for as many as the stars can tell of: 4 below
         150 stars, 6 below 1,000, else 10.
@@ -314,46 +109,35 @@ def fit_population(
     ValueError
         If there are fewer stars than 10 a component.
     """
-    harmonics, components = _choose_size(len(curves.period), harmonics, components)
-    if len(curves.period) < 10 * components:
-        raise ValueError(
-            f"{len(curves.period)} light curves are too few for {components} components"
-        )
-    certain = curves
-    if not (timed := np.isfinite(curves.period)).all():
-        certain = curves.take(np.flatnonzero(timed))
-    scale = np.array([certain.period.mean(), certain.period.std() or 1.0])
-    orders = [harmonics] + [min(harmonics, _FURTHER_HARMONICS)] * len(curves.further)
-    noise = [_guess_noise(band) for band in curves.bands]
-    data = _observe_bands(certain, [_guess_noise(band) for band in certain.bands], orders)
-    first = _guess_coefficients(*_join(data, certain.period, scale), orders)
-    spread = np.cov(first.T)
-    regular = spread.diagonal().copy()
-    for further in _split(orders)[1:]:  # their own is that of their noise
-        regular[further] = regular[: further.stop - further.start]
-    part = np.digitize(
-        certain.period, np.quantile(certain.period, np.arange(1, components) / components)
-    )
+    period = np.concatenate([curves.period for curves in groups])
+    bands = len(groups[0].bands)
+    harmonics, components = _choose_size(len(period), harmonics, components)
+    if len(period) < 10 * components:
+        raise ValueError(f"{len(period)} light curves are too few for {components} components")
+    certain = period[np.isfinite(period)]
+    scale = np.array([certain.mean(), certain.std() or 1.0])
+    orders = [harmonics] + [min(harmonics, _FURTHER_HARMONICS)] * (bands - 1)
+    size = 2 * sum(orders) + 1
     population = Population(
         np.full(components, 1 / components),
-        np.stack([first[part == k].mean(axis=0) for k in range(components)]),
-        np.stack([spread / 2 + 1e-6 * np.eye(len(spread))] * components),
+        np.zeros((components, size)),
+        np.stack([np.eye(size)] * components),
         scale,
-        np.ones((len(orders), profile_bins) if curves.further else profile_bins),
+        np.ones((bands, profile_bins) if bands > 1 else profile_bins),
         np.array(freedom),
         np.array(strength),
-        np.array(orders) if curves.further else None,
+        np.array(orders) if bands > 1 else None,
     )
+    batches = [batch for curves in groups for batch in _take_batches(curves, components)]
+    noise = [guess_noise(curves, 1) for curves in batches]
+    population, regular = _guess_population(population, batches, noise)
     for _ in range(iterations):
-        posterior, noise, squares = _expect(population, curves, noise)
-        population = _update(population, posterior, np.diag(regular))
-        profiles = [
-            _measure_profile(band, square, level, profile_bins)
-            for band, square, level in zip(curves.bands, squares, noise, strict=True)
-        ]
-        population = population._replace(
-            profile=np.stack(profiles) if curves.further else profiles[0]
-        )
+        prior, sums = Prior.of([population]), _Sums.of(population)
+        for number, curves in enumerate(batches):
+            points = place_points(curves, prior)
+            posterior, noise[number], squares = expect(prior, points, curves.period, noise[number])
+            sums.add(posterior, curves, noise[number], squares)
+        population = sums.update(population, regular)
     return population
 
 
@@ -369,11 +153,33 @@ def infer_shapes(population: Population, curves: Curves, iterations: int = 10) -
     iterations
         Estimates of the noise and of the weights of the points.
     """
-    batches = [
-        _infer_batch(population, curves.take(np.arange(start, stop)), iterations)
-        for start, stop in _ranges(len(curves.period))
-    ]
-    return Shapes(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+    return infer_with_each([population], curves, iterations)[0]
+
+
+def infer_with_each(
+    populations: Sequence[Population], curves: Curves, iterations: int = 10
+) -> list[Shapes]:
+    """Infer the coefficients of light curves with each of several populations, in one pass.
+
+    Parameters are those of `infer_shapes`.
+    """
+    alike: dict[object, list[int]] = {}
+    for number, population in enumerate(populations):
+        sizes = (population.means.shape, population.profile.shape, str(population.harmonics))
+        alike.setdefault(sizes, []).append(number)
+    inferred: dict[int, Shapes] = {}
+    for numbers in alike.values():
+        prior = Prior.of([populations[number] for number in numbers])
+        parts = [
+            _infer_batch(prior, batch, iterations)
+            for batch in _take_batches(curves, prior.constant.size)
+        ]
+        for place, number in enumerate(numbers):
+            arrays = zip(*parts, strict=True)
+            inferred[number] = Shapes(
+                *(np.concatenate([part[:, place] for part in array]) for array in arrays)
+            )
+    return [inferred[number] for number in range(len(populations))]
 
 
 def describe_shapes(shapes: Shapes, period: Floats, parts: Sequence[slice] = ()) -> Floats:
@@ -436,176 +242,129 @@ def _choose_size(stars: int, harmonics: int | None, components: int | None) -> t
     return harmonics, components
 
 
-def _ranges(size: int) -> list[tuple[int, int]]:
-    return [(start, min(start + _BATCH, size)) for start in range(0, max(size, 1), _BATCH)]
+def _take_batches(curves: Curves, matrices: int) -> Iterator[Curves]:
+    """Yield light curves of as many stars as memory is meant for, at least of none."""
+    stars, points = curves.phase.shape
+    batch = max(1, min(_MATRICES // matrices, _POINTS // points))
+    for start in range(0, max(stars, 1), batch):
+        yield curves.take(slice(start, start + batch))
 
 
-def _infer_batch(population: Population, curves: Curves, iterations: int) -> Shapes:
-    noise = [_guess_noise(band) for band in curves.bands]
+def _infer_batch(prior: Prior, curves: Curves, iterations: int) -> Shapes:
+    """Return the shapes of a batch with each population: arrays (n, m, ...)."""
+    points, noise = place_points(curves, prior), guess_noise(curves, len(prior.constant))
     for _ in range(iterations):
-        posterior, noise, _ = _expect(population, curves, noise)
-    shares = posterior.shares.T[:, :, None]
-    mean = (shares * posterior.means).sum(axis=0)
-    offset = posterior.means - mean
-    covariance = posterior.covariances + offset[..., :, None] * offset[..., None, :]
-    covariance = (shares[..., None] * covariance).sum(axis=0)
+        posterior, noise, _ = expect(prior, points, curves.period, noise)
     return Shapes(
-        mean[:, :-1],
-        covariance[:, :-1, :-1],
+        posterior.mean[..., :-1],
+        posterior.covariance[..., :-1, :-1],
         np.sqrt(noise[0].variance),
-        noise[0].weight.sum(axis=1),
+        noise[0].points,
     )
 
 
-def _expect(
-    population: Population, curves: Curves, noise: list[_Noise]
-) -> tuple[_Posterior, list[_Noise], list[Floats]]:
-    """Return posterior, noise and squared residuals (n, points), the latter two by band."""
-    parts = population.split()
-    data = _observe_bands(curves, noise, [(part.stop - part.start) // 2 for part in parts])
-    posterior = _infer(population, *_join(data, curves.period, population.period_scale))
-    squares = [
-        _measure_residuals(band, posterior, part) for band, part in zip(data, parts, strict=True)
-    ]
-    profiles = np.atleast_2d(population.profile)
-    noise = [
-        _measure_noise(band, square, level, profile, population)
-        for band, square, level, profile in zip(curves.bands, squares, noise, profiles, strict=True)
-    ]
-    return posterior, noise, squares
+def _guess_population(
+    population: Population, batches: Sequence[Curves], noise: Sequence[list[Noise]]
+) -> tuple[Population, Floats]:
+    """Return a first guess, split by period, and the spread (d, d) that keeps it regular."""
+    parts, components = population.split(), len(population.shares)
+    prior = Prior.of([population])
+    order = np.concatenate([np.repeat(np.arange(1, _order(part) + 1), 2) for part in parts])
+    # Each light curve alone, with higher harmonics held back.
+    alone = np.diag(np.append(10.0 * order**2, 0.0))
+    guesses = []
+    for curves, levels in zip(batches, noise, strict=True):
+        seen = [
+            observe(points, level.precision)
+            for points, level in zip(place_points(curves, prior), levels, strict=True)
+        ]
+        joint = join_bands(seen, curves.period, prior.period_scale)[np.isfinite(curves.period), 0]
+        solved = np.linalg.solve(joint[:, :-1, :-1] + alone, joint[:, -1, :-1, None])
+        guesses.append(cast("Floats", solved)[:, :, 0])
+    first = np.concatenate(guesses)
+    spread = np.cov(first.T)
+    regular = spread.diagonal().copy()
+    for further in parts[1:]:  # their own is that of their noise
+        regular[further] = regular[: further.stop - further.start]
+    period = first[:, -1]
+    part = np.digitize(period, np.quantile(period, np.arange(1, components) / components))
+    guess = population._replace(
+        means=np.stack([first[part == k].mean(axis=0) for k in range(components)]),
+        covariances=np.stack([spread / 2 + 1e-6 * np.eye(len(spread))] * components),
+    )
+    return guess, np.diag(regular)
 
 
-def _guess_noise(curves: Curves) -> _Noise:
-    """Guess that all points of a star are alike, with a tenth of the scatter as noise."""
-    count = np.maximum(curves.used.sum(axis=1), 1)
-    variance = 0.01 * (curves.mag**2).sum(axis=1) / count + _NOISE_FLOOR**2
-    return _Noise(variance, curves.used, curves.used / variance[:, None])
+def _order(part: slice) -> int:
+    """Return the harmonics of a band whose coefficients are there."""
+    harmonics: int = (part.stop - part.start) // 2
+    return harmonics
 
 
-def _observe_bands(curves: Curves, noise: list[_Noise], harmonics: list[int]) -> list[_Data]:
-    return [
-        _observe(band, level, order)
-        for band, level, order in zip(curves.bands, noise, harmonics, strict=True)
-    ]
+class _Sums(NamedTuple):
+    """What the posteriors of all stars add up to, one Gaussian and one bin of phase each."""
+
+    centres: Floats  # (k, d), about which the following are
+    counts: Floats  # (k,)
+    offsets: Floats  # (k, d)
+    squares: Floats  # (k, d, d)
+    variance: Floats  # (bands, b), squared residuals relative to a star's noise
+    points: Floats  # (bands, b)
+
+    @classmethod
+    def of(cls, population: Population) -> "_Sums":
+        """Start with none."""
+        profile = np.zeros_like(np.atleast_2d(population.profile))
+        return cls(
+            population.means,
+            np.zeros_like(population.shares),
+            np.zeros_like(population.means),
+            np.zeros_like(population.covariances),
+            profile,
+            profile.copy(),
+        )
+
+    def add(
+        self, posterior: Posterior, curves: Curves, noise: list[Noise], squares: list[Floats]
+    ) -> None:
+        """Add a batch of stars, of one population."""
+        shares = posterior.shares[:, 0]
+        self.counts[:] += shares.sum(axis=0)
+        for k, centre in enumerate(self.centres):
+            offset = posterior.means[:, 0, k] - centre
+            self.offsets[k] += shares[:, k] @ offset
+            self.squares[k] += (offset * shares[:, k, None]).T @ offset
+            self.squares[k] += mirror(shares[:, k] @ posterior.triangles[:, 0, k], len(centre) + 1)
+        for band, level, square, variance, points in zip(
+            curves.bands, noise, squares, self.variance, self.points, strict=True
+        ):
+            used = band.used > 0
+            place = find_bins(band.phase, len(points))[used]
+            relative = (square[:, 0] / level.variance[:, :1])[used]
+            variance += np.bincount(place, relative, len(points))
+            points += np.bincount(place, minlength=len(points))
+
+    def update(self, population: Population, spread: Floats) -> Population:
+        """Return the mixture that the posteriors add up to."""
+        counts = self.counts[:, None]
+        offset = self.offsets / counts
+        scatter = self.squares - counts[..., None] * offset[:, :, None] * offset[:, None, :]
+        profile = np.stack(
+            [_smooth(*sums) for sums in zip(self.variance, self.points, strict=True)]
+        )
+        return population._replace(
+            shares=(self.counts + 1) / (self.counts.sum() + len(counts)),
+            means=self.centres + offset,
+            # A few stars of the whole population's spread keep small components regular.
+            covariances=(scatter + 2 * spread) / (counts[..., None] + 10),
+            profile=profile if population.profile.ndim > 1 else profile[0],
+        )
 
 
-def _observe(curves: Curves, noise: _Noise, harmonics: int) -> _Data:
-    """Project the light curves of a band on the harmonics, the mean magnitude integrated out."""
-    stars, points = curves.phase.shape
-    design = evaluate_harmonics(curves.phase.ravel(), harmonics).reshape(stars, points, -1)
-    design = design[:, :, 1:]
-    share = noise.precision / np.maximum(noise.precision.sum(axis=1, keepdims=True), 1e-12)
-    design = design - np.matmul(share[:, None, :], design)
-    residual = curves.mag - (share * curves.mag).sum(axis=1, keepdims=True)
-    weighted = (design * noise.precision[:, :, None]).transpose(0, 2, 1)
-    precision = np.matmul(weighted, design)
-    return _Data(design, residual, precision, np.matmul(weighted, residual[:, :, None])[:, :, 0])
-
-
-def _join(data: list[_Data], period: Floats, period_scale: Floats) -> tuple[Floats, Floats]:
-    """Return precision (n, d, d) and projection (n, d) of all that is seen of a star.
-
-    The points of a band say nothing of the others: only the population joins them.
-    """
-    size = sum(band.projection.shape[1] for band in data) + 1
-    precision, projection = np.zeros((len(period), size, size)), np.zeros((len(period), size))
-    start = 0
-    for band in data:
-        stop = start + band.projection.shape[1]
-        precision[:, start:stop, start:stop] = band.precision
-        projection[:, start:stop] = band.projection
-        start = stop
-    known, (mean, deviation) = np.isfinite(period), period_scale
-    precision[known, -1, -1] = _PERIOD_ERROR**-2
-    projection[known, -1] = (period[known] - mean) / deviation * _PERIOD_ERROR**-2
-    return precision, projection
-
-
-def _guess_coefficients(precision: Floats, projection: Floats, harmonics: list[int]) -> Floats:
-    """Fit each light curve alone, with higher harmonics held back."""
-    order = np.concatenate([np.repeat(np.arange(1, highest + 1), 2) for highest in harmonics])
-    prior = np.diag(np.append(10.0 * order**2, 0.0))
-    solved = cast("Floats", np.linalg.solve(precision + prior, projection[:, :, None]))
-    return solved[:, :, 0]
-
-
-def _infer(population: Population, precision: Floats, projection: Floats) -> _Posterior:
-    """Return the posterior of the coefficients and the component of each star."""
-    prior = np.linalg.inv(population.covariances)
-    means, covariances, log_shares = [], [], []
-    for k in range(len(population.shares)):
-        covariance = np.linalg.inv(precision + prior[k])
-        pull = projection + prior[k] @ population.means[k]
-        mean = np.matmul(covariance, pull[:, :, None])[:, :, 0]
-        evidence = (pull * mean).sum(axis=1) + np.linalg.slogdet(covariance)[1]
-        evidence += np.linalg.slogdet(prior[k])[1]
-        evidence -= population.means[k] @ prior[k] @ population.means[k]
-        log_shares.append(np.log(population.shares[k]) + evidence / 2)
-        means.append(mean)
-        covariances.append(covariance)
-    shares = np.exp(np.stack(log_shares) - np.max(log_shares, axis=0))
-    return _Posterior((shares / shares.sum(axis=0)).T, np.stack(means), np.stack(covariances))
-
-
-def _measure_residuals(data: _Data, posterior: _Posterior, part: slice) -> Floats:
-    """Return the expected squared residuals (n, points) in mag2 of a band."""
-    square = np.zeros_like(data.residual)
-    for k, (means, covariances) in enumerate(
-        zip(posterior.means, posterior.covariances, strict=True)
-    ):
-        model = np.matmul(data.design, means[:, part, None])[:, :, 0]
-        spread = (np.matmul(data.design, covariances[:, part, part]) * data.design).sum(axis=2)
-        square += posterior.shares[:, k, None] * ((data.residual - model) ** 2 + spread)
-    return square
-
-
-def _measure_noise(
-    curves: Curves, square: Floats, noise: _Noise, profile: Floats, population: Population
-) -> _Noise:
-    """Return the noise of points of which the squared residuals (n, points) are known."""
-    freedom, strength = float(population.freedom), float(population.strength)
-    profile = profile[_profile_bin(curves.phase, len(profile))]
-    square = square / profile
-    weight = curves.used * (freedom + 1) / (freedom + square / noise.variance[:, None])
-    total = (weight * square).sum(axis=1) + strength * _NOISE_FLOOR**2
-    count = np.maximum(curves.used.sum(axis=1), 1)
-    variance = total / np.maximum(count - 1 + strength, 1e-12)
-    return _Noise(variance, weight, weight / (profile * variance[:, None]))
-
-
-def _measure_profile(curves: Curves, square: Floats, noise: _Noise, bins: int) -> Floats:
+def _smooth(variance: Floats, points: Floats) -> Floats:
     """Return the variance of the noise by phase, smoothed, of geometric mean 1."""
-    used = curves.used > 0
-    place = _profile_bin(curves.phase, bins)[used]
-    relative = (noise.weight * square / noise.variance[:, None])[used]
     # One typical point a bin keeps empty bins regular.
-    variance = cast("Floats", np.bincount(place, relative, bins)) + 1
-    variance /= np.bincount(place, minlength=bins) + 1
-    smooth = (np.roll(variance, 1) + 2 * variance + np.roll(variance, -1)) / 4
+    relative = (variance + 1) / (points + 1)
+    smooth = (np.roll(relative, 1) + 2 * relative + np.roll(relative, -1)) / 4
     profile: Floats = smooth / np.exp(np.log(smooth).mean())
     return profile
-
-
-def _profile_bin(phase: Floats, bins: int) -> NDArray[np.int_]:
-    place: Indices = np.minimum((phase * bins).astype(int), bins - 1)
-    return place
-
-
-def _update(population: Population, posterior: _Posterior, spread: Floats) -> Population:
-    """Return the mixture that the posteriors add up to."""
-    count = posterior.shares.sum(axis=0)
-    components = len(count)
-    means, covariances = [], []
-    for k in range(components):
-        share = posterior.shares[:, k]
-        mean = share @ posterior.means[k] / count[k]
-        offset = posterior.means[k] - mean
-        scatter = (offset * share[:, None]).T @ offset
-        scatter += np.tensordot(share, posterior.covariances[k], 1)
-        # A few stars of the whole population's spread keep small components regular.
-        covariances.append((scatter + 2 * spread) / (count[k] + 10))
-        means.append(mean)
-    shares = (count + 1) / (count.sum() + components)
-    return population._replace(
-        shares=shares, means=np.stack(means), covariances=np.stack(covariances)
-    )

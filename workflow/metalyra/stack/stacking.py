@@ -10,7 +10,7 @@ the fold that counts as theirs, but it has chosen their epoch: a stack that they
 weights and errors that are a little optimistic, and says so on its card.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,23 +18,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metalyra.core.arrays import Floats
+from metalyra.core.arrays import Floats, Indices
 from metalyra.core.randomness import derive_seed
 from metalyra.core.settings import complete_settings
 from metalyra.core.statuses import OK
 from metalyra.core.tables import replace_when_complete
 from metalyra.core.threads import on_one_thread
+from metalyra.stack.curves import Curves, collect_curves
 from metalyra.stack.packing import pack_arrays, unpack_arrays
 from metalyra.stack.population import (
-    Curves,
-    Population,
     Shapes,
-    collect_curves,
     describe_shapes,
     fit_population,
-    infer_shapes,
-    join_curves,
+    infer_with_each,
 )
+from metalyra.stack.posteriors import Population
 from metalyra.stack.regressors import FORMS, Regressor, complete_regressor, fit_regressor
 from metalyra.stack.regressors.linear import LinearModel
 from metalyra.train.weights import make_weights
@@ -50,6 +48,9 @@ COMBINATIONS = ("learnt", "mean")
 
 BANDS = "bands"
 """Key of the bands of a stack that reads several, its own first."""
+
+_BLOCK = 960
+"""Stars whose posteriors are held in memory at once: full batches of the regressors."""
 
 _OUT_OF_FOLD = ("star_id", "fold", "feh", "feh_err", "spread")
 """Columns beside the regressors' in a table of out-of-fold predictions."""
@@ -192,14 +193,16 @@ def train_stack_member(
     # Not even padded together with the fold, whose longest light curve would leave a trace.
     bands = further_bands(settings)
     groups = list(collect_curves(fits[~held_out], folded, others, bands))
-    curves = learnt = join_curves(groups)
+    learnt = [curves for _, curves in groups]
     if unlabelled is not None:
-        more = collect_curves(*unlabelled, others, bands)
-        learnt = join_curves([*groups, *((rows + len(known), group) for rows, group in more)])
+        learnt += [curves for _, curves in collect_curves(*unlabelled, others, bands)]
     population = fit_population(learnt, **settings["population"])
-    shapes = infer_shapes(population, curves)
-    inputs, feh = _describe(population, shapes, curves), known["feh"].to_numpy(dtype=float)
-    coordinates = np.column_stack([shapes.coefficients, curves.period])
+    rows, (shapes,), period = _infer_groups([population], groups)
+    order = np.argsort(rows)
+    shapes, period = Shapes(*(array[order] for array in shapes)), period[order]
+    inputs = describe_shapes(shapes, period, population.split())
+    feh = known["feh"].to_numpy(dtype=float)
+    coordinates = np.column_stack([shapes.coefficients, period])
     linear = cast("LinearModel", fit_regressor({"kind": "ridge"}, coordinates, feh))
     counts = make_weights(feh, known["feh_err"].to_numpy(dtype=float), **(weights or {}))
     if settings["noise_floor"] is not None:
@@ -216,9 +219,9 @@ def train_stack_member(
         for name, config in settings["regressors"].items()
     }
     member = StackMember(population, regressors, linear.slopes[:-1])
-    predicted, spread = predict_with_member(member, fits[held_out], folded, others, bands)
-    out_of_fold = stars[held_out].reset_index(drop=True).assign(spread=spread)
-    out_of_fold[list(regressors)] = predicted
+    predicted, spread = predict_with_members([member], fits[held_out], folded, others, bands)
+    out_of_fold = stars[held_out].reset_index(drop=True).assign(spread=spread[:, 0])
+    out_of_fold[list(regressors)] = predicted[:, 0]
     return member, out_of_fold[[*_OUT_OF_FOLD, *regressors]]
 
 
@@ -227,23 +230,49 @@ def further_bands(stack: Mapping[str, Any]) -> list[str]:
     return list(stack.get(BANDS, []))[1:]
 
 
-def _describe(population: Population, shapes: Shapes, curves: Curves) -> Floats:
-    return describe_shapes(shapes, curves.period, population.split())
+_Groups = Sequence[tuple[Indices, Curves]]
+"""Light curves of `collect_curves`, and which stars they are of."""
 
 
-def predict_with_member(
-    member: StackMember,
+def _infer_groups(
+    populations: Sequence[Population], groups: _Groups
+) -> tuple[Indices, list[Shapes], Floats]:
+    """Return which stars there are, their shapes by each population, and their periods (d)."""
+    rows = np.concatenate([rows for rows, _ in groups])
+    by_group = [infer_with_each(populations, curves) for _, curves in groups]
+    shapes = [
+        Shapes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        for parts in zip(*by_group, strict=True)
+    ]
+    return rows, shapes, np.concatenate([curves.period for _, curves in groups])
+
+
+def _take_blocks(groups: _Groups, size: int) -> Iterator[_Groups]:
+    """Yield groups of so many stars together, one block after the other."""
+    ends = np.cumsum([len(rows) for rows, _ in groups])
+    for start in range(0, ends[-1] if len(ends) else 0, size):
+        block = []
+        for (rows, curves), end in zip(groups, ends, strict=True):
+            first = end - len(rows)
+            part = slice(max(start - first, 0), max(start + size - first, 0))
+            if len(rows[part]):
+                block.append((rows[part], curves.take(part)))
+        yield block
+
+
+def predict_with_members(
+    members: Sequence[StackMember],
     fits: pd.DataFrame,
     folded: pd.DataFrame,
     others: pd.DataFrame | None = None,
     bands: Sequence[str] = (),
 ) -> tuple[Floats, Floats]:
-    """Predict [Fe/H] with each regressor of one member.
+    """Predict [Fe/H] with each regressor of some members, which look at the stars together.
 
     Parameters
     ----------
-    member
-        Of `train_stack_member`.
+    members
+        Of `train_stack_member`, with the same regressors.
     fits, folded
         Tables of the stars.
     others, bands
@@ -251,19 +280,24 @@ def predict_with_member(
 
     Returns
     -------
-    predicted : array, shape (n, regressors)
+    predicted : array, shape (n, members, regressors)
         Of the stars of status ok, in the order of `fits` (dex).
-    spread : array, shape (n,)
+    spread : array, shape (n, members)
         What the noise of the light curve adds to the error of [Fe/H] (dex).
     """
     stars = int((fits["status"] == OK).sum())
-    predicted, spread = np.empty((stars, len(member.regressors))), np.empty(stars)
-    for rows, curves in collect_curves(fits, folded, others, bands):
-        shapes = infer_shapes(member.population, curves)
-        inputs = _describe(member.population, shapes, curves)
-        for column, regressor in enumerate(member.regressors.values()):
-            predicted[rows, column] = regressor.predict(inputs)
-        spread[rows] = measure_spread(shapes, member.slopes)
+    predicted = np.empty((stars, len(members), len(members[0].regressors)))
+    spread = np.empty((stars, len(members)))
+    groups = list(collect_curves(fits, folded, others, bands))
+    for block in _take_blocks(groups, _BLOCK):
+        rows, shapes_of_members, period = _infer_groups(
+            [member.population for member in members], block
+        )
+        for number, (member, shapes) in enumerate(zip(members, shapes_of_members, strict=True)):
+            inputs = describe_shapes(shapes, period, member.population.split())
+            for column, regressor in enumerate(member.regressors.values()):
+                predicted[rows, number, column] = regressor.predict(inputs)
+            spread[rows, number] = measure_spread(shapes, member.slopes)
     return predicted, spread
 
 

@@ -39,11 +39,16 @@ class KernelMachine(NamedTuple):
     def predict(self, inputs: Floats) -> Floats:
         """Return [Fe/H] (n,) of stars with inputs (n, d)."""
         scaling = Scaling(self.mean, self.deviation)
+        # As one matrix product: -gamma |x - a|^2 = [x, |x|^2, 1] . gamma [2 a, -1, -|a|^2].
+        squares = (self.anchors**2).sum(axis=1)
+        right = self.gamma * np.vstack([2 * self.anchors.T, -np.ones_like(squares), -squares])
 
         def add(batch: Floats) -> Floats:
-            return np.exp(-self.gamma * _distances(scaling(batch), self.anchors)) @ (
-                self.coefficients
-            )
+            scaled = scaling(batch)
+            left = np.column_stack([scaled, (scaled**2).sum(axis=1), np.ones(len(scaled))])
+            kernels: Floats = left @ right
+            np.minimum(kernels, 0, out=kernels)  # which they are but for rounding
+            return np.exp(kernels, out=kernels) @ self.coefficients
 
         return self.offset + evaluate_in_batches(add, inputs)
 
