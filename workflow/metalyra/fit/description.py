@@ -15,7 +15,6 @@ from metalyra.fit.fourier import (
     evaluate_harmonics,
     harmonics_on_grid,
     measure_phase_coverage,
-    phase_difference,
 )
 from metalyra.fit.gp import Posterior, draw_coefficients
 from metalyra.fit.modulation import measure_variation
@@ -44,26 +43,39 @@ def find_alignment(coefficients: Floats, alignment: str) -> float:
     return float(-np.argmin(curve) / _FINE_GRID)
 
 
-def measure_shape(coefficients: Floats, pulsation_type: str) -> dict[str, Floats]:
+def measure_shape(
+    coefficients: Floats, pulsation_type: str, curves: Floats | None = None
+) -> dict[str, Floats]:
     """Return the tabulated quantities of curves with coefficients ``(..., 2 J + 1)``.
+
+    Parameters
+    ----------
+    coefficients
+        Of `AMPLITUDES` harmonics or more.
+    pulsation_type
+        It says which turn phi21 and phi31 are in.
+    curves : (..., CURVE_POINTS), optional
+        Magnitudes (mag) of the curves, where they are known already.
 
     Returns
     -------
     dict
         ``mean_mag``, ``amplitude``, ``a1`` ..., ``phi1``, ``phi21`` ..., each ``(...)``.
     """
+    if curves is None:
+        curves = coefficients @ harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2).T
     amplitudes, phases = amplitudes_and_phases(coefficients[..., : 2 * AMPLITUDES + 1])
-    grid = harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2)
-    centres = WINDOW_CENTRES[pulsation_type]
-    shape = {
+    windows = WINDOW_CENTRES[pulsation_type]
+    orders = range(2, AMPLITUDES + 1)
+    centres = np.array([windows.get(k, np.pi) for k in orders])
+    differences = wrap_around(phases[..., 1:] - np.array(orders) * phases[..., :1], centres)
+    return {
         "mean_mag": coefficients[..., 0],
-        "amplitude": np.ptp(coefficients @ grid.T, axis=-1),
+        "amplitude": np.ptp(curves, axis=-1),
         **{f"a{k}": amplitudes[..., k - 1] for k in range(1, AMPLITUDES + 1)},
         "phi1": phases[..., 0],
+        **{f"phi{k}1": differences[..., k - 2] for k in orders},
     }
-    for k in range(2, AMPLITUDES + 1):
-        shape[f"phi{k}1"] = phase_difference(phases, k, centres.get(k, np.pi))
-    return shape
 
 
 def measure_errors(
@@ -84,30 +96,38 @@ def measure_errors(
         whose phase is anywhere; else an error is the deviation within which 68.3 % of the
         draws are, and the correlations are those of the draws within three errors.
     """
-    deviations = {
-        name: wrap_around(values - shape[name], 0.0)
-        if name.startswith("phi")
-        else values - (values.mean() if published else shape[name])
-        for name, values in drawn.items()
-    }
+    names = [*drawn]
+    angular = np.array([name.startswith("phi") for name in names])
+    values = np.stack([*drawn.values()])
+    centres = np.array([shape[name] for name in names])[:, None]
     if published:
-        scales = {name: float(np.std(values)) for name, values in deviations.items()}
+        centres = np.where(angular[:, None], centres, values.mean(axis=1, keepdims=True))
+    deviations = values - centres
+    deviations[angular] = wrap_around(deviations[angular], 0.0)
+    if published:
+        scales = deviations.std(axis=1)
     else:
-        sizes = np.abs(np.stack([*deviations.values()]))
-        quantiles = np.quantile(sizes, _ONE_SIGMA, axis=1).tolist()
-        scales = dict(zip(deviations, quantiles, strict=True))
-        deviations = {
-            name: np.clip(values, -3 * scales[name], 3 * scales[name])
-            for name, values in deviations.items()
-        }
-    errors = {f"{name}_err": scale for name, scale in scales.items()}
-    for first, second in (("a1", "a2"), ("a1", "phi31"), ("a2", "phi31")):
-        pair = np.stack([deviations[first], deviations[second]])
-        pair -= pair.mean(axis=1, keepdims=True)
-        spread = np.sqrt((pair**2).mean(axis=1))
-        correlation = np.mean(pair[0] * pair[1]) / max(spread[0] * spread[1], 1e-300)
-        errors[f"cov_{first}_{second}"] = float(correlation * scales[first] * scales[second])
+        scales = _measure_quantile(np.abs(deviations), _ONE_SIGMA)
+        bound = 3 * scales[:, None]
+        deviations = np.clip(deviations, -bound, bound)
+    errors = {f"{name}_err": float(scale) for name, scale in zip(names, scales, strict=True)}
+    some = [names.index(name) for name in ("a1", "a2", "phi31")]
+    pulls = deviations[some] - deviations[some].mean(axis=1, keepdims=True)
+    pulls /= np.maximum(np.sqrt((pulls**2).mean(axis=1, keepdims=True)), 1e-150)
+    covariance = (pulls @ pulls.T) / values.shape[1] * np.outer(scales[some], scales[some])
+    for pair, (i, j) in {"a1_a2": (0, 1), "a1_phi31": (0, 2), "a2_phi31": (1, 2)}.items():
+        errors[f"cov_{pair}"] = float(covariance[i, j])
     return errors
+
+
+def _measure_quantile(values: Floats, quantile: float) -> Floats:
+    """Return a quantile of each row, as `numpy.quantile` does, without its overhead."""
+    ordered = np.sort(values, axis=1)
+    place = quantile * (values.shape[1] - 1)
+    below = int(place)
+    above = min(below + 1, values.shape[1] - 1)
+    step: Floats = (place - below) * (ordered[:, above] - ordered[:, below])
+    return ordered[:, below] + step
 
 
 def draw_published(
@@ -119,11 +139,11 @@ def draw_published(
     """
     kept = folded.phase[folded.fit.kept]
     curves = draw_coefficients(posterior, star, draws, rng)
-    harmonics = evaluate_harmonics(kept, curves.shape[1] // 2)
-    noisy = curves @ harmonics.T
+    harmonics = evaluate_harmonics(kept, max(curves.shape[1] // 2, folded.fit.order))
+    noisy = curves @ harmonics[:, : curves.shape[1]].T
     noisy += posterior.best.noise[star] * rng.standard_normal(noisy.shape)
     series = harmonics[:, : 2 * folded.fit.order + 1]
-    coefficients = np.zeros_like(curves)
+    coefficients = np.zeros((draws, max(series.shape[1], 2 * AMPLITUDES + 1)))
     coefficients[:, : series.shape[1]] = np.linalg.lstsq(series, noisy.T)[0].T
     return coefficients
 
@@ -149,22 +169,26 @@ def describe_star(
     LightCurveError
         ``fit_failed`` if a measured number is not finite.
     """
-    coefficients = posterior.mean[star]
+    # The others are zero.
+    coefficients = posterior.mean[star, : posterior.width_of(star)]
     turn, maximum = _find_phases(folded, coefficients, settings, time_of_maximum)
     aligned = rotate(coefficients, turn)
-    shape = {name: float(value) for name, value in measure_shape(aligned, pulsation_type).items()}
+    curve = aligned @ harmonics_on_grid(CURVE_POINTS, aligned.size // 2).T
+    measured = measure_shape(aligned, pulsation_type, curve)
+    shape = {name: float(value) for name, value in measured.items()}
     if settings.published:
         drawn = draw_published(folded, posterior, star, settings.draws, rng)
     else:
         drawn = draw_coefficients(posterior, star, settings.draws, rng)
     drawn = rotate(drawn, turn)
-    errors = measure_errors(shape, measure_shape(drawn, pulsation_type), settings.published)
+    curves = drawn @ harmonics_on_grid(CURVE_POINTS, drawn.shape[1] // 2).T
+    drawn_shape = measure_shape(drawn, pulsation_type, curves)
+    errors = measure_errors(shape, drawn_shape, settings.published)
 
     kept = folded.fit.kept
     mag = folded.curve.mag[kept]
     harmonics = evaluate_harmonics(folded.phase[kept], coefficients.size // 2)
     sigma = float(np.std(mag - harmonics @ coefficients))
-    grid = harmonics_on_grid(CURVE_POINTS, aligned.size // 2)
     count = int(np.count_nonzero(kept))
     row = {
         "period": folded.period,
@@ -185,12 +209,12 @@ def describe_star(
         "aperture": folded.aperture,
         **_describe_process(posterior, star),
         **measure_variation(folded, coefficients)._asdict(),
-        "curve": (grid @ aligned - aligned[0]).tolist(),
-        "curve_err": (drawn @ grid.T).std(axis=0).tolist(),
+        "curve": (curve - aligned[0]).tolist(),
+        "curve_err": curves.std(axis=0).tolist(),
         "status": "ok",
     }
-    measured = [*shape.values(), *errors.values(), row["snr"], *row["curve"], *row["curve_err"]]
-    if not np.isfinite(measured).all():
+    numbers = [*shape.values(), *errors.values(), row["snr"], *row["curve"], *row["curve_err"]]
+    if not np.isfinite(numbers).all():
         raise LightCurveError("fit_failed")
     return row, turn
 

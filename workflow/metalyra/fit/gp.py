@@ -18,13 +18,17 @@ folded curve that stands in for periodicity, and the magnitudes keep their mean,
 the kernel's constant term has to absorb.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.linalg.lapack import dtrtri
 from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.core.arrays import Booleans, Floats, Indices
+from metalyra.fit.columns import AMPLITUDES
 from metalyra.fit.fourier import evaluate_harmonics
 
 LENGTH_SCALES = (0.1, 10.0)
@@ -72,15 +76,16 @@ class Regression(NamedTuple):
     ----------
     coefficients : (b, 2 J + 1)
         Posterior mean of ``m0, s_1, q_1, ...`` (mag).
-    factors : (b, d, d)
-        ``F`` such that ``F @ F.T`` is the covariance (mag2) of the harmonics in use.
+    factors
+        Of each star ``F``, (c, c), such that ``F @ F.T`` is the covariance (mag2) of the columns
+        in use, the first ones; the others are zero.
     length_scale, amplitude, noise, log_likelihood : (b,)
         Kernel's length scale (phase) and standard deviation (mag), white noise (mag), and
         the log of the marginal likelihood.
     """
 
     coefficients: Floats
-    factors: Floats
+    factors: tuple[Floats, ...]
     length_scale: Floats
     amplitude: Floats
     noise: Floats
@@ -121,6 +126,11 @@ class Posterior(NamedTuple):
     harmonic_means: Floats
     weight: Floats
     degrees_of_freedom: Indices
+
+    def width_of(self, star: int) -> int:
+        """Return 2 K + 1, the coefficients of a star that are not zero."""
+        columns = max(len(node.factors[star]) for _, node in self.nodes)
+        return columns // 2 * 2 + 1
 
 
 def expsine2_weights(length_scale: Floats, harmonics: int) -> tuple[Floats, Floats]:
@@ -222,11 +232,63 @@ def _diagonals(matrices: Floats) -> Floats:
     return np.ascontiguousarray(np.einsum("bii->bi", matrices))
 
 
+@cache
+def tabulate_kernel(kernel: str, harmonics: int) -> CubicSpline:
+    """Return the spline of log w_j, j = 0 to `harmonics`, over the log of the length scale.
+
+    Bessel functions would cost more than the factorisations. Within `LENGTH_SCALES` the weights are
+    off by less than 1e-8 of themselves.
+    """
+    shortest, longest = np.log(LENGTH_SCALES)
+    log_scale = np.linspace(shortest, longest, _KNOTS)
+    return CubicSpline(log_scale, np.log(KERNELS[kernel](np.exp(log_scale), harmonics)[0]))
+
+
+_KNOTS = 2001
+_NEGLIGIBLE = 1e-6
+"""Information of the points on a coefficient, over the prior's, below which it is left out."""
+
+
+class _Factors(NamedTuple):
+    """Stars of equal size at given hyper-parameters, factorised; `c` columns are in use.
+
+    Attributes
+    ----------
+    places : (g,)
+        Where the stars are among those asked for.
+    scaled : (g, c)
+        Square roots of ``rho w_j`` of the columns.
+    bent
+        First and second derivatives (g, c) of log w_j by log l, where asked for.
+    factor : (g, c + 1, c + 1)
+        Lower Cholesky factor of ``B = 1 + rho W^1/2 G W^1/2``, with ``rho^1/2 W^1/2 b`` as
+        one row more: what it becomes is the solution with the factor.
+    quadratic, value : (g,)
+        ``Q`` (mag2), and the log likelihood.
+    """
+
+    places: Indices
+    scaled: Floats
+    bent: tuple[Floats, ...]
+    factor: Floats
+    quadratic: Floats
+    value: Floats
+
+
+class Slopes(NamedTuple):
+    """The log likelihood (r,), its gradient (r, 2) and Hessian (r, 2, 2) by log l, log rho."""
+
+    value: Floats
+    gradient: Floats
+    hessian: Floats
+
+
 class _Batch:
     """The summaries of many stars as arrays, and their profile likelihood.
 
-    Every sum runs along the last, contiguous axis, so that a star's result is the same
-    to the last bit whatever other stars are in the batch.
+    Harmonics of which the points say nothing beside their prior (`_NEGLIGIBLE`) are left out, and
+    stars of the same number are factorised at once. Every sum runs along the last, contiguous
+    axis, so that a star's result is the same to the last bit whatever other stars are in the batch.
     """
 
     def __init__(self, summaries: Sequence[Summary], kernel: str) -> None:
@@ -237,9 +299,9 @@ class _Batch:
         self.weight = np.array([summary.weight for summary in summaries])
         self.mean = np.array([summary.mean for summary in summaries])
         self.harmonic_means = np.stack([summary.harmonic_means for summary in summaries])
-        self.kernel = KERNELS[kernel]
         self.harmonics = self.gram.shape[1] // 2
         self.has_constant = self.gram.shape[1] % 2 == 1
+        self.kernel = tabulate_kernel(kernel, self.harmonics)
         # What is left of the mean's integral: its variance is sigma^2 over the sum of weights.
         self.log_mean = np.zeros(self.weight.size)
         if not self.has_constant:
@@ -253,75 +315,146 @@ class _Batch:
         )
         return value
 
-    def weigh(self, length_scale: Floats) -> tuple[Floats, Floats]:
-        """Return the square roots of w_j of each column, and their d log w_j / d log l."""
-        weights, slopes = self.kernel(length_scale, self.harmonics)
-        column = np.repeat(np.arange(self.harmonics + 1), 2)[1 if self.has_constant else 2 :]
-        return np.sqrt(np.take(weights, column, axis=1)), np.take(slopes, column, axis=1)
+    def count_harmonics(self, log_weights: Floats, log_ratio: Floats, rows: Indices) -> Indices:
+        """Return how many harmonics (r,) are in use: those tabulated, and all that matter.
 
-    def evaluate(self, position: Floats, rows: Indices) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the log likelihood at ``(log l, log rho)`` for some rows, and its gradient.
-
-        Returns
-        -------
-        value : (r,)
-        gradient : (r, 2)
-        inverse : (r, 2 J, 2 J)
-            Inverse of ``B = 1 + rho W^1/2 G W^1/2``.
-        solution : (r, 2 J)
-            ``B^-1 W^1/2 b``.
+        They are rounded up to threes, so that there are few sizes.
         """
-        length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
-        root, slopes = self.weigh(length_scale)
-        matrix = self.gram[rows] * root[:, :, None] * root[:, None, :] * ratio[:, None, None]
-        diagonal = np.arange(matrix.shape[1])
-        matrix[:, diagonal, diagonal] += 1.0
-        factor = cast("Floats", np.linalg.cholesky(matrix))
-        inverse = cast("Floats", np.linalg.inv(matrix))
-        projection = root * self.projection[rows]
-        solution = np.matmul(inverse, projection[:, :, None])[:, :, 0]
-        quadratic = self.square[rows] - ratio * (projection * solution).sum(axis=1)
-        quadratic = np.maximum(quadratic, 1e-12 * self.square[rows])
-        log_determinant = 2 * np.log(_diagonals(factor)).sum(axis=1)
-        freedom = self.degrees_of_freedom[rows]
-        value = -0.5 * (freedom * np.log(2 * np.pi * quadratic / freedom) + freedom)
-        value += self.log_mean[rows] - 0.5 * log_determinant
-        pull = ratio[:, None] * solution**2 * (freedom / quadratic)[:, None]
-        leverage = 1.0 - _diagonals(inverse)
-        gradient = np.stack(
-            [
-                0.5 * (slopes * (pull - leverage)).sum(axis=1),
-                0.5 * (pull - leverage).sum(axis=1),
-            ],
-            axis=1,
-        )
-        return value, gradient, inverse, solution
+        least = np.log(_NEGLIGIBLE) - log_ratio - np.log(self.weight[rows])
+        count = np.count_nonzero(log_weights[:, 1:] > least[:, None], axis=1)
+        rounded: Indices = np.minimum(np.maximum(-(-count // 3) * 3, AMPLITUDES), self.harmonics)
+        return rounded
+
+    def factorise(
+        self, position: Floats, rows: Indices, derivatives: bool = True
+    ) -> Iterator[_Factors]:
+        """Give the stars `rows` at their ``(log l, log rho)``, (r, 2), by size."""
+        log_weights = self.kernel(position[:, 0])
+        roots = np.exp(0.5 * (log_weights + position[:, 1:]))
+        orders = (1, 2) if derivatives else ()
+        tables = [roots, *(self.kernel(position[:, 0], order) for order in orders)]
+        counts = self.count_harmonics(log_weights, position[:, 1], rows)
+        first = 1 if self.has_constant else 2
+        for count in np.unique(counts):
+            places = np.flatnonzero(counts == count)
+            some = rows[places]
+            scaled, *bent = (
+                np.repeat(table[places, : count + 1], 2, axis=1)[:, first:] for table in tables
+            )
+            size = scaled.shape[1]
+            matrix = np.empty((places.size, size + 1, size + 1))
+            matrix[:, :-1, :-1] = self.gram[some, :size, :size]
+            matrix[:, :-1, :-1] *= scaled[:, :, None] * scaled[:, None, :]
+            diagonal = np.arange(size)
+            matrix[:, diagonal, diagonal] += 1.0
+            matrix[:, -1, :-1] = scaled * self.projection[some, :size]
+            matrix[:, -1, -1] = 2 * self.square[some]  # more than what is subtracted from it
+            factor = np.linalg.cholesky(matrix)
+            quadratic = self.square[some] - (factor[:, -1, :-1] ** 2).sum(axis=1)
+            quadratic = np.maximum(quadratic, 1e-12 * self.square[some])
+            freedom = self.degrees_of_freedom[some]
+            value = -0.5 * (freedom * np.log(2 * np.pi * quadratic / freedom) + freedom)
+            value += self.log_mean[some] - np.log(_diagonals(factor)[:, :-1]).sum(axis=1)
+            yield _Factors(places, scaled, tuple(bent), factor, quadratic, value)
+
+    def evaluate(self, position: Floats, rows: Indices) -> Floats:
+        """Return the log likelihood (r,) of some rows at their ``(log l, log rho)``, (r, 2)."""
+        value = np.empty(rows.size)
+        for part in self.factorise(position, rows, derivatives=False):
+            value[part.places] = part.value
+        return value
+
+    def differentiate(self, position: Floats, rows: Indices) -> Slopes:
+        """Return the log likelihood of some rows and its derivatives; see `evaluate`."""
+        value, gradient = np.empty(rows.size), np.empty((rows.size, 2))
+        hessian = np.empty((rows.size, 2, 2))
+        for part in self.factorise(position, rows):
+            freedom = self.degrees_of_freedom[rows[part.places]]
+            value[part.places] = part.value
+            gradient[part.places], hessian[part.places] = _differentiate(part, freedom)
+        return Slopes(value, gradient, hessian)
 
     def regress(self, position: Floats) -> Regression:
         """Return the regressions of all stars at ``(log l, log rho)``, (b, 2)."""
-        value, _, inverse, solution = self.evaluate(position, np.arange(self.square.size))
-        length_scale, ratio = np.exp(position[:, 0]), np.exp(position[:, 1])
-        root, _ = self.weigh(length_scale)
-        quadratic = self.square - ratio * (root * self.projection * solution).sum(axis=1)
-        noise = np.sqrt(np.maximum(quadratic, 1e-12 * self.square) / self.degrees_of_freedom)
-        coefficients = ratio[:, None] * root * solution
+        stars = self.square.size
+        length_scale, root_ratio = np.exp(position[:, 0]), np.exp(0.5 * position[:, 1])
+        value, noise = np.empty(stars), np.empty(stars)
+        coefficients = np.zeros((stars, self.gram.shape[1]))
+        factors: list[Floats] = [np.empty(0)] * stars
+        for part in self.factorise(position, np.arange(stars), derivatives=False):
+            inverse, solution = _invert(part.factor)
+            value[part.places] = part.value
+            noise[part.places] = np.sqrt(part.quadratic / self.degrees_of_freedom[part.places])
+            coefficients[part.places, : solution.shape[1]] = part.scaled * solution
+            scale = noise[part.places, None] * part.scaled
+            inverse *= scale[:, None, :]
+            for place, factor in zip(part.places, np.swapaxes(inverse, 1, 2), strict=True):
+                factors[place] = factor
         if not self.has_constant:
             mean = self.mean - (self.harmonic_means * coefficients).sum(axis=1)
             coefficients = np.concatenate([mean[:, None], coefficients], axis=1)
-        amplitude = noise * np.sqrt(ratio)
-        factors = amplitude[:, None, None] * root[:, :, None] * np.linalg.cholesky(inverse)
-        return Regression(coefficients, factors, length_scale, amplitude, noise, value)
+        return Regression(
+            coefficients, tuple(factors), length_scale, noise * root_ratio, noise, value
+        )
 
-    def curvature(self, position: Floats, rows: Indices, gradient: Floats) -> Floats:
-        """Return the Hessian (r, 2, 2) of the log likelihood of some rows."""
-        shift = 1e-4
-        hessian = np.empty((rows.size, 2, 2))
-        for axis in range(2):
-            moved = position.copy()
-            moved[:, axis] += shift
-            hessian[:, axis, :] = (self.evaluate(moved, rows)[1] - gradient) / shift
-        hessian[:, 0, 1] = hessian[:, 1, 0] = 0.5 * (hessian[:, 0, 1] + hessian[:, 1, 0])
-        return hessian
+
+def _invert(factor: Floats) -> tuple[Floats, Floats]:
+    """Return the inverse of the factors of `_Factors`, and the solution of their last row.
+
+    Returns
+    -------
+    inverse : (g, c, c)
+        Of the lower factor of B.
+    solution : (g, c)
+        ``B^-1 rho^1/2 W^1/2 b``.
+    """
+    inverse = factor.copy()
+    for matrix in inverse:
+        dtrtri(matrix.T, lower=0, overwrite_c=1)
+    solution = inverse[:, -1, :-1] * -factor[:, -1, -1:]
+    return inverse[:, :-1, :-1], solution
+
+
+def _differentiate(part: _Factors, freedom: Indices) -> tuple[Floats, Floats]:
+    """Return gradient (g, 2) and Hessian (g, 2, 2) of the log likelihood.
+
+    With ``K = diag(rho w)``, the posterior mean of the coefficients is ``K^1/2 u``, ``u`` the
+    solution of `_invert`, and the derivatives of ``Q`` and ``log |B|`` follow from
+    ``dK = K diag(d log w)`` (Rasmussen & Williams 2006, Sect. 5.4.1, in the basis of harmonics).
+    """
+    inverse, solution = _invert(part.factor)
+    posterior = np.matmul(np.swapaxes(inverse, 1, 2), inverse)
+    shares = _diagonals(posterior)
+    (slopes, bends), pull = part.bent, solution**2
+    turned = slopes * solution
+    # Of log |B|: first and second derivatives by log l and log rho.
+    leverage = 1.0 - shares
+    coupling = posterior**2
+    coupled = (coupling * slopes[:, None, :]).sum(axis=2)
+    alone = coupling.sum(axis=2)
+    determinant = np.stack([(slopes * leverage).sum(axis=1), leverage.sum(axis=1)], axis=1)
+    determinant_bends = (
+        (bends * leverage + slopes * (slopes * shares - coupled)).sum(axis=1),
+        (slopes * (shares - alone)).sum(axis=1),
+        (shares - alone).sum(axis=1),
+    )
+    # Of Q.
+    spread_turned = (posterior * turned[:, None, :]).sum(axis=2)
+    spread = (posterior * solution[:, None, :]).sum(axis=2)
+    quadratic = -np.stack([(slopes * pull).sum(axis=1), pull.sum(axis=1)], axis=1)
+    quadratic_bends = (
+        ((slopes**2 - bends) * pull - 2 * turned * spread_turned).sum(axis=1),
+        (slopes * pull - 2 * turned * spread).sum(axis=1),
+        (pull - 2 * solution * spread).sum(axis=1),
+    )
+    relative = quadratic / part.quadratic[:, None]
+    gradient = -0.5 * (freedom[:, None] * relative + determinant)
+    hessian = np.empty((freedom.size, 2, 2))
+    for index, (first, second) in enumerate(((0, 0), (0, 1), (1, 1))):
+        bend = quadratic_bends[index] / part.quadratic - relative[:, first] * relative[:, second]
+        hessian[:, first, second] = -0.5 * (freedom * bend + determinant_bends[index])
+    hessian[:, 1, 0] = hessian[:, 0, 1]
+    return gradient, hessian
 
 
 _STARTS = tuple(
@@ -334,67 +467,78 @@ _ITERATIONS = 40
 _TOLERANCE = 1e-3  # of the gradient of the log likelihood
 
 
-def maximise_likelihood(
-    batch: _Batch,
-) -> tuple[Floats, Booleans]:
-    """Find ``(log l, log rho)`` of each star: the best of several starts, then Newton steps.
+class Optimum(NamedTuple):
+    """The most likely hyper-parameters of a batch of `b` stars.
 
-    Returns
-    -------
+    Attributes
+    ----------
     position : (b, 2)
+        ``(log l, log rho)``.
+    value : (b,)
+        The log likelihood there.
+    hessian : (b, 2, 2)
+        Its second derivatives.
     converged : (b,)
         True where the gradient vanishes, or points outwards at a bound.
     """
-    size = batch.square.size
-    lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
-    everyone = np.arange(size)
-    best, position = np.full(size, -np.inf), np.zeros((size, 2))
+
+    position: Floats
+    value: Floats
+    hessian: Floats
+    converged: Booleans
+
+
+def find_start(batch: _Batch) -> Floats:
+    """Return the most likely of several starts, ``(log l, log rho)`` of each star (b, 2)."""
+    everyone = np.arange(batch.square.size)
+    best, position = np.full(everyone.size, -np.inf), np.zeros((everyone.size, 2))
     for log_scale, log_contrast in _STARTS:
-        trial = np.tile([log_scale, log_contrast - 2 * np.log(_NOISE_GUESS)], (size, 1))
-        value = batch.evaluate(trial, everyone)[0]
+        trial = np.tile([log_scale, log_contrast - 2 * np.log(_NOISE_GUESS)], (everyone.size, 1))
+        value = batch.evaluate(trial, everyone)
         better = value > best
         best[better], position[better] = value[better], trial[better]
+    return position
 
-    converged = np.zeros(size, dtype=bool)
-    reach = np.full(size, 1.0)
-    active = everyone
+
+def maximise_likelihood(batch: _Batch) -> Optimum:
+    """Find the optimum of each star: the best of several starts, then Newton steps."""
+    lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
+    active = np.arange(batch.square.size)
+    position = find_start(batch)
+    value, gradient, hessian = batch.differentiate(position, active)
+    converged = np.zeros(active.size, dtype=bool)
+    reach = np.full(active.size, 1.0)
     for _ in range(_ITERATIONS):
-        here = position[active]
-        value, gradient, _, _ = batch.evaluate(here, active)
-        held = ((here <= lower) & (gradient < 0)) | ((here >= upper) & (gradient > 0))
-        free = np.where(held, 0.0, gradient)
-        done = np.abs(free).max(axis=1) < _TOLERANCE
+        here, uphill = position[active], gradient[active]
+        held = ((here <= lower) & (uphill < 0)) | ((here >= upper) & (uphill > 0))
+        done = np.abs(np.where(held, 0.0, uphill)).max(axis=1) < _TOLERANCE
         converged[active[done]] = True
-        if done.all():
-            break
-        active, here, value = active[~done], here[~done], value[~done]
-        gradient, held = gradient[~done], held[~done]
-        step = _newton_step(batch, active, here, gradient, held, reach[active])
-        trial = np.clip(here + step, lower, upper)
-        improved = batch.evaluate(trial, active)[0] > value
-        position[active[improved]] = trial[improved]
-        reach[active] = np.where(improved, np.minimum(2 * reach[active], 3.0), reach[active] / 4)
-        stuck = reach[active] < 1e-7
-        active = active[~stuck]
+        going = ~done & (reach[active] >= _SHORTEST)
+        active, here, held = active[going], here[going], held[going]
         if active.size == 0:
             break
-    return position, converged
+        step = _newton_step(hessian[active], gradient[active], held, reach[active])
+        trial = np.clip(here + step, lower, upper)
+        there = batch.differentiate(trial, active)
+        better = there.value > value[active]
+        improved = active[better]
+        position[improved], value[improved] = trial[better], there.value[better]
+        gradient[improved], hessian[improved] = there.gradient[better], there.hessian[better]
+        reach[active] = np.where(better, np.minimum(2 * reach[active], 3.0), reach[active] / 4)
+    return Optimum(position, value, hessian, converged)
 
 
-def _newton_step(
-    batch: _Batch,
-    rows: Indices,
-    here: Floats,
-    gradient: Floats,
-    held: Booleans,
-    reach: Floats,
-) -> Floats:
+_SHORTEST = 1e-7  # step after which a star is given up
+
+
+def _newton_step(hessian: Floats, gradient: Floats, held: Booleans, reach: Floats) -> Floats:
     """Return the Newton step of each row, no longer than `reach`.
 
     Along a direction of positive curvature it goes uphill too, by as much as the size of
     the curvature says: the length scale and the variance of a rough kernel make a ridge.
     """
-    hessian = batch.curvature(here, rows, gradient)
+    hessian = hessian.copy()
+    gradient = np.where(held, 0.0, gradient)
     hessian[held.any(axis=1), 0, 1] = hessian[held.any(axis=1), 1, 0] = 0.0
     values, vectors = np.linalg.eigh(hessian)
     along = np.matmul(np.swapaxes(vectors, 1, 2), gradient[:, :, None])[:, :, 0]
@@ -404,18 +548,29 @@ def _newton_step(
     return step * np.minimum(1.0, reach / np.maximum(length, 1e-300))[:, None]
 
 
-_NODES = tuple(
-    (first_share * second_share, np.array([first, second]))
-    for first, first_share in ((-np.sqrt(3), 1 / 6), (0.0, 2 / 3), (np.sqrt(3), 1 / 6))
-    for second, second_share in ((-np.sqrt(3), 1 / 6), (0.0, 2 / 3), (np.sqrt(3), 1 / 6))
+_NODES = (
+    (1 / 2, np.zeros(2)),
+    *(
+        (1 / 12, 2.0 * np.array([np.cos(angle), np.sin(angle)]))
+        for angle in np.pi / 3 * np.arange(6)
+    ),
 )
-"""Gauss-Hermite nodes of the two hyper-parameters: share, and standard deviations."""
+"""Nodes of the two hyper-parameters: share, and standard deviations.
+
+They integrate polynomials of the fifth degree over a normal distribution exactly (Stroud 1971,
+E2r2: 5-1), as nine Gauss-Hermite nodes do.
+"""
 
 _WIDEST = 1.5  # largest standard deviation of log l and log rho that is believed
 
 
-def measure_widths(batch: _Batch, position: Floats) -> tuple[Floats, Floats]:
+def measure_widths(hessian: Floats) -> tuple[Floats, Floats]:
     """Return how widely the likelihood is spread around its maximum (Laplace's approximation).
+
+    Parameters
+    ----------
+    hessian : (b, 2, 2)
+        Of the log likelihood at its maximum.
 
     Returns
     -------
@@ -424,10 +579,7 @@ def measure_widths(batch: _Batch, position: Floats) -> tuple[Floats, Floats]:
     axes : (b, 2, 2)
         The axes, in columns.
     """
-    everyone = np.arange(position.shape[0])
-    gradient = batch.evaluate(position, everyone)[1]
-    precision = -batch.curvature(position, everyone, gradient)
-    values, axes = np.linalg.eigh(precision)
+    values, axes = np.linalg.eigh(-hessian)
     return 1.0 / np.sqrt(np.maximum(values, _WIDEST**-2)), axes
 
 
@@ -444,7 +596,8 @@ def spread_nodes(position: Floats, widths: Floats, axes: Floats) -> list[tuple[f
     Returns
     -------
     list
-        Share of the posterior, and ``(log l, log rho)`` of each star, (b, 2).
+        Share of the posterior, and ``(log l, log rho)`` of each star, (b, 2); the most likely
+        one is the first.
     """
     lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
     nodes = []
@@ -464,19 +617,19 @@ class _KernelFit(NamedTuple):
 
 
 def _fit_kernel(batch: _Batch) -> _KernelFit:
-    position, converged = maximise_likelihood(batch)
-    best = batch.regress(position)
+    optimum = maximise_likelihood(batch)
+    best = batch.regress(optimum.position)
     everyone = np.ones(batch.square.size)
     if batch.has_constant:
-        return _KernelFit(best, [(everyone, best)], np.nan * everyone, converged)
-    widths, axes = measure_widths(batch, position)
-    nodes = [
-        (share * everyone, batch.regress(near))
-        for share, near in spread_nodes(position, widths, axes)
-    ]
-    log_evidence = best.log_likelihood + np.log(2 * np.pi) + np.log(widths).sum(axis=1)
+        return _KernelFit(best, [(everyone, best)], np.nan * everyone, optimum.converged)
+    widths, axes = measure_widths(optimum.hessian)
+    (share, _), *others = spread_nodes(optimum.position, widths, axes)
+    nodes = [(share * everyone, best)]
+    nodes += [(share * everyone, batch.regress(near)) for share, near in others]
+    log_evidence = optimum.value + np.log(2 * np.pi) + np.log(widths).sum(axis=1)
     log_evidence -= np.log(np.ptp(np.log([LENGTH_SCALES, RATIOS]), axis=1).prod())
-    return _KernelFit(best, nodes, log_evidence - batch.likelihood_of_constant(), converged)
+    log_bayes_factor = log_evidence - batch.likelihood_of_constant()
+    return _KernelFit(best, nodes, log_bayes_factor, optimum.converged)
 
 
 def fit_batch(
@@ -544,11 +697,7 @@ def choose_summaries(
     kernel
         A name of `KERNELS`.
     """
-    likelihoods = []
-    for summaries in candidates:
-        batch = _Batch(summaries, kernel)
-        position, _ = maximise_likelihood(batch)
-        likelihoods.append(batch.evaluate(position, np.arange(len(summaries)))[0])
+    likelihoods = [maximise_likelihood(_Batch(summaries, kernel)).value for summaries in candidates]
     best = np.argmax(likelihoods, axis=0)
     return [candidates[index][star] for star, index in enumerate(best)]
 
@@ -571,23 +720,31 @@ def draw_coefficients(
 
     Returns
     -------
-    (draws, 2 J + 1)
-        Coefficients ``m0, s_1, q_1, ...`` (mag).
+    (draws, 2 K + 1)
+        Coefficients ``m0, s_1, q_1, ...`` (mag) of the harmonics in use; the others are zero.
     """
     shares = np.cumsum([share[star] for share, _ in posterior.nodes])
     ends = np.rint(shares / shares[-1] * draws).astype(int)
-    drawn = []
-    for start, end, (_, node) in zip([0, *ends], ends, posterior.nodes, strict=False):
-        factor = node.factors[star]
-        offsets = rng.standard_normal((end - start, factor.shape[1])) @ factor.T
-        if len(posterior.nodes) == 1:
-            drawn.append(node.coefficients[star] + offsets)
-            continue
-        freedom = posterior.degrees_of_freedom[star]
-        scale = np.sqrt(freedom / rng.chisquare(freedom, size=end - start))
-        offsets *= scale[:, None]
-        means = rng.standard_normal(end - start) * scale * node.noise[star]
-        means /= np.sqrt(posterior.weight[star])
-        means -= offsets @ posterior.harmonic_means[star]
-        drawn.append(node.coefficients[star] + np.column_stack([means, offsets]))
-    return np.concatenate(drawn)
+    starts = [0, *ends[:-1]]
+    width = max(node.factors[star].shape[0] for _, node in posterior.nodes)
+    normal = rng.standard_normal((draws, width))
+    published = len(posterior.nodes) == 1
+    drawn = np.zeros((draws, width if published else width + 1))
+    if published:
+        node = posterior.nodes[0][1]
+        drawn[:] = node.coefficients[star, :width] + normal @ node.factors[star].T
+        return drawn
+    freedom = posterior.degrees_of_freedom[star]
+    scale = np.sqrt(freedom / rng.chisquare(freedom, size=draws))
+    normal *= scale[:, None]
+    means = rng.standard_normal(draws) * scale / np.sqrt(posterior.weight[star])
+    for start, end, (_, node) in zip(starts, ends, posterior.nodes, strict=True):
+        size = node.factors[star].shape[0]
+        offsets = np.matmul(normal[start:end, :size], node.factors[star].T)
+        drawn[start:end, 1 : size + 1] = offsets
+        means[start:end] *= node.noise[star]
+    means -= drawn[:, 1:] @ posterior.harmonic_means[star, :width]
+    drawn[:, 0] = means
+    for start, end, (_, node) in zip(starts, ends, posterior.nodes, strict=True):
+        drawn[start:end] += node.coefficients[star, : width + 1]
+    return drawn
