@@ -1,5 +1,6 @@
 # make demo   the whole workflow on a simulated sky, from a fresh clone
 # make test   the tests; make coverage: how much of the library they run
+# make test-studies  the tests that run whole studies besides the demo
 # make test-cluster  a study on a cluster of two nodes, where slurm-wlm and munge are installed
 # make lint   the style and the types; make format: the style, mended
 # make setup  the environment alone (.venv, from the lock requirements.txt); GPU=1: with CUDA
@@ -26,7 +27,7 @@ SNAKEFILES := Snakefile workflow/Snakefile workflow/papers.smk $(wildcard workfl
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup models demo papers test test-cluster coverage lint format populations docs illustrations screenshots lock clean
+.PHONY: setup models demo papers test test-studies test-cluster coverage lint format populations docs illustrations screenshots lock clean
 .DEFAULT_GOAL := demo
 
 setup: $(READY)
@@ -46,9 +47,12 @@ papers: setup
 	$(SNAKEMAKE) --cores all --configfile config/papers.yaml
 
 test: setup
-	$(BIN)/python -m pytest --ignore=tests/cluster
+	$(BIN)/python -m pytest -m "not study"
 
 # By itself: it has both cores to do with.
+test-studies: setup
+	$(BIN)/python -m pytest -m study --ignore=tests/cluster
+
 test-cluster: setup
 	$(BIN)/python -m pytest --numprocesses=0 -rsP tests/cluster
 

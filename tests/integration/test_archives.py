@@ -196,6 +196,7 @@ def read_sample(name, band, stars, curves, folder):
 # A whole study
 
 
+@pytest.mark.study
 def test_a_study_of_the_archives_is_the_one_of_files(new_project, mirror, tmp_path):
     """Monti et al. (2025) in a small field; the benchmark runs the others, too."""
     asked, read = new_project(), new_project()
@@ -214,6 +215,7 @@ def test_a_study_of_the_archives_is_the_one_of_files(new_project, mirror, tmp_pa
     assert (ledger.groupby("stage")["stars"].sum() == len(catalogue)).all()
 
 
+@pytest.mark.study
 def test_dekany_and_grebel_from_the_archives(new_project, mirror, tmp_path):
     """OGLE, Gaia DR2 and VVV pulled, G and Ks networks trained, the paper's tables and maps."""
     project = new_project()
@@ -269,6 +271,7 @@ def gaia_sky(tmp_path_factory):
     return folder
 
 
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("paper", "study", "models"),
     [
@@ -360,6 +363,7 @@ queries:
 """
 
 
+@pytest.mark.study
 def test_release_day(new_project, release_day, tmp_path):
     """From nothing to the catalogue, as docs/release_day.md has it."""
     project = new_project()

@@ -5,6 +5,8 @@ import pytest
 
 from metalyra.core.tables import read_table
 
+pytestmark = pytest.mark.study
+
 STUDY = ("--cores", "all", "--configfile", "config/dekany21.yaml")
 FOLDER = "results/dekany21"
 COMPARISON = f"{FOLDER}/comparisons/high_dispersion"

@@ -13,6 +13,8 @@ import yaml
 
 from tests.integration.conftest import Project
 
+pytestmark = pytest.mark.study
+
 SURVEY = '''
 """Light curves of a telescope of our own: one text file of stars, one of magnitudes."""
 

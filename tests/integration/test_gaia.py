@@ -10,6 +10,8 @@ import pytest
 from metalyra.core.tables import read_table
 from tests.integration.conftest import ROOT
 
+pytestmark = pytest.mark.study
+
 MODELS = {"metalyra_rrab": "RRab", "metalyra_rrc": "RRc"}
 
 

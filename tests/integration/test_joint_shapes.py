@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from metalyra.core.tables import read_tables
 from tests.fit.test_periods import pulsating
+
+pytestmark = pytest.mark.study
 
 STUDY = """
 study: joint

@@ -17,6 +17,8 @@ from metalyra.surveys import survey
 from metalyra.surveys.gaia import cell_of_position, cell_of_source
 from testbench.loopback import VARIABLE, LoopbackArchive
 
+pytestmark = pytest.mark.study
+
 DEV = "dekany_grebel_2022/g_dev_reconstructed.csv"
 CURVES = "dekany_grebel_2022/lc_dev_g.tar.gz"
 PERIODS = "gaia_dr3/ogle_periods_for_gaia_dr3.csv"

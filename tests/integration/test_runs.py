@@ -10,6 +10,8 @@ import yaml
 
 from metalyra.core.tables import read_table
 
+pytestmark = pytest.mark.study
+
 STUDY = ("--configfile", "tests/integration/small.yaml")
 PRODUCTS = (
     *(f"results/small/catalogue/metallicities.{suffix}" for suffix in ("parquet", "vot", "fits")),

@@ -1,6 +1,7 @@
 """The benchmark of scale, on few stars."""
 
 import pandas as pd
+import pytest
 from benchmarks.scale import (
     PRODUCTS,
     RESULTS,
@@ -12,6 +13,8 @@ from benchmarks.scale import (
     run_workflow,
     simulate,
 )
+
+pytestmark = pytest.mark.study
 
 STARS = 120
 

@@ -27,6 +27,7 @@ def test_a_model_is_applied_without_network_and_mirror(tmp_path, name):
     assert cpu < 120  # so that 500 stars take less than a minute on two cores: benchmarks.apply
 
 
+@pytest.mark.study
 def test_a_model_is_made_again_to_the_byte(new_project, mirror):
     """The smallest; `make models` makes them all. Another processor rounds in another way."""
     project = new_project()
