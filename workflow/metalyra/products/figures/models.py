@@ -296,7 +296,7 @@ def learning_curves(
     figure.legend(handles, names, loc="outside lower center", ncols=3, handlelength=1.4)
     for axes in panels[max(0, len(histories) - columns) : len(histories)]:
         axes.set_xlabel("Epoch")
-    figure.supylabel(loss, fontsize=10, ha="center", multialignment="center")
+    figure.supylabel(loss, fontsize=9, multialignment="center")
     return figure
 
 

@@ -135,7 +135,7 @@ def write_results_page(results: StudyResults, page: Path | str, parts: Path | st
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     for other in parts.iterdir():
-        if other.name != edition:
+        if other.is_dir() and other.name != edition:
             shutil.rmtree(other)
 
 
