@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.columns import CURVE_POINTS
@@ -93,6 +94,14 @@ class FoldedCurve(NamedTuple):
             return np.nan
         phase = (self.curve.time - self.epoch) / (2 * self.fit.period)
         return measure_phase_coverage(phase[self.fit.kept])
+
+
+def split_places(group: ArrayLike) -> list[Indices]:
+    """Return the places of the rows of each group, whose numbers (n,) run from 0."""
+    numbers = np.asarray(group)
+    order = np.argsort(numbers, kind="stable")
+    inner = np.arange(1, 1 + numbers.max(initial=-1))
+    return np.split(order, np.searchsorted(numbers[order], inner)) if order.size else []
 
 
 def read_points(light_curves: pd.DataFrame, published_phases: bool = False) -> ObservedCurve:

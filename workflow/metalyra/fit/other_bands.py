@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from metalyra.fit.folding import is_magnitude
+from metalyra.fit.folding import is_magnitude, split_places
 
 FOLDED_COLUMNS = {"star_id": str, "band": str, "phase": float, "mag": float, "mag_err": float}
 """Columns of the folded light curves in further bands."""
@@ -37,7 +37,9 @@ def fold_other_bands(fits: pd.DataFrame, light_curves: pd.DataFrame) -> pd.DataF
     folded = light_curves[["star_id", "band", "mag", "mag_err"]].copy()
     folded.insert(2, "phase", phase)
     folded = folded[(star >= 0) & np.isfinite(phase)]
-    groups = folded.groupby(["star_id", "band"], sort=False)["mag"]
-    usable = groups.transform(lambda mag: is_magnitude(mag.to_numpy(dtype=float)))
-    kept: pd.DataFrame = folded[usable.astype(bool)].astype(FOLDED_COLUMNS)
+    mag = folded["mag"].to_numpy(dtype=float)
+    usable = np.zeros(mag.size, dtype=bool)
+    for places in split_places(folded.groupby(["star_id", "band"], sort=False).ngroup()):
+        usable[places] = is_magnitude(mag[places])
+    kept: pd.DataFrame = folded[usable].astype(FOLDED_COLUMNS)
     return kept.reset_index(drop=True)
