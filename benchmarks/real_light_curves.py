@@ -73,6 +73,14 @@ def read_gaia_dr2(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
+def read_vvv(mirror: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return stars and folded Ks-band light curves of the inner bulge."""
+    folder = mirror / "dekany_grebel_2022"
+    return read_sample(
+        survey("dg22"), "Ks", [folder / "inner_bulge_new_rrab.dat"], [folder / "lc_target_k.tar.gz"]
+    )
+
+
 def read_gaia_dr3(mirror: Path, band: str = "G") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return stars of known period and their light curves in a band."""
     folder = mirror / "gaia_dr3"

@@ -1,5 +1,7 @@
 """The periodic Gaussian process is the dense one, at a fraction of the cost."""
 
+import tarfile
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -54,8 +56,9 @@ def test_weight_slopes_are_the_derivatives(name):
 
 @pytest.mark.parametrize("kernel", gp.KERNELS)
 @pytest.mark.parametrize("published", [False, True])
-def test_likelihood_has_the_derivatives_it_says(published, kernel):
-    batch = gp._Batch([gp.summarise(*folded(1), HARMONICS, published)], kernel)
+@pytest.mark.parametrize("ratio_prior", [None, (3.0, 0.7)])
+def test_posterior_has_the_derivatives_it_says(ratio_prior, published, kernel):
+    batch = gp._Batch([gp.summarise(*folded(1), HARMONICS, published)], kernel, ratio_prior)
     step = 1e-4
     for position in ([-0.5, 4.0], [0.8, 9.0], [-1.2, 1.0], [1.5, 2.0]):
         here = batch.differentiate(np.array([position]), np.array([0]))
@@ -137,17 +140,19 @@ def test_posterior_is_the_dense_one_with_a_free_mean():
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.08)
 
 
-def test_optimum_beats_a_fine_grid():
-    for seed in range(6):
+@pytest.mark.parametrize("count", [20, 80])
+def test_mode_beats_a_fine_grid(count):
+    for seed in range(12):
         noise = (0.003, 0.03, 0.3)[seed % 3]
-        batch = gp._Batch([gp.summarise(*folded(seed, noise=noise), HARMONICS)], "expsine2")
-        position, _, _, converged = gp.maximise_likelihood(batch)
-        best = batch.evaluate(position, np.array([0]))[0]
+        summary = gp.summarise(*folded(seed, count, noise), HARMONICS)
+        batch = gp._Batch([summary], "expsine2")
+        position, value, _, converged = gp.find_mode(batch)
         scales, ratios = np.meshgrid(np.log(np.geomspace(0.1, 10, 40)), np.linspace(-9, 23, 60))
         grid = np.column_stack([scales.ravel(), ratios.ravel()])
         values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))
         assert converged[0]
-        assert best >= values.max() - 1e-6
+        assert value[0] == batch.evaluate(position, np.array([0]))[0]
+        assert value[0] >= values.max() - 1e-6
 
 
 def test_a_star_does_not_depend_on_its_batch():
@@ -196,10 +201,12 @@ def test_two_kernels_give_the_mean_of_what_is_drawn():
     assert np.array_equal(alone.mean, alone.best.coefficients)
 
 
-def test_the_evidence_is_the_likelihood_integrated_over_the_hyper_parameters():
-    summary = gp.summarise(*folded(4, count=200), 12)
+@pytest.mark.parametrize("ratio_prior", [None, gp.LOG_RATIO_PRIOR])
+@pytest.mark.parametrize("noise", [0.03, 0.2])
+def test_the_evidence_is_the_likelihood_integrated_over_the_hyper_parameters(noise, ratio_prior):
+    summary = gp.summarise(*folded(4, count=200, noise=noise), 12)
     for kernel in ("expsine2", "matern52"):
-        batch = gp._Batch([summary], kernel)
+        batch = gp._Batch([summary], kernel, ratio_prior=None)
         scales = np.linspace(*np.log(gp.LENGTH_SCALES), 60)
         ratios = np.linspace(*np.log(gp.RATIOS), 200)
         grid = np.stack(np.meshgrid(scales, ratios), axis=-1).reshape(-1, 2)
@@ -207,8 +214,8 @@ def test_the_evidence_is_the_likelihood_integrated_over_the_hyper_parameters():
         evidence = np.log(np.exp(values - values.max()).mean()) + values.max()
         # No variance, no periodic curve.
         constant = batch.evaluate(np.array([[0.0, -40.0]]), np.array([0]))[0]
-        measured = gp.fit_batch([summary], kernel).log_bayes_factor[0]
-        assert measured == pytest.approx(evidence - constant, abs=0.5)
+        fitted = gp.fit_batch([summary], kernel, ratio_prior=ratio_prior)
+        assert fitted.log_bayes_factor[0] == pytest.approx(evidence - constant, abs=0.5)
 
 
 def test_white_noise_is_no_periodic_curve():
@@ -225,7 +232,7 @@ def test_white_noise_is_no_periodic_curve():
 def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     """Their weighted mean and scatter are those of the likelihood on a fine grid."""
     batch = gp._Batch([gp.summarise(*folded(4, count=200), HARMONICS)], "expsine2")
-    position, _, hessian, _ = gp.maximise_likelihood(batch)
+    position, _, hessian, _ = gp.find_mode(batch)
     offsets = np.linspace(-2, 2, 81)
     grid = position + np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2)
     values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))
@@ -268,7 +275,8 @@ def test_likelihoods_of_different_weightings_compare_as_the_dense_ones():
     for spread in (0.0, 0.5, 1.5, 2.5):
         variance = np.exp(rng.normal(0, spread, phase.size))
         variance /= np.exp(np.log(variance).mean())
-        batch = gp._Batch([gp.summarise(phase, mag, HARMONICS, variance=variance)], "expsine2")
+        summary = gp.summarise(phase, mag, HARMONICS, variance=variance)
+        batch = gp._Batch([summary], "expsine2", ratio_prior=None)
         ours.append(batch.evaluate(position, np.array([0]))[0])
         # The kernel's constant term is as free as the mean.
         weights, _ = gp.KERNELS["expsine2"](np.array([length_scale]), HARMONICS)
@@ -304,3 +312,37 @@ def test_every_kernel_converges_on_a_real_star(mirror, kernel):
     once = phase < 1
     summary = gp.summarise(phase[once], mag[once], 24)
     assert gp.fit_batch([summary], kernel).converged[0]
+
+
+def read_sparse_curves(mirror, number, published):
+    """Return summaries of the first Gaia stars of 20 to 26 epochs."""
+    summaries = []
+    with tarfile.open(mirror / "dekany_grebel_2022" / "lc_dev_g.tar.gz") as archive:
+        for member in archive:
+            if not member.name.endswith("_bin.dat"):
+                continue
+            phase, mag = np.loadtxt(archive.extractfile(member), usecols=(0, 1)).T
+            once = phase < 1
+            if 20 <= np.count_nonzero(once) <= 26:
+                summaries.append(gp.summarise(phase[once], mag[once], 24, published))
+            if len(summaries) == number:
+                return summaries
+    raise AssertionError("the archive has fewer sparse curves")
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_sparse_real_curves_have_noise(mirror, published):
+    """No point of a coarse grid beats the mode; as published, one without noise does."""
+    batch = gp._Batch(read_sparse_curves(mirror, 40, published), "expsine2")
+    mode = gp.find_mode(batch)
+    rows = np.arange(mode.value.size)
+    scales, ratios = np.meshgrid(np.log(np.geomspace(0.1, 10, 12)), np.linspace(-9, 23, 33))
+    grid = np.column_stack([scales.ravel(), ratios.ravel()])
+    values = np.array([batch.evaluate(np.tile(point, (rows.size, 1)), rows) for point in grid])
+    gain = values.max(axis=0) - mode.value
+    if published:
+        assert np.mean(gain > 2) > 0.5
+        assert np.median(grid[values.argmax(axis=0), 1]) > 15
+    else:
+        assert gain.max() < 1e-6
+        assert mode.position[:, 1].max() < 10

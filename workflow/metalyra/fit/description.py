@@ -7,6 +7,7 @@ import numpy as np
 
 from metalyra.core.arrays import Floats
 from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
+from metalyra.fit.batches import bin_phases
 from metalyra.fit.columns import AMPLITUDES, CURVE_POINTS
 from metalyra.fit.failures import LightCurveError
 from metalyra.fit.folding import FoldedCurve
@@ -135,11 +136,13 @@ def draw_published(
 ) -> Floats:
     """Draw coefficients as lcfit does: noisy curves at the epochs, refitted at the order.
 
-    Its errors so include the white noise once more, as if the star were observed anew.
+    Its errors so include the white noise once more, as if the star were observed anew. Of folded
+    curves that it bins, the curves are at the bins, whose white noise is that of the process.
     """
-    kept = folded.phase[folded.fit.kept]
+    kept = folded.fit.kept
+    phase, _ = bin_phases(folded.phase[kept], folded.curve.mag[kept])
     curves = draw_coefficients(posterior, star, draws, rng)
-    harmonics = evaluate_harmonics(kept, max(curves.shape[1] // 2, folded.fit.order))
+    harmonics = evaluate_harmonics(phase, max(curves.shape[1] // 2, folded.fit.order))
     noisy = curves @ harmonics[:, : curves.shape[1]].T
     noisy += posterior.best.noise[star] * rng.standard_normal(noisy.shape)
     series = harmonics[:, : 2 * folded.fit.order + 1]
@@ -161,7 +164,7 @@ def describe_star(
 
     Shape, curve and S/N are those of `Posterior.mean`, for an RRc star the mean of two
     kernels; the columns ``gp_length_scale``, ``gp_amplitude``, ``gp_noise`` and
-    ``gp_log_likelihood`` are always those of the kernel of the settings, at its most likely
+    ``gp_log_likelihood`` are always those of the kernel of the settings, at the mode of its
     hyper-parameters, and ``gp_log_bayes_factor`` and ``gp_converged`` are of both.
 
     Raises

@@ -351,7 +351,10 @@ class Fit(Part):
         "light; of folded light curves, what is there in the published phases.",
     )
     published: bool = setting(
-        FitSettings, "published", "Fit as the published code lcfit does, where it differs."
+        FitSettings,
+        "published",
+        "Fit as the published code lcfit does, where it differs. Of sparse light curves the "
+        "published likelihood has several maxima, and lcfit may find another one.",
     )
     rrc: FirstOvertoneFit = group(
         "Settings of the regression that differ for first-overtone stars.",
