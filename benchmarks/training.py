@@ -1,6 +1,6 @@
 """CPU seconds that DG22's recipe and ours need to predict as well as the published networks.
 
-    python -m benchmarks.training [--fold 1] [--epochs 600 | --full]
+    python -m benchmarks.training [--fold 1] [--epochs 600 | --full] [--backend jax]
 
 trains on all folds of the real G-band development set of Dékány & Grebel (2022) but one,
 which was chosen before anything was measured. A recipe has reached the published accuracy
@@ -12,11 +12,13 @@ The published recipe is that of the paper and of its gfeh.par: the two-layer bid
 LSTM, density weights, Adam with a constant learning rate and large batches, as plain Keras
 trains it; it is stopped after the first epoch that reaches the goal, which favours it, or
 after `--epochs`; with `--full`, as published, after 1000 epochs that did not lower its
-RMSE. Ours run to their end, and no star of the fold tells them when.
+RMSE. Ours run to their end, and no star of the fold tells them when. With `--backend`, Keras
+computes with another library than the one it is set to.
 """
 
 import argparse
 import importlib
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -136,7 +138,10 @@ def main() -> None:
     parser.add_argument("--fold", type=int, default=1, help="the fold that is held out (1)")
     parser.add_argument("--epochs", type=int, default=600, help="of the published recipe (600)")
     parser.add_argument("--full", action="store_true", help="let it go on to its own end")
+    parser.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="of Keras")
     arguments = parser.parse_args()
+    if arguments.backend:
+        os.environ["KERAS_BACKEND"] = arguments.backend  # Keras is imported below
     mirror, fold = find_mirror(), arguments.fold
     retrained = MODELS["dg22_g_retrained"]
     perceptrons = MODELS["metalyra_g"]["stack"]["regressors"]["perceptrons"]
