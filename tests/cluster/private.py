@@ -151,9 +151,11 @@ class Cluster:
         self._start("slurmctld", "-D", *options)
         wait_until(lambda: self.attempt("scontrol", "ping")[0] == 0, 30, "slurmctld")
 
-    def start_node(self, node: str, *before: str) -> None:
-        """Start a node, by a command that may come before."""
+    def start_node(self, node: str, *before: str, resumed: bool = False) -> None:
+        """Start a node, by a command that may come before; resume it if it was taken out."""
         self._start("slurmd", "-D", "-N", node, before=before, SLURMD_NODENAME=node)
+        if resumed:
+            self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
         def is_up() -> bool:
             return self.ask("sinfo", "-h", "-n", node, "-o", "%t").strip() in (
@@ -165,7 +167,7 @@ class Cluster:
         wait_until(is_up, 60, f"node {node}")
 
     def stop_controller(self) -> None:
-        """Kill the controller."""
+        """Kill the controller, which forgets the last seconds."""
         self._stop("slurmctld")
 
     def stop_node(self, node: str) -> None:

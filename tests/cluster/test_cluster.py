@@ -23,8 +23,9 @@ QUICK = (
 )
 """The profile, and looks at the states of jobs that suit jobs of seconds."""
 
-ALONE = ("--group-components", "fit=1", "figures=20")
-"""Many submissions, so that there is something to break."""
+ALONE = ("--group-components", "fit=1", "figures=20", "--slurm-no-requeue")
+"""Many submissions, so that there is something to break, and restarts left to Snakemake: SLURM
+waits two minutes with them."""
 
 STARVING = ("label", "catalogue", "ledger")
 """Rules whose first attempts get too little memory."""
@@ -34,8 +35,11 @@ OF_A_RUN = {"logs", "benchmarks", ".run.lock", ".jobs.lock", "report.html", "ind
 
 
 def digests(project: Project) -> dict[str, str]:
+    """Return the digests of the files of a study, without those that a killed job had begun."""
     folder = project.path("results/tiny")
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [
+        path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"
+    ]
     names = {path: path.relative_to(folder) for path in files}
     return {
         str(name): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -63,6 +67,7 @@ class Disturbance:
         self.run = start()
         self.hit: set[int] = set()
         self.done: list[str] = []
+        self.hanging: list[Job] = []
         self.moments = random.Random(3)
 
     def find_victim(self) -> Job:
@@ -76,7 +81,7 @@ class Disturbance:
             return bool(found)
 
         wait_until(is_there, 300, "a fit at work")
-        time.sleep(self.moments.uniform(0, 6))
+        time.sleep(self.moments.uniform(0, 3))
         return found[0]
 
     def has_state(self, job: Job, *states: str) -> bool:
@@ -95,12 +100,11 @@ class Disturbance:
         self.cluster.ask("scancel", str(job.number))
 
     def reach_time_limit(self, job: Job) -> None:
-        """Let a job hang until its time is over."""
+        """Let a job hang; SLURM looks at time limits twice a minute."""
         for number in find_processes(f"SLURM_JOB_ID={job.number}\0", str(self.cluster.folder)):
             kill(number, signal.SIGSTOP)
         self.cluster.ask("scontrol", "update", f"JobId={job.number}", "TimeLimit=0:01")
-        # SLURM looks at time limits twice a minute.
-        wait_until(lambda: self.has_state(job, "TIMEOUT"), 120, "the end of the job's time")
+        self.hanging.append(job)
 
     def kill_process(self, job: Job) -> None:
         """Kill what the job has started on its node, as a kernel that runs out of memory does."""
@@ -118,29 +122,30 @@ class Disturbance:
         wait_until(is_killed, 60, "a process of the job")
 
     def stop_node(self, job: Job) -> None:
-        self.cluster.stop_node(job.node)
-        down = ("down", "down*")
-        state = ("sinfo", "-h", "-n", job.node, "-o", "%t")
-        wait_until(lambda: self.cluster.ask(*state).strip() in down, 60, "the node's end")
         self.hit |= {each.number for each in self.cluster.jobs() if each.node == job.node}
-        self.cluster.start_node(job.node)
+        self.cluster.stop_node(job.node)
+        node = ("scontrol", "update", f"NodeName={job.node}")
+        self.cluster.ask(*node, "State=DOWN", "Reason=power")
+        assert self.has_state(job, "NODE_FAIL")
+        self.cluster.start_node(job.node, resumed=True)
 
     def stop_controller(self, _: Job) -> None:
         self.cluster.stop_controller()
-        time.sleep(5)
+        time.sleep(3)
         self.cluster.start_controller()
 
     def kill_run(self, _: Job) -> None:
         self.run.send_signal(signal.SIGKILL)
         self.run.communicate()
         assert self.cluster.jobs("pending,running"), "nothing is left in the queue"
+        self.hit |= {job.number for job in self.cluster.jobs()}
         self.run = self.start()
 
 
 FAULTS = (
     *("cancel", "kill_process", "kill_run"),
-    *("stop_node", "reach_time_limit", "stop_controller"),
-    *("cancel", "kill_run", "kill_process", "cancel"),
+    *("stop_node", "cancel", "stop_controller", "kill_process", "kill_run"),
+    *("reach_time_limit", "kill_process", "cancel"),
 )
 
 
@@ -155,6 +160,8 @@ def test_a_study_survives_faults_with_the_bytes_of_home(cluster, new_project, at
     output, _ = disturbance.run.communicate(timeout=1800)
     assert disturbance.run.returncode == 0, output
     assert digests(project) == at_home
+    assert "Nothing to be done" in project.run("--cores", "1", "--dry-run", *STUDY)
+    assert all(disturbance.has_state(job, "TIMEOUT") for job in disturbance.hanging)
     faults = [*disturbance.done, *(["lack_memory"] * count_starved(output))]
     print(len(faults), "faults:", *faults)
     assert len(faults) >= 12
@@ -209,7 +216,17 @@ def with_mounts() -> None:
         pytest.skip("file systems cannot be mounted here")
 
 
-SIMULATE = (*QUICK, *STUDY, "--retries", "0", "--", "results/tiny/sources/simulated/truth.csv")
+TARGET = ("--", "results/tiny/sources/simulated/truth.csv")
+SIMULATE = (*QUICK, *STUDY, "--retries", "0", *TARGET)
+
+
+def test_a_job_over_its_memory_is_known_as_such(cluster, untouched):
+    starved = ("--set-resources", "simulate:mem_mb=60", *SIMULATE)
+    status, output = untouched.attempt(*starved, **cluster.environment)
+    assert status != 0
+    [line] = [line for line in output.splitlines() if line.startswith("MetaLyra: ")]
+    assert "simulate: 1 submission(s) ran out of memory" in line
+    assert Path(re.search(r"\(log: (.*)\)", line)[1]).exists()
 
 
 def test_a_node_that_does_not_see_the_folder_is_told_of(cluster, new_project, with_mounts):
