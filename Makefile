@@ -79,7 +79,7 @@ populations: setup
 
 # A warning is an error: a link within the pages that leads nowhere, a notebook that fails.
 docs: setup
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 illustrations: setup
@@ -96,7 +96,7 @@ screenshots: demo
 lock: setup
 	$(BIN)/python -m venv $(VENV)/uv
 	$(VENV)/uv/bin/python -m pip install --quiet uv
-	$(COMPILE) --extra networks --extra workflow --extra dev --output-file requirements.txt
+	$(COMPILE) --extra networks --extra workflow --extra dev --extra docs --output-file requirements.txt
 	$(COMPILE) --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt \
 	    $$(sed --quiet 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.txt | sort --unique)
 

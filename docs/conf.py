@@ -64,7 +64,7 @@ myst_enable_extensions = ["dollarmath", "substitution"]
 myst_substitutions = {"works": "\n".join(cite(work) for work in CITATION["references"])}
 myst_heading_anchors = 3
 
-nb_execution_mode = "cache"
+nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True

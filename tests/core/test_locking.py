@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,34 @@ def test_a_run_waits_for_the_jobs_of_a_killed_one(tmp_path, holder):
     assert output == "True\n"
 
 
+def test_the_jobs_of_a_study_that_was_copied_are_let_be(tmp_path, caplog):
+    lock_study(tmp_path / "one", [Path("first.log")])
+    release()
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    assert lock_study(tmp_path / "copy") == []
+    assert f"copied or moved from {tmp_path / 'one'}" in caplog.text
+    assert lock_study(tmp_path / "one") == [Path("first.log")]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_without_locks_the_jobs_of_a_run_are_let_be_that_may_be_alive(
+    tmp_path, monkeypatch, caplog, holder, alive
+):
+    run = holder("run", tmp_path)
+    run.kill()
+    run.wait()
+    held = tmp_path / locking.RUN_LOCK
+    first = f"process {os.getpid() if alive else run.pid} on {os.uname().nodename}"
+    held.write_text("\n".join([first, str(tmp_path.resolve()), "first.log"]) + "\n")
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locking.fcntl, "flock", refuse)
+    assert lock_study(tmp_path) == ([] if alive else [Path("first.log")])
+    assert ("it may be alive" in caplog.text) == alive
+
+
 def test_jobs_do_not_exclude_each_other(tmp_path):
     with mark_job(tmp_path), mark_job(tmp_path):
         assert (tmp_path / JOBS_LOCK).exists()
@@ -142,7 +171,9 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, caplog):
         pass
     assert "no locks on this file system (No locks available)" in caplog.text
     release()
-    assert lock_study(tmp_path) == [Path("first.log")]
+    # Whether the run before is alive cannot be seen, and here it is; it is not forgotten.
+    assert lock_study(tmp_path) == []
+    assert (tmp_path / locking.RUN_LOCK).read_text().splitlines()[2:] == ["first.log"]
 
 
 @pytest.mark.parametrize(

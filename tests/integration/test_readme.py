@@ -23,7 +23,7 @@ from testbench.simulate import simulate_stars, simulate_survey
 from tests.integration.conftest import ROOT, Project
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BY_READER = {"source", "for", "done", "pre-commit", "conda"}
+BY_READER = {"source", "for", "done", "pre-commit", "conda", "docker", "apptainer"}
 """What is done by the reader's shell, or with a program of the reader's own."""
 
 
@@ -126,6 +126,7 @@ def project(new_project) -> Project:
     project = new_project()
     survey = simulate_survey({"n_rrab": 4, "n_rrc": 1, "labelled": 0.75}, seed=1)
     survey.stars.to_csv(project.path("stars.csv"), index=False)
+    project.path("metalyra.sif").touch()
     project.path("curves").mkdir()
     for star_id, points in survey.light_curves.groupby("star_id"):
         points.drop(columns="star_id").to_csv(project.path(f"curves/{star_id}.csv"), index=False)
@@ -159,6 +160,8 @@ def test_the_workflow_can_plan_them(project, mirror, options):
     """Other tests run the studies on small samples: tests/integration/test_*.py."""
     if {"conda", "--use-conda"} & {*options} and shutil.which("conda") is None:
         pytest.skip("conda is not installed here")
+    if "apptainer" in options and not (shutil.which("apptainer") or shutil.which("singularity")):
+        pytest.skip("Apptainer is not installed here")
     variables, first, rest = split_command(shlex.join(options))
     # DR4 is in no mirror.
     if "release=dr4" not in options:

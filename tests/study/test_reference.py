@@ -21,6 +21,9 @@ def test_a_stale_file_is_named(tmp_path, monkeypatch, capsys):
     glossary = tmp_path / "glossary.md"
     glossary.write_text(reference.GLOSSARY.read_text().replace("| `ok` |", "| `fine` |"))
     monkeypatch.setattr(reference, "GLOSSARY", glossary)
+    limits = tmp_path / "limits.md"
+    limits.write_text(reference.LIMITS.read_text())
+    monkeypatch.setattr(reference, "LIMITS", limits)
     assert reference.main(["--check"]) == 1
     said = capsys.readouterr().err
     assert "schema.yaml is not current" in said

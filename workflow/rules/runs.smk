@@ -5,6 +5,10 @@ When a run starts, its jobs are known and none is submitted: what no node can do
 and jobs that a killed run has left are cancelled.
 """
 
+from collections import Counter
+
+from snakemake.settings.enums import Quietness
+
 from metalyra.core import (
     ClusterError,
     Request,
@@ -42,18 +46,28 @@ def check_slurm():
     if not hasattr(settings, "status_command"):
         return
     check_states(settings.status_command, settings.init_seconds_before_status_checks)
+    if Quietness.ALL in (workflow.output_settings.quiet or ()):
+        raise ClusterError(
+            "with --quiet all, the log of a run does not name its jobs, so that those it leaves are "
+            "not found; use --quiet rules progress"
+        )
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    of_group = Counter(job.rule.group for job in jobs)
     # Where partitions are chosen by job or on another cluster, those who choose know better.
     if not settings.partition_config:
         check_cluster(
-            {what_is_asked(job) for job in jobs if not job.resources.get("slurm_cluster")}
+            {
+                what_is_asked(job, of_group[job.rule.group])
+                for job in jobs
+                if not job.resources.get("slurm_cluster")
+            }
         )
 
 
-def what_is_asked(job):
+def what_is_asked(job, of_its_group):
     """Return what a job asks of a cluster, with the jobs that share its submission."""
     resources = job.resources
-    together = workflow.group_settings.group_components.get(job.rule.group, 1)
+    together = min(workflow.group_settings.group_components.get(job.rule.group, 1), of_its_group)
     return Request(
         job.rule.name,
         # Names of digits alone are read as numbers.

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TextIO
 logger = logging.getLogger(__name__)
 
 RUN_LOCK = ".run.lock"
-"""Held by the main process of a run; contains its process number, its machine and its log."""
+"""Held by the main process of a run; names it, its machine, where its results are, and its logs."""
 
 JOBS_LOCK = ".jobs.lock"
 """Shared by the jobs of a run; jobs may outlive a main process that was killed."""
@@ -39,7 +40,8 @@ def lock_study(folder: Path, logs: Sequence[Path] = ()) -> list[Path]:
     -------
     list of Path
         The logs of the runs before, whose jobs may be left: all since `wait_for_jobs` has last
-        waited for them.
+        waited for them. None of runs in another folder, of which this one is a copy, and none
+        of a run that may still be alive where no lock tells.
 
     Raises
     ------
@@ -48,16 +50,18 @@ def lock_study(folder: Path, logs: Sequence[Path] = ()) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = _open(folder / RUN_LOCK)
-    holder, *before = lock.read().splitlines() or [""]
+    locks_tell = True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = lock.readline().strip()
         lock.close()
         raise StudyLockedError(
             f"another run of this study is at work ({holder or 'unknown process'}); wait for its "
             "end, or give this one a name of its own with --config study=<name>"
         ) from None
     except OSError as error:
+        locks_tell = False
         logger.warning(
             "%s: no locks on this file system (%s); take care that one run at a time is at work "
             "on a study",
@@ -66,14 +70,24 @@ def lock_study(folder: Path, logs: Sequence[Path] = ()) -> list[Path]:
         )
     else:
         if option := find_local_locks(folder, Path("/proc/self/mounts")):
+            locks_tell = False
             logger.warning(
                 "%s: the locks of this file system hold on this machine only (%s); start all runs "
                 "of a study from one machine",
                 folder,
                 option,
             )
+    holder, before = _read(lock, folder)
     _held[folder] = lock, list(map(str, logs))
-    _write(lock, [*before, *map(str, logs)])
+    _write(lock, folder, [*before, *map(str, logs)])
+    if before and not locks_tell and not _has_ended(holder):
+        logger.warning(
+            "%s: jobs that %s may have left are let be, for it may be alive; cancel them by hand "
+            "if it is not",
+            folder,
+            holder,
+        )
+        return []
     return [Path(log) for log in before]
 
 
@@ -97,7 +111,7 @@ def wait_for_jobs(folder: Path) -> None:
         except OSError:  # no locks: lock_study has said so
             return
     lock, logs = _held[folder]
-    _write(lock, logs)
+    _write(lock, folder, logs)
 
 
 def find_local_locks(folder: Path, mounts: Path) -> str:
@@ -117,19 +131,40 @@ def find_local_locks(folder: Path, mounts: Path) -> str:
         point, kind, given = line.split(" ")[1:4]
         points[Path(point.replace("\\040", " "))] = kind, given.split(",")
     place = folder.resolve()
-    kind, options = next(points[at] for at in (place, *place.parents) if at in points)
+    kind, options = next((points[at] for at in (place, *place.parents) if at in points), ("", []))
     # nfs(5): these leave the locks of flock to the client; Lustre's client has an option likewise.
     local = {"nfs": ("nolock", "local_lock=all", "local_lock=flock"), "lustre": ("localflock",)}
     found = [option for option in local.get(kind.rstrip("4"), ()) if option in options]
     return f"{kind} mounted with {found[0]}" if found else ""
 
 
-def _write(lock: TextIO, logs: Sequence[str]) -> None:
-    """Write into the lock file of a run who holds it, and the logs of the last runs."""
+def _write(lock: TextIO, folder: Path, logs: Sequence[str]) -> None:
+    """Write into the lock file of a run who holds it, where, and the logs of the last runs."""
+    holder = f"process {os.getpid()} on {os.uname().nodename}"
     lock.seek(0)
     lock.truncate()
-    lock.write("\n".join([f"process {os.getpid()} on {os.uname().nodename}", *logs]) + "\n")
+    lock.write("\n".join([holder, str(folder.resolve()), *logs]) + "\n")
     lock.flush()
+
+
+def _read(lock: TextIO, folder: Path) -> tuple[str, list[str]]:
+    """Return who has held a lock before, and the logs of the last runs in this folder."""
+    holder, place, *logs = [*lock.read().splitlines(), "", ""]
+    logs = list(filter(None, logs))
+    if logs and place != str(folder.resolve()):
+        logger.warning("%s was copied or moved from %s: jobs from there are let be", folder, place)
+        logs = []
+    return holder, logs
+
+
+def _has_ended(holder: str) -> bool:
+    """Return whether the process that a lock file names is known to have ended."""
+    found = re.fullmatch(r"process (\d+) on (\S+)", holder)
+    return (
+        found is not None
+        and found[2] == os.uname().nodename
+        and not Path(f"/proc/{found[1]}").exists()
+    )
 
 
 @contextmanager

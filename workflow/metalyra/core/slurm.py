@@ -118,7 +118,7 @@ def check_cluster(requests: Iterable[Request]) -> None:
         With a line for everything that the cluster does not have, which says what to do.
     """
     asked = list(requests)
-    nodes = read_nodes(_ask("sinfo", "--noheader", "--Node", "--format=%P|%a|%c|%m|%G|%l"))
+    nodes = read_nodes(_ask("sinfo", "--all", "--noheader", "--Node", "--format=%P|%a|%c|%m|%G|%l"))
     problems = find_unmet(asked, nodes)
     accounts = {name for request in asked for name in re.findall(r"[^,\s]+", request.account)}
     problems += find_unknown(accounts, _accounts() if accounts else [])
@@ -389,7 +389,8 @@ def _reason(state: str, log: Path) -> str:
 def _queued(name: str) -> list[str]:
     """Return the jobs of a name that are waiting or at work."""
     return _ask(
-        "squeue", "--noheader", "--format=%A", "--user", getpass.getuser(), "--name", name
+        *("squeue", "--all", "--noheader", "--format=%A"),
+        *("--user", getpass.getuser(), "--name", name),
     ).split()
 
 

@@ -5,7 +5,7 @@ import logging
 _LOGGER = logging.getLogger(__name__)
 
 CPU = "CPU"
-"""The cores of any machine, for these give the same networks."""
+"""The cores of a machine: networks do not depend on how many there are."""
 
 
 def name_device(reserved: int = 0) -> str:
