@@ -159,8 +159,8 @@ def draw_population(curve: pd.DataFrame, period: float) -> tuple[Figure, dict[st
     shapes.legend(fontsize=7.5, loc="upper right")
     offset = float(mag[taken].mean())
     best = fit_batch([summarise(phase[taken], mag[taken] - offset, HARMONICS)]).best
-    covariance = best.factors[0] @ best.factors[0].T
-    draw_shapes(alone, best.coefficients[0, 1:], covariance, "kernel")
+    factor = best.factors[0]
+    draw_shapes(alone, best.coefficients[0, 1 : len(factor) + 1], factor @ factor.T, "kernel")
     one = np.ones((1, FEW))
     of_few = Curves(phase[taken][None], mag[taken][None] - offset, one, np.array([period]))
     inferred = infer_shapes(population, of_few)

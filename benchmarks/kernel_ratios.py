@@ -27,6 +27,7 @@ from metalyra.fit import (
     LightCurveError,
     fit_batch,
     fold_best_aperture,
+    read_points,
     summarise_stars,
 )
 
@@ -51,7 +52,11 @@ def measure_log_ratios(
         try:
             folded.append(
                 fold_best_aperture(
-                    curves[star.star_id], star.period, star.pulsation_type, settings, rng
+                    read_points(curves[star.star_id], settings.phases == "published"),
+                    star.period,
+                    star.pulsation_type,
+                    settings,
+                    rng,
                 )
             )
         except LightCurveError:

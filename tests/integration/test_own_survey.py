@@ -6,6 +6,8 @@ import pytest
 
 from metalyra.label.relations import read_relations
 
+pytestmark = pytest.mark.study
+
 CONFIGURATION = (
     "--configfile",
     "config/own_survey.yaml",

@@ -7,6 +7,8 @@ import pytest
 from metalyra.core.tables import read_table
 from tests.fit.test_periods import ground_times, light_curve, pulsating
 
+pytestmark = pytest.mark.study
+
 PERIODS = {"ab_0": 0.5713, "ab_1": 0.4876, "ab_2": 0.6402, "c_0": 0.3121, "c_1": 0.2876}
 STUDY = """
 study: seek

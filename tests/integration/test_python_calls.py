@@ -8,6 +8,8 @@ import pytest
 import metalyra
 from testbench.simulate import simulate_stars
 
+pytestmark = pytest.mark.study
+
 APPLY = ["--cores", "all", "--configfile", "config/apply.yaml", "--config"]
 
 

@@ -242,6 +242,23 @@ def test_descriptions_do_not_depend_on_the_height_of_the_curve_but_on_its_shape(
     np.testing.assert_allclose(brighter[:, : 2 * HARMONICS], inputs[:, : 2 * HARMONICS], atol=0.02)
 
 
+def test_a_gaussian_without_stars_spoils_nothing():
+    """Two kinds of stars, told apart by shape and period, for three Gaussians."""
+    random = np.random.default_rng(3)
+    number, points = 600, 40
+    second = np.arange(number) % 2 == 1
+    shapes = np.array([[0.3, 0.05, 0.1, 0.02, 0.03, 0.01], [0.1, 0.2, 0.02, 0.05, 0.01, 0.02]])
+    coefficients = shapes[second.astype(int)] + random.normal(0, 0.001, (number, 6))
+    phase = random.uniform(0, 1, (number, points))
+    columns = evaluate_harmonics(phase.ravel(), HARMONICS)[:, 1:].reshape(number, points, 6)
+    mag = np.einsum("npk,nk->np", columns, coefficients) + random.normal(0, 0.001, phase.shape)
+    period = np.where(second, 0.7, 0.5) + random.normal(0, 0.001, number)
+    curves = Curves(phase, mag - mag.mean(axis=1, keepdims=True), np.ones_like(mag), period)
+    population = fit_population([curves], harmonics=HARMONICS, components=3)
+    assert all(np.isfinite(part).all() for part in population if part is not None)
+    assert np.sort(population.shares)[:2].sum() < 0.52
+
+
 def test_too_few_stars_are_refused():
     (_, curves), *_ = collect_curves(*draw_stars(15, 10)[:2])
     with pytest.raises(ValueError, match="are too few for 3 components"):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import interpolate
 from scipy.interpolate import make_smoothing_spline
 
 from metalyra.fit import fit_stars
@@ -241,13 +242,25 @@ def test_a_spline_can_be_as_smooth_as_a_line():
 
 
 def test_a_spline_through_clumps_of_points_is_no_line():
-    random = np.random.default_rng(7)
-    phase = (np.repeat(random.random(12), 4) + random.normal(0, 0.004, 48)) % 1
-    mag = sawtooth(phase) + random.normal(0, 0.02, 48)
-    order = np.argsort(phase)
-    by_scipy = make_smoothing_spline(phase[order], mag[order])
-    assert np.ptp(by_scipy(phase)) < 0.4 * np.ptp(mag)
-    assert np.std(smooth_periodic(phase, mag, phase) - sawtooth(phase)) < 0.02
+    """SciPy's search stops short for some: for which depends on how a processor rounds."""
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        phase = (np.repeat(random.random(12), 4) + random.normal(0, 0.004, 48)) % 1
+        mag = sawtooth(phase) + random.normal(0, 0.02, 48)
+        assert np.std(smooth_periodic(phase, mag, phase) - sawtooth(phase)) < 0.02
+
+
+def test_a_spline_whose_penalty_is_not_found_takes_the_best_of_several(monkeypatch):
+    """As if SciPy's search had stopped at a straight line."""
+
+    def stop_short(phase, mag, w=None, lam=None):
+        return make_smoothing_spline(phase, mag, w=w, lam=1e6 if lam is None else lam)
+
+    phase = np.sort(np.random.default_rng(7).random(48))
+    mag = sawtooth(phase)
+    assert np.ptp(stop_short(phase, mag)(phase)) < 0.5 * np.ptp(mag)
+    monkeypatch.setattr(interpolate, "make_smoothing_spline", stop_short)
+    assert np.std(smooth_periodic(phase, mag, phase) - mag) < 0.03
 
 
 def test_a_real_star_whose_transits_come_in_clumps_keeps_its_amplitude(mirror):

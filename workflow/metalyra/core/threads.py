@@ -14,7 +14,8 @@ def on_one_thread(function: Callable[_Arguments, _Result]) -> Callable[_Argument
     """Let a function's linear algebra use one thread, whatever it uses outside.
 
     The matrices of a star are so small that more threads only wait for each other: two make a
-    fit cost twice the CPU time. It takes a millisecond, so it is for functions of many stars.
+    fit cost twice the CPU time. A job has one core, whatever its matrices. It takes a
+    millisecond, so it is for functions of many stars.
     """
 
     @wraps(function)

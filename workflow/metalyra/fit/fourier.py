@@ -268,7 +268,7 @@ def fit_huber(
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the columns are degenerate.
+        If the columns are degenerate, and there is no start.
     """
     normal = design.T @ design
     if start is None:

@@ -28,16 +28,17 @@ is greatest where there is no noise (of 93 of 100 Gaia stars of 20 to 26 epochs,
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.linalg.lapack import dtrtri
 from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.columns import AMPLITUDES
 from metalyra.fit.fourier import evaluate_harmonics
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 LENGTH_SCALES = (0.1, 10.0)
 """Bounds of the length scale, those of the published fits."""
@@ -249,12 +250,15 @@ def _diagonals(matrices: Floats) -> Floats:
 
 
 @cache
-def tabulate_kernel(kernel: str, harmonics: int) -> CubicSpline:
+def tabulate_kernel(kernel: str, harmonics: int) -> "CubicSpline":
     """Return the spline of log w_j, j = 0 to `harmonics`, over the log of the length scale.
 
     Bessel functions would cost more than the factorisations. Within `LENGTH_SCALES` the weights are
     off by less than 1e-8 of themselves.
     """
+    # Loaded when it is used: the plan of a run reads this module for the names of kernels.
+    from scipy.interpolate import CubicSpline
+
     shortest, longest = np.log(LENGTH_SCALES)
     log_scale = np.linspace(shortest, longest, _KNOTS)
     return CubicSpline(log_scale, np.log(KERNELS[kernel](np.exp(log_scale), harmonics)[0]))
@@ -447,6 +451,8 @@ def _invert(factor: Floats) -> tuple[Floats, Floats]:
     solution : (g, c)
         ``B^-1 rho^1/2 W^1/2 b``.
     """
+    from scipy.linalg.lapack import dtrtri
+
     inverse = factor.copy()
     for matrix in inverse:
         dtrtri(matrix.T, lower=0, overwrite_c=1)
@@ -559,6 +565,8 @@ def find_mode(batch: _Batch) -> Mode:
     """Find the mode of each star: the highest of the peaks that are climbed from the starts."""
     rows, starts = find_starts(batch)
     climbed = _climb(batch, rows, starts)
+    if np.unique(rows).size < batch.square.size:
+        raise FloatingPointError("the likelihood of a light curve is no number")
     order = np.argsort(climbed.value, kind="stable")
     highest = np.empty(batch.square.size, dtype=np.intp)
     highest[rows[order]] = order  # of a star's peaks, the last one stays

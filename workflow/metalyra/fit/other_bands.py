@@ -39,7 +39,9 @@ def fold_other_bands(fits: pd.DataFrame, light_curves: pd.DataFrame) -> pd.DataF
     folded = folded[(star >= 0) & np.isfinite(phase)]
     mag = folded["mag"].to_numpy(dtype=float)
     usable = np.zeros(mag.size, dtype=bool)
-    for places in split_places(folded.groupby(["star_id", "band"], sort=False).ngroup()):
+    for places in split_places(
+        folded.groupby(["star_id", "band"], sort=False, dropna=False).ngroup()
+    ):
         usable[places] = is_magnitude(mag[places])
     kept: pd.DataFrame = folded[usable].astype(FOLDED_COLUMNS)
     return kept.reset_index(drop=True)

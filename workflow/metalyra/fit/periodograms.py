@@ -175,10 +175,10 @@ def sum_waves(time: Floats, weights: Floats, step: float, highest: int) -> Compl
     kernel = i0(shape * np.sqrt(np.maximum(1 - distance**2, 0.0)))
     cell = cells.astype(np.intp).ravel() % size
     rows = weights.reshape(-1, time.size)
-    grid = np.empty((len(rows), size))
-    for index, row in enumerate(rows):
-        grid[index] = np.bincount(cell, (kernel * row[:, None]).ravel(), size)
-    sums = rfft(grid)[:, : highest + 1].conj()
+    sums = np.empty((len(rows), highest + 1), dtype=complex)
+    for row, waves in zip(rows, sums, strict=True):
+        grid = np.bincount(cell, (kernel * row[:, None]).ravel(), size)
+        np.conj(rfft(grid)[: highest + 1], out=waves)
     root = np.sqrt(shape**2 - (np.pi * _TAPS / size * np.arange(highest + 1)) ** 2)
     sums *= root / (_TAPS * np.sinh(root))
     return sums.reshape(*weights.shape[:-1], -1)

@@ -30,7 +30,7 @@ class FitSettings:
         Apertures among which the one with the highest S/N is taken; None for all.
     use_errors
         Weight the points by their known errors, beside the white noise: the variance of
-        a point is proportional to its squared error plus a constant that the likelihood
+        a point is proportional to its squared error plus a constant that the posterior
         chooses.
     published
         Reproduce lcfit where it differs: see `metalyra.fit.gp`, and its folds and errors.

@@ -347,7 +347,8 @@ class _Sums(NamedTuple):
     def update(self, population: Population, spread: Floats) -> Population:
         """Return the mixture that the posteriors add up to."""
         counts = self.counts[:, None]
-        offset = self.offsets / counts
+        # A Gaussian of no star stays where it is.
+        offset = self.offsets / np.maximum(counts, np.finfo(float).tiny)
         scatter = self.squares - counts[..., None] * offset[:, :, None] * offset[:, None, :]
         profile = np.stack(
             [_smooth(*sums) for sums in zip(self.variance, self.points, strict=True)]

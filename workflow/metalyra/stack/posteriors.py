@@ -15,7 +15,6 @@ from itertools import pairwise
 from typing import NamedTuple, cast
 
 import numpy as np
-from scipy.linalg.lapack import dpotri
 
 from metalyra.core.arrays import Floats, Indices
 from metalyra.fit.fourier import evaluate_harmonics
@@ -271,6 +270,9 @@ def infer(prior: Prior, seen: Floats) -> Posterior:
     shares /= shares.sum(axis=-1, keepdims=True)
     shares[shares < _NEGLIGIBLE] = 0
     shares /= shares.sum(axis=-1, keepdims=True)
+
+    # Loaded when it is used: the plan of a run reads this module for the forms of regressors.
+    from scipy.linalg.lapack import dpotri
 
     size = factor.shape[-1]
     triangles = factor.reshape(-1, size, size).swapaxes(-2, -1)  # as LAPACK lays them out

@@ -305,7 +305,7 @@ class FirstOvertoneFit(Part):
 class Fit(Part):
     """How light curves are fitted, for every sample."""
 
-    harmonics: Annotated[int, Ge(3), Le(100)] = setting(FitSettings, "harmonics")
+    harmonics: Annotated[int, Ge(6), Le(100)] = setting(FitSettings, "harmonics")
     kernel: Kernel = setting(FitSettings, "kernel", "Kernel of the Gaussian process.")
     order_min: Count = setting(RegressionSettings, "order_min", "Lowest Fourier order tried.")
     order_max: Count = setting(RegressionSettings, "order_max", "Highest Fourier order tried.")
