@@ -16,20 +16,13 @@ import pandas as pd
 
 from benchmarks.real_light_curves import (
     find_mirror,
+    fold_stars,
     read_asas,
     read_gaia_dr3,
     read_ogle,
     read_vvv,
 )
-from metalyra.core import generator
-from metalyra.fit import (
-    FitSettings,
-    LightCurveError,
-    fit_batch,
-    fold_best_aperture,
-    read_points,
-    summarise_stars,
-)
+from metalyra.fit import FitSettings, fit_batch, summarise_stars
 
 
 def read_surveys(mirror: Path) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, FitSettings]]:
@@ -45,23 +38,8 @@ def measure_log_ratios(
     stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings
 ) -> np.ndarray:
     """Return log rho where the plain evidence is greatest, star by star."""
-    curves = dict(list(light_curves.groupby("star_id", sort=False)))
-    folded = []
-    for star in stars.itertuples(index=False):
-        rng = generator(1, "fit", star.star_id)
-        try:
-            folded.append(
-                fold_best_aperture(
-                    read_points(curves[star.star_id], settings.phases == "published"),
-                    star.period,
-                    star.pulsation_type,
-                    settings,
-                    rng,
-                )
-            )
-        except LightCurveError:
-            continue
-    posterior = fit_batch(summarise_stars(folded, settings), settings.kernel, ratio_prior=None)
+    summaries = summarise_stars(fold_stars(stars, light_curves, settings), settings)
+    posterior = fit_batch(summaries, settings.kernel, ratio_prior=None)
     return 2 * np.log(posterior.best.amplitude / posterior.best.noise)
 
 

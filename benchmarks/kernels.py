@@ -11,16 +11,8 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from benchmarks.real_light_curves import find_mirror, read_asas, read_gaia_dr3
-from metalyra.core import generator
-from metalyra.fit import (
-    FitSettings,
-    LightCurveError,
-    fit_batch,
-    fold_best_aperture,
-    read_points,
-    summarise_stars,
-)
+from benchmarks.real_light_curves import find_mirror, fold_stars, read_asas, read_gaia_dr3
+from metalyra.fit import FitSettings, fit_batch, summarise_stars
 
 KERNELS = ("expsine2", "matern52")
 
@@ -29,23 +21,7 @@ def compare_kernels(
     stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings
 ) -> np.ndarray:
     """Return the log of the second kernel's evidence over the first one's, star by star."""
-    curves = dict(list(light_curves.groupby("star_id", sort=False)))
-    folded = []
-    for star in stars[stars["star_id"].isin(curves)].itertuples(index=False):
-        rng = generator(1, "fit", star.star_id)
-        try:
-            folded.append(
-                fold_best_aperture(
-                    read_points(curves[star.star_id]),
-                    star.period,
-                    star.pulsation_type,
-                    settings,
-                    rng,
-                )
-            )
-        except LightCurveError:
-            continue
-    summaries = summarise_stars(folded, settings)
+    summaries = summarise_stars(fold_stars(stars, light_curves, settings), settings)
     first, second = (fit_batch(summaries, kernel).log_bayes_factor for kernel in KERNELS)
     return second - first
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from metalyra.core import generator
+from metalyra.fit import FitSettings, LightCurveError, fold_best_aperture, read_points
+from metalyra.fit.folding import FoldedCurve
 from metalyra.surveys import check_stars, survey
 from metalyra.surveys.ifeh import IFEH, read_calibrators
 from metalyra.surveys.interface import Survey
@@ -91,3 +94,21 @@ def read_gaia_dr3(mirror: Path, band: str = "G") -> tuple[pd.DataFrame, pd.DataF
         sorted((folder / "epoch_photometry").glob("datalink_*.zip")),
     )
     return stars[stars["star_id"].isin(light_curves["star_id"])], light_curves
+
+
+def fold_stars(
+    stars: pd.DataFrame, light_curves: pd.DataFrame, settings: FitSettings
+) -> list[FoldedCurve]:
+    """Return the folded light curves of the stars that have one and can be folded."""
+    curves = dict(list(light_curves.groupby("star_id", sort=False)))
+    folded = []
+    for star in stars[stars["star_id"].isin(curves)].itertuples(index=False):
+        points = read_points(curves[star.star_id], settings.phases == "published")
+        rng = generator(1, "fit", star.star_id)
+        try:
+            folded.append(
+                fold_best_aperture(points, star.period, star.pulsation_type, settings, rng)
+            )
+        except LightCurveError:
+            continue
+    return folded
