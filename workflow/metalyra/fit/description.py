@@ -16,6 +16,7 @@ from metalyra.fit.fourier import (
     evaluate_harmonics,
     harmonics_on_grid,
     measure_phase_coverage,
+    phase_difference,
 )
 from metalyra.fit.gp import Posterior, draw_coefficients
 from metalyra.fit.modulation import measure_variation
@@ -67,9 +68,9 @@ def measure_shape(
         curves = coefficients @ harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2).T
     amplitudes, phases = amplitudes_and_phases(coefficients[..., : 2 * AMPLITUDES + 1])
     windows = WINDOW_CENTRES[pulsation_type]
-    orders = range(2, AMPLITUDES + 1)
-    centres = np.array([windows.get(k, np.pi) for k in orders])
-    differences = wrap_around(phases[..., 1:] - np.array(orders) * phases[..., :1], centres)
+    orders = np.arange(2, AMPLITUDES + 1)
+    centres = np.array([windows.get(k, np.pi) for k in orders.tolist()])
+    differences = phase_difference(phases, orders, centres)
     return {
         "mean_mag": coefficients[..., 0],
         "amplitude": np.ptp(curves, axis=-1),

@@ -103,15 +103,19 @@ def amplitudes_and_phases(coefficients: Floats) -> tuple[Floats, Floats]:
     return np.hypot(sine, cosine), np.arctan2(cosine, sine)
 
 
-def phase_difference(phases: Floats, k: int, centre: float) -> Floats:
+def phase_difference(phases: Floats, k: int | Indices, centre: float | Floats) -> Floats:
     """Return phi_k1 = phi_k - k phi_1 (rad) in the window around `centre`.
 
     Parameters
     ----------
     phases : (..., K)
         phi_1 to phi_K (rad) of the sine series.
+    k
+        An order, or several (m,) for differences (..., m).
+    centre
+        Of the window, or one for each order (m,).
     """
-    return wrap_around(phases[..., k - 1] - k * phases[..., 0], centre)
+    return wrap_around(phases[..., k - 1] - np.multiply.outer(phases[..., 0], k), centre)
 
 
 def measure_phase_coverage(phase: Floats) -> float:
