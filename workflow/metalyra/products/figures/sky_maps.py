@@ -337,17 +337,20 @@ def sky_map(
         if kinds is not None:
             explain_marks(figure, kinds, loc="outside lower left", ncols=3)
     else:
-        nside = choose_nside(longitude, latitude)
+        averaged = [_average(longitude[rows], latitude[rows], feh[rows]) for *_, rows in shown]
+        whole, nside = averaged[0]
         heading += f", cells of {nside_to_pixel_resolution(nside).to_value(u.deg):.2g} deg"
-        means = average_cells(longitude, latitude, feh, nside).means
-        scale = scale_of_means(means[np.isfinite(means)])
-        for half, parts, part, rows in shown:
-            stars = longitude[rows], latitude[rows]
-            nside = choose_nside(*stars)
-            cells = average_cells(*stars, feh[rows], nside)
-            _draw_cells(half, parts, part, cells, nside, scale, has_bar=part is view)
+        scale = scale_of_means(whole.means[np.isfinite(whole.means)])
+        for (half, parts, part, _), of_part in zip(shown, averaged, strict=True):
+            _draw_cells(half, parts, part, *of_part, scale, has_bar=part is view)
     figure.suptitle(heading, fontsize=10)
     return figure
+
+
+def _average(longitude: Floats, latitude: Floats, feh: Floats) -> tuple["Cells", int]:
+    """Return the means of cells of the size that suits the stars, and their nside."""
+    nside = choose_nside(longitude, latitude)
+    return average_cells(longitude, latitude, feh, nside), nside
 
 
 def _draw_cells(
