@@ -1,7 +1,8 @@
 """A SLURM cluster of two nodes on this machine, with folders, ports and keys of its own.
 
-Nothing of it is in /etc, and a cluster that the machine belongs to is not touched. The commands in
-its folder `bin` ask it whatever SLURM_CONF says, for Snakemake takes that from its jobs.
+The tests of this folder and `benchmarks/cluster.py` start it. Nothing of it is in /etc, and a
+cluster that the machine belongs to is not touched. The commands in its folder `bin` ask it whatever
+SLURM_CONF says, for Snakemake takes that from its jobs.
 """
 
 import contextlib
@@ -54,8 +55,9 @@ JobAcctGatherParams=OverMemoryKill
 MinJobAge=3600
 KillWait=2
 SlurmdTimeout=10
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=8000
-NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=8000
+NodeName=DEFAULT CPUs={cores} RealMemory=8000
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP
 """
 
@@ -76,6 +78,7 @@ class Job:
     comment: str
     node: str
     submitted: str
+    started: str
     ended: str
 
 
@@ -86,10 +89,12 @@ class Cluster:
     ----------
     folder
         An empty folder of a short path.
+    cores
+        Of each node.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, cores: int = 2) -> None:
+        self.folder, self.cores = folder, cores
         self.configuration = folder / "slurm.conf"
         self._running: dict[str, subprocess.Popen] = {}
 
@@ -98,7 +103,9 @@ class Cluster:
             (self.folder / name).mkdir()
         host, user = os.uname().nodename.partition(".")[0], getpass.getuser()
         self.configuration.write_text(
-            CONFIGURATION.format(host=host, user=user, folder=self.folder, ports=find_ports(3))
+            CONFIGURATION.format(
+                host=host, user=user, folder=self.folder, ports=find_ports(3), cores=self.cores
+            )
         )
         for name in COMMANDS:
             command = self.folder / "bin" / name
@@ -196,7 +203,7 @@ class Cluster:
     def jobs(self, state: str = "all") -> list[Job]:
         """Return jobs, in the order of their submission."""
         text = self.ask(
-            "squeue", "-h", "--sort=i", f"--states={state}", "-o", "%A|%T|%j|%k|%N|%V|%e"
+            "squeue", "-h", "--sort=i", f"--states={state}", "-o", "%A|%T|%j|%k|%N|%V|%S|%e"
         )
         found = [line.split("|") for line in text.splitlines()]
         return [Job(int(number), *further) for number, *further in found]

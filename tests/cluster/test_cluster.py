@@ -1,6 +1,5 @@
 """On a cluster, a study ends with the bytes that it has at home, whatever breaks on the way."""
 
-import hashlib
 import itertools
 import os
 import random
@@ -30,22 +29,10 @@ waits two minutes with them."""
 STARVING = ("label", "catalogue", "ledger")
 """Rules whose first attempts get too little memory."""
 
-OF_A_RUN = {"logs", "benchmarks", ".run.lock", ".jobs.lock", "report.html", "index.html"}
-"""What tells of a run: its times and its machine."""
-
 
 def digests(project: Project) -> dict[str, str]:
-    """Return the digests of the files of a study, without those that a killed job had begun."""
-    folder = project.path("results/tiny")
-    files = [
-        path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"
-    ]
-    names = {path: path.relative_to(folder) for path in files}
-    return {
-        str(name): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path, name in names.items()
-        if name.parts[0] not in OF_A_RUN
-    }
+    """Return the digests of the files of the study."""
+    return project.digests("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -220,13 +207,17 @@ TARGET = ("--", "results/tiny/sources/simulated/truth.csv")
 SIMULATE = (*QUICK, *STUDY, "--retries", "0", *TARGET)
 
 
-def test_a_job_over_its_memory_is_known_as_such(cluster, untouched):
-    starved = ("--set-resources", "simulate:mem_mb=60", *SIMULATE)
-    status, output = untouched.attempt(*starved, **cluster.environment)
+def test_a_job_over_its_memory_is_known_as_such_and_one_made_good_told_apart(cluster, new_project):
+    memory = ("simulate:mem_mb=60 if attempt == 1 else 2000", "ingest_ogle_i:mem_mb=60")
+    stars = ("--retries", "1", "--", "results/tiny/stars/ogle_i.parquet")
+    status, output = new_project().attempt(
+        *QUICK, *STUDY, "--set-resources", *memory, *stars, **cluster.environment
+    )
     assert status != 0
-    [line] = [line for line in output.splitlines() if line.startswith("MetaLyra: ")]
-    assert "simulate: 1 submission(s) ran out of memory" in line
-    assert Path(re.search(r"\(log: (.*)\)", line)[1]).exists()
+    failed, good = [line for line in output.splitlines() if line.startswith("MetaLyra: ")]
+    assert "ingest_ogle_i: 2 submission(s) ran out of memory" in failed
+    assert Path(re.search(r"\(log: (.*)\)", failed)[1]).exists()
+    assert "simulate: 1 submission(s) failed and were made good" in good
 
 
 def test_a_node_that_does_not_see_the_folder_is_told_of(cluster, new_project, with_mounts):

@@ -262,6 +262,86 @@ def test_of_a_group_the_log_says_why_it_has_failed_and_which_rule(tmp_path, text
     assert line.endswith(f"(log: {log})")
 
 
+RUN = """\
+Job ff24dd83-0d9f-548f-ae30-a86720df5dae has been submitted with SLURM jobid 30 \
+(log: {logs}/group_fit_fit/30.log).
+Job b4992fcf-ae0b-51bc-a49e-eb7e5030f8eb has been submitted with SLURM jobid 33 \
+(log: {logs}/group_fit_fit/33.log).
+[Sun Nov 29 12:38:58 2026]
+    message: Error in group fit
+    log: {logs}/group_fit_fit/30.log (check log file(s) for error details)
+    jobs:
+        rule fit:
+            jobid: 13
+            output: results/tiny/fits/ogle_i/9.parquet, results/tiny/folded/ogle_i/9.parquet
+            log: results/tiny/logs/fit/ogle_i/9.log (check log file(s) for error details)
+    [Sun Nov 29 12:38:58 2026]
+    Error in rule fit:
+        message: None
+        jobid: 13
+        input: results/tiny/stars/ogle_i.parquet, results/tiny/light_curves/ogle_i/9.parquet
+        output: results/tiny/fits/ogle_i/9.parquet, results/tiny/folded/ogle_i/9.parquet
+        log: results/tiny/logs/fit/ogle_i/9.log (check log file(s) for error details)
+Trying to restart job ff24dd83-0d9f-548f-ae30-a86720df5dae.
+Select jobs to execute...
+Job ff24dd83-0d9f-548f-ae30-a86720df5dae has been submitted with SLURM jobid 36 \
+(log: {logs}/group_fit_fit/36.log).
+[Sun Nov 29 12:39:00 2026]
+Finished jobid: 4 (Rule: fit)
+1 of 18 steps (6%) done
+[Sun Nov 29 12:40:05 2026]
+Finished jobid: 13 (Rule: fit)
+8 of 18 steps (44%) done
+Job 16 has been submitted with SLURM jobid 39 (log: {logs}/rule_label/ogle_i/39.log).
+[Sun Nov 29 12:40:46 2026]
+Error in rule label:
+    message: SLURM-job '39' failed, SLURM status is: 'FAILED'. Detailed failure reason \
+unavailable (status command is not 'sacct').For further error details see the cluster/cloud log \
+and the log files of the involved rule(s).
+    jobid: 16
+    input: results/tiny/stars/ogle_i.parquet, results/tiny/fits/ogle_i/0.parquet
+    output: results/tiny/labels/ogle_i.parquet
+    log: results/tiny/logs/label/ogle_i.log, {logs}/rule_label/ogle_i/39.log (check log file(s) \
+for error details)
+    external_jobid: 39
+Trying to restart job 16.
+Select jobs to execute...
+Execute 1 jobs...
+[Sun Nov 29 12:40:46 2026]
+Job 16: Estimating metallicities of ogle_i by the relation dekany2021
+Job 16 has been submitted with SLURM jobid 40 (log: {logs}/rule_label/ogle_i/40.log).
+"""
+"""What Snakemake has written of a run on two nodes, without lines that say nothing of failures."""
+
+
+def write_failed(logs: Path, *names: str) -> None:
+    """Write logs of submissions that were over their memory."""
+    for name in names:
+        (logs / name).parent.mkdir(parents=True, exist_ok=True)
+        (logs / name).write_text("slurmstepd: error: Exceeded job memory limit\n")
+
+
+def test_attempts_that_were_made_good_are_told_apart(tmp_path):
+    write_failed(tmp_path, "group_fit_fit/30.log", "rule_label/ogle_i/39.log")
+    unfinished = RUN.format(logs=tmp_path)
+    label, fit = explain_failures(unfinished, tmp_path)
+    assert label.startswith("label: 1 submission(s) ran out of memory")
+    assert fit == (
+        "fit: 1 submission(s) failed and were made good by another attempt; nothing to do"
+    )
+    [both] = explain_failures(f"{unfinished}Finished jobid: 16 (Rule: label)\n", tmp_path)
+    assert both.startswith("fit, label: 2 submission(s) failed and were made good")
+
+
+def test_a_group_is_made_good_when_all_its_jobs_have_finished(tmp_path):
+    write_failed(tmp_path, "group_fit_fit/30.log")
+    other = "        rule fit:\n            jobid: 14\n            output: 10.parquet\n"
+    run = RUN.format(logs=tmp_path).replace("    jobs:\n", f"    jobs:\n{other}")
+    assert explain_failures(run, tmp_path)[0].startswith("fit: 1 submission(s) ran out of memory")
+    [_, fit] = explain_failures(f"{run}Finished jobid: 14 (Rule: fit)\n", tmp_path)
+    assert fit.startswith("fit: 1 submission(s) failed and were made good")
+
+
 def test_what_slurm_refuses_is_told_once(tmp_path):
     refused = (
         "    message: SLURM sbatch failed. The error message was 'sbatch: error: Batch job "

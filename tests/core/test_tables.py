@@ -7,6 +7,7 @@ import pytest
 
 from metalyra.core.tables import (
     describe,
+    order_as,
     read_metadata,
     read_rows,
     read_table,
@@ -96,3 +97,14 @@ def test_rows_are_read_from_chunks_of_which_one_has_no_stars(tmp_path):
     write_table(none, tmp_path / "1.parquet")
     read = read_rows([tmp_path / "0.parquet", tmp_path / "1.parquet"], ["b"])
     assert read.to_dict("records") == [{"star_id": "b", "a1": 0.4}]
+
+
+def test_listed_stars_that_a_table_does_not_have_are_counted_and_named():
+    table = pd.DataFrame({"star_id": ["b", "a"], "period": [0.5, 0.6]})
+    listed = pd.DataFrame({"star_id": ["a", "b"]})
+    assert order_as(table, listed)["period"].tolist() == [0.6, 0.5]
+    more = pd.DataFrame({"star_id": [*"abcdef"]})
+    with pytest.raises(ValueError, match=r"^4 of 6 listed stars \(c, d, e, \.\.\.\) have no row"):
+        order_as(table, more)
+    with pytest.raises(ValueError, match=r"^2 of 2 listed stars \(a, b\) .* --forcerun ingest_"):
+        order_as(table.iloc[:0], listed)

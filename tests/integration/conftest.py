@@ -1,6 +1,7 @@
 """Runs of the workflow in copies of the project."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+OF_A_RUN = {"logs", "benchmarks", ".run.lock", ".jobs.lock", "report.html", "index.html"}
+"""What tells of a run of a study: its times and its machine."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +73,18 @@ class Project:
         process = self.start(*arguments, **environment)
         output, _ = process.communicate(timeout=1200)
         return process.returncode, output
+
+    def digests(self, study: str) -> dict[str, str]:
+        """Return the digests of the files of a study, without those that a killed job had begun."""
+        folder = self.path("results") / study
+        files = [
+            path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".part"
+        ]
+        return {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in files
+            if path.relative_to(folder).parts[0] not in OF_A_RUN
+        }
 
     def path(self, name: str) -> Path:
         """Return a file of the project."""

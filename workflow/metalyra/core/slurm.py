@@ -25,6 +25,15 @@ LONGEST_END = 600
 
 _RUN = re.compile(r"SLURM run ID: ([\w-]+)")
 _SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: (.*)\)")
+_ERROR = re.compile(
+    r"^(?:Error in rule |    message: Error in group ).*\n"
+    r"(?:(?!\[|Error in |Trying to restart |Finished jobid: ).*\n)*",
+    re.MULTILINE,
+)
+"""What is said of one attempt that has failed, and of the jobs that have shared its submission."""
+
+_MEMBER = re.compile(r"^ +jobid: (\d+)$", re.MULTILINE)
+_FINISHED = re.compile(r"^Finished jobid: (\d+)", re.MULTILINE)
 _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'", re.DOTALL)
 _FAILED_GROUP = re.compile(
     r"message: Error in group .*\n +log: .*/(\d+)\.log \(check.*\n +jobs:\n +rule (\w+):"
@@ -339,16 +348,26 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        A line for each kind of failure, with the logs that there are.
+        A line for each kind of failure, with the logs that there are, and one for all attempts
+        that a later one has made good.
     """
     logs = {job: Path(path) for job, path in _SUBMITTED.findall(log)}
+    finished = set(_FINISHED.findall(log))
     failed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    # Of a group of jobs, Snakemake does not say in what state it has ended.
-    rules = dict(_FAILED_GROUP.findall(log))
-    states = dict.fromkeys(rules, "FAILED") | dict(_FAILED.findall(log))
-    for job, state in states.items():
+    made_good: list[str] = []
+    for error in _ERROR.findall(log):
+        # Of a group of jobs, Snakemake does not say in what state it has ended.
+        found = _FAILED.search(error) or _FAILED_GROUP.search(error)
+        if found is None:
+            continue
+        job, told = found.groups()
         path = logs.get(job, Path("-"))
-        failed[_reason(state, path), _rule(path, rules.get(job, "<rule>"))].append(job)
+        state, first = (told, "<rule>") if found.re is _FAILED else ("FAILED", told)
+        rule, members = _rule(path, first), set(_MEMBER.findall(error))
+        if members and members <= finished:
+            made_good.append(rule)
+        else:
+            failed[_reason(state, path), rule].append(job)
     lines = []
     for (reason, rule), jobs in failed.items():
         advice = _ADVICE.get(reason, f"ended as {reason}").format(
@@ -361,6 +380,11 @@ def explain_failures(log: str, folder: Path) -> list[str]:
         )
     for message in dict.fromkeys(_REFUSED.findall(log)):
         lines.append(f"SLURM has refused a job: {' '.join(message.split())}")
+    if made_good:
+        lines.append(
+            f"{', '.join(sorted(set(made_good)))}: {len(made_good)} submission(s) failed and were "
+            "made good by another attempt; nothing to do"
+        )
     return lines
 
 

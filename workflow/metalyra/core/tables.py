@@ -336,9 +336,17 @@ def order_as(table: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    KeyError
+    ValueError
         If the list has a star that the table does not have.
     """
+    lacking = listed["star_id"][~listed["star_id"].isin(table["star_id"])]
+    if len(lacking):
+        raise ValueError(
+            f"{len(lacking)} of {len(listed)} listed stars ({', '.join(lacking[:3])}"
+            f"{', ...' if len(lacking) > 3 else ''}) have no row in the table that is to have all "
+            "of them: it was made for another list of stars; make it again (of a study with the "
+            "option --forcerun ingest_<sample>)"
+        )
     return table.set_index("star_id").loc[listed["star_id"]].reset_index()
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from metalyra.core.arrays import Floats
 
@@ -97,6 +96,14 @@ BOUNDS = tuple(f"feh_{side}_{100 * level:.0f}" for level in LEVELS for side in (
 """Columns of the bounds of the intervals of `LEVELS`."""
 
 
+def interval_widths() -> Floats:
+    """Return half the widths of the intervals of `LEVELS` of a normal distribution of unit width."""
+    # Read with the workflow by every job, which needs it in few.
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri((1 + np.array(LEVELS)) / 2))
+
+
 def total_errors(
     feh: Floats, error_model: ErrorModel | None, spread: Floats | None, relation: float = np.nan
 ) -> pd.DataFrame:
@@ -127,7 +134,7 @@ def total_errors(
     known_spread = np.zeros(len(feh)) if spread is None else spread
     _, half_widths = estimate_errors(error_model, known_spread)
     of_relation = 0.0 if np.isnan(relation) else relation
-    in_deviations = ndtri((1 + np.array(LEVELS)) / 2)
+    in_deviations = interval_widths()
     whole = np.hypot(half_widths, in_deviations / in_deviations[0] * of_relation)
     scale = error_model.quantiles[0]
     light_curve = scale * error_model.factor * known_spread
@@ -142,7 +149,7 @@ def total_errors(
 
 def normal_bounds(feh: Floats, feh_err: Floats) -> pd.DataFrame:
     """Return the `BOUNDS` of metallicities (n,) whose errors (n,) are Gaussian (dex)."""
-    in_deviations = ndtri((1 + np.array(LEVELS)) / 2)
+    in_deviations = interval_widths()
     bounds = [
         feh + sign * width / in_deviations[0] * feh_err
         for width in in_deviations
