@@ -272,8 +272,9 @@ def test_the_most_discrepant_stars_are_drawn_with_both_values(tmp_path):
     write_table(folded, tmp_path / "folded.parquet")
     files = {name: [str(tmp_path / f"{name}.parquet")] for name in ("fits", "folded")}
     files["compared"] = str(tmp_path / "compared.parquet")
-    subject = Subject({"comparison": "one"}, files, {"discrepant": 1})
+    subject = Subject({"comparison": "one"}, files, {"discrepant": 1, "title": "Ours and theirs"})
     text = texts_of(FIGURES["discrepant_stars"](subject))
+    assert "Ours and theirs: most discrepant stars" in text
     assert "[Fe/H] = $-1.00$ against $-1.20$ (RR_Cet)" in text
     assert "X_Ari" not in text
 

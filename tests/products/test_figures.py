@@ -124,7 +124,7 @@ FIGURES = {
                 "feh_predicted": PREDICTED,
             }
         ),
-        ["rrab"],
+        {"rrab": "of RRab"},
         [50, 100],
     ),
 }
@@ -347,6 +347,15 @@ def test_the_lines_of_the_oosterhoff_groups_are_drawn_where_they_are_known():
     )
 
 
+def test_the_lines_of_the_oosterhoff_groups_in_i_are_those_of_kunder_2013():
+    x = np.log10(period := np.linspace(0.45, 0.75, 30))
+    for group, line in (
+        ("I", -1.64 - 13.78 * x - 19.30 * x**2),
+        ("II", -0.89 - 11.46 * x - 19.30 * x**2),
+    ):
+        np.testing.assert_allclose(oosterhoff_amplitude(period, "I", group), line, atol=0.01)
+
+
 def test_of_many_stars_a_bailey_diagram_shows_the_mean_of_cells(monkeypatch):
     monkeypatch.setattr(metallicities, "MOST_POINTS", 100)
     figure = figures.bailey_diagram(TRUE + 3, PREDICTED + 3, TRUE, "Ks")
@@ -389,7 +398,9 @@ def test_light_curves_say_why_they_are_shown(tmp_path):
     assert reasons == {"c": "asked for", "a": "first in the list", "b": "lowest S/N"}
     tables = {"stars": fits[["star_id"]].assign(pulsation_type="RRc"), "fits": fits}
     tables["folded"] = make_folded("a", "b", "c")
-    tables["feh"] = pd.DataFrame({"star_id": ["b"], "feh": [-1.4], "status": ["unlike_training"]})
+    tables["feh"] = pd.DataFrame(
+        {"star_id": ["b"], "feh": [-1.4], "feh_err": [0.25], "status": ["unlike_training"]}
+    )
     files = {name: [str(tmp_path / f"{name}.parquet")] for name in tables}
     for name, [path] in files.items():
         write_table(tables[name], path)
@@ -397,7 +408,7 @@ def test_light_curves_say_why_they_are_shown(tmp_path):
     figure = draw_light_curves(Subject({"sample": "g"}, files, show, {"g": "Gaia, G band"}))
     assert figure.axes[0].get_title().splitlines()[1:] == [
         "RRc, $P$ = 0.50000 d, $N$ = 40",
-        "[Fe/H] = $-1.40$, unlike_training",
+        r"[Fe/H] = $-1.40 \pm 0.25$, unlike_training",
         "lowest S/N",
     ]
     assert figure.get_suptitle() == "Gaia, G band"
@@ -427,9 +438,10 @@ def make_epoch_pairs(models=("rrab", "rrc"), stars: int = 300) -> pd.DataFrame:
 
 def test_metrics_by_epochs_are_those_of_the_stars_of_each_bin():
     pairs, edges = make_epoch_pairs(), [20, 50, 100]
-    figure = figures.accuracy_by_epochs(pairs, ["rrab", "rrc"], edges)
+    figure = figures.accuracy_by_epochs(pairs, {"rrab": "of RRab", "rrc": "of RRc"}, edges)
     above, below = figure.axes[:2], figure.axes[2:4]
-    assert [axes.get_title() for axes in above] == ["rrab", "rrc"]
+    assert [axes.get_title() for axes in above] == ["of RRab", "of RRc"]
+    assert figure.axes[4].lines[0].get_label() == "$R^2$ unweighted"
     assert all(len(axes.collections[0].get_offsets()) == 300 for axes in above)
     own = pairs[(pairs["model"] == "rrab") & (pairs["n_epochs"].between(20, 49))]
     rmse = below[0].lines[0]
@@ -443,11 +455,11 @@ def test_metrics_by_epochs_are_those_of_the_stars_of_each_bin():
 
 def test_accuracy_by_epochs_can_have_few_stars_or_none():
     pairs = make_epoch_pairs(("rrab",), 3)
-    figure = figures.accuracy_by_epochs(pairs, ["rrab", "rrc"], [20, 50])
+    figure = figures.accuracy_by_epochs(pairs, {"rrab": "one", "rrc": "other"}, [20, 50])
     assert not len(figure.axes[2].lines[0].get_xdata())
     assert "no stars" in [text.get_text() for text in figure.axes[1].texts]
     figure.canvas.draw()
-    figures.accuracy_by_epochs(pairs[:0], ["rrab"], [20]).canvas.draw()
+    figures.accuracy_by_epochs(pairs[:0], {"rrab": "one"}, [20]).canvas.draw()
 
 
 def draw_sequences(tmp_path, recipe: dict, padded: int = 0) -> Figure:

@@ -62,7 +62,8 @@ def make_study(**keys) -> Study:
         ],
         **keys,
     }
-    return Study(resolve_config(config, relations=read_yaml(ROOT / "resources/relations.yaml")))
+    relations = read_yaml(ROOT / "resources/relations.yaml")
+    return Study(resolve_config(config, relations=relations), relations)
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +183,13 @@ def test_the_sides_of_a_comparison_have_titles_that_tell_them_apart():
         for name in sides
     }
     assert titles == {
-        "labels": ["muraveva2025", "the literature"],
-        "relation": ["muraveva2025", "usual"],
-        "named": ["muraveva2025", "spectra"],
-        "alike": ["muraveva2025, a", "muraveva2025, b"],
+        "labels": ["Muraveva et al. (2025)", "the literature"],
+        "relation": ["Muraveva et al. (2025)", "GRU network on Gaia DR3, G band (a), RRab (usual)"],
+        "named": ["Muraveva et al. (2025)", "spectra"],
+        "alike": [
+            "Muraveva et al. (2025), Gaia DR3, G band (a)",
+            "Muraveva et al. (2025), Gaia DR3, G band (b)",
+        ],
     }
     assert study.comparison("relation")["of"]["labelling"]["band"] == "G"
 

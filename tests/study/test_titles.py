@@ -1,4 +1,4 @@
-from metalyra.study.titles import title_models, title_samples
+from metalyra.study.titles import title_models, title_relations, title_samples
 
 SAMPLES = {
     "bulge": {"survey": "ogle", "band": "I"},
@@ -17,16 +17,30 @@ def test_samples_are_called_by_survey_and_band_and_told_apart():
     }
 
 
-def test_models_are_called_by_kind_and_sample_and_those_of_others_keep_their_names():
+def test_models_are_called_by_kind_and_sample_and_those_that_are_shipped_keep_their_names():
     models = {
         "net": {"sample": "bulge", "network": {"kind": "bilstm"}, "pulsation_type": "RRab"},
         "net_long": {"sample": "bulge", "network": {"kind": "bilstm"}, "pulsation_type": "RRab"},
         "stacked": {"sample": "bulge", "stack": {}, "pulsation_type": "RRc"},
-        "dg22_g": {"published": {}},
+        "dg22_g": {"published": "folder", "band": "G"},
+        "metalyra_g": {"shipped": "metalyra_g"},
     }
     assert title_models(models, SAMPLES) == {
-        "net": "Bilstm network on OGLE, I band, RRab (net)",
-        "net_long": "Bilstm network on OGLE, I band, RRab (net_long)",
+        "net": "BiLSTM network on OGLE, I band, RRab (net)",
+        "net_long": "BiLSTM network on OGLE, I band, RRab (net_long)",
         "stacked": "Stack on OGLE, I band, RRc",
-        "dg22_g": "dg22_g",
+        "dg22_g": "Published networks, G band",
+        "metalyra_g": "metalyra_g",
+    }
+
+
+def test_relations_are_called_by_their_papers():
+    published = {
+        "dekany2021": {"source": "Dékány, Grebel & Pojmański (2021), ApJ 920, 33"},
+        "as_published": {"source": "the star list of the sample"},
+    }
+    assert title_relations(published, ["anew"]) == {
+        "dekany2021": "Dékány, Grebel & Pojmański (2021)",
+        "as_published": "the star list of the sample",
+        "anew": "relation calibrated here",
     }

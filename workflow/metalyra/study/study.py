@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from metalyra.core.tables import describe
 from metalyra.stack.regressors import KINDS as REGRESSORS
 from metalyra.study.checks import (
     OWN_SAMPLE,
@@ -21,7 +22,7 @@ from metalyra.study.checks import (
 )
 from metalyra.study.cuts import columns_of_labels
 from metalyra.study.experiments import name_models
-from metalyra.study.titles import title_models, title_samples
+from metalyra.study.titles import title_models, title_relations, title_samples
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
 
@@ -35,10 +36,16 @@ class Study:
     ----------
     config
         As `metalyra.study.configuration.resolve_config` returns it.
+    relations
+        The published relations, as resources/relations.yaml has them: figures call them by
+        their papers.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], relations: Mapping[str, Settings] | None = None
+    ) -> None:
         self.config = config
+        self._relations = relations or {}
         self._samples: Mapping[str, Settings] = config["samples"]
         self._models: Mapping[str, Settings] = config["models"]
 
@@ -214,19 +221,28 @@ class Study:
         return list(dict.fromkeys([*applied, *self.usual_models()]))
 
     def titles_of(self, names: Settings) -> dict[str, str]:
-        """Return what a figure calls the samples and models that it is of; of a study, all.
+        """Return what a figure calls the samples, models and relations that it is of.
 
         Parameters
         ----------
         names
-            Of what the figure is of, by kind: sample, model, sky_map ...
+            Of what the figure is of, by kind: sample, model, sky_map ...; without any it is of
+            the whole study.
         """
-        titles = title_samples(self._samples) | title_models(self._models, self._samples)
+        titles = title_samples(self._samples) | self._titles_of_origins()
         for name, sky_map in self.config["sky_maps"].items():
             titles[name] = sky_map["title"] or titles[sky_map["sample"]]
-        return {
-            name: title for name, title in titles.items() if not names or name in names.values()
-        }
+        for name, search in self.config["searches"].items():
+            titles[name] = f"Search for the {titles[search['model']]}"
+        wanted = [*names.values()]
+        if "accuracy" in names:
+            wanted += self.config["accuracy_by_epochs"][names["accuracy"]]["models"]
+        return {name: title for name, title in titles.items() if not names or name in wanted}
+
+    def _titles_of_origins(self) -> dict[str, str]:
+        """Return what models and relations are called, which metallicities come from."""
+        relations = title_relations(self._relations, self.config["calibrate"])
+        return relations | title_models(self._models, self._samples)
 
     # The data release
 
@@ -286,10 +302,11 @@ class Study:
     def _complete_sides(self, sides: list[Settings]) -> list[Settings]:
         """Return sides with their labellings, and with titles that tell them apart."""
         titles = [self._title_of(side) for side in sides]
+        samples = title_samples(self._samples)
         return [
             {
                 **side,
-                "title": f"{title}, {side['sample']}"
+                "title": f"{title}, {samples[side['sample']]}"
                 if titles.count(title) > 1 and "sample" in side
                 else title,
                 **({"labelling": self.labelling_of(side["sample"])} if "relation" in side else {}),
@@ -301,8 +318,10 @@ class Study:
         """Return what one side of a comparison is called."""
         if "tables" in side:
             return str(side.get("title", "the literature"))
-        origins = [side[key] for key in ("title", "model", "relation", "column") if key in side]
-        return str(origins[0] if origins else self.config["labels"][side["sample"]])
+        if "title" in side or "column" in side:
+            return str(side.get("title") or describe(side["column"]).description)
+        origin = side.get("model") or side.get("relation") or self.config["labels"][side["sample"]]
+        return self._titles_of_origins().get(origin, str(origin))
 
     def calibrators_of(self, comparison: str) -> list[str]:
         """Return the tables of spectra that the relations of a comparison were calibrated on.

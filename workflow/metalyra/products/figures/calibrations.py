@@ -27,6 +27,15 @@ LABELS: Mapping[str, str] = {
 }
 """Labels of the parameters of a calibration."""
 
+VARIANT_LABELS: Mapping[str, str] = {
+    "least_squares": "weighted least squares",
+    "dekany2021": "as Dékány et al. (2021) did it",
+    "errors_once": "errors counted once",
+    "scatter": "with intrinsic scatter",
+    "hierarchical": "spectra grouped by star",
+}
+"""What regressions are called, by their names in `metalyra.label.regression.VARIANTS`."""
+
 _CONTENTS = (0.393, 0.865)  # of the 1 and 2 sigma ellipses of a normal distribution
 _BIN = 0.15  # standard deviations
 _MOST_BINS = 300
@@ -50,9 +59,10 @@ def draw_calibration(subject: Subject) -> Figure:
     kind = subject.names["type"]
     draws = subject.read("draws")
     draws = draws[draws["pulsation_type"] == kind].drop(columns="pulsation_type")
-    title = f"{subject.names['calibration']}, {kind}"
+    title = f"{subject.title[0].upper()}{subject.title[1:]}, {kind}"
     posteriors = {
-        str(name): rows.drop(columns="variant") for name, rows in draws.groupby("variant")
+        VARIANT_LABELS.get(str(name), str(name)): rows.drop(columns="variant")
+        for name, rows in draws.groupby("variant")
     }
     if not posteriors:
         figure = new_figure(4.4, 3.4)
@@ -111,7 +121,12 @@ def corner_figure(
     if published:
         handles.append(
             Line2D(
-                [], [], color=_PUBLISHED_COLOUR, linestyle="--", linewidth=0.9, label="published"
+                [],
+                [],
+                color=_PUBLISHED_COLOUR,
+                linestyle="--",
+                linewidth=0.9,
+                label="published coefficients",
             )
         )
     figure.legend(
@@ -127,8 +142,10 @@ def corner_figure(
 
 
 def _varying_parameters(posteriors: Sequence[pd.DataFrame]) -> list[str]:
-    """Return the columns that vary in any posterior, in the order of their appearance."""
+    """Return the columns that vary in any posterior: coefficients as they appear, then the rest."""
     names = dict.fromkeys(name for draws in posteriors for name in draws.columns)
+    last = [name for name in ("scatter", "error_scale") if name in names]
+    names = dict.fromkeys([*[name for name in names if name not in last], *last])
     return [name for name in names if any(_varies(draws, name) for draws in posteriors)]
 
 

@@ -1,6 +1,8 @@
 """Figures of two metallicities of the same stars."""
 
+import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.light_curves import light_curve_panel
 from metalyra.products.figures.metallicities import draw_running_median, padded_range
 from metalyra.products.figures.style import (
+    BACKING,
     FEH_LABEL,
     MODEL_COLOUR,
     SAMPLE_COLOURS,
@@ -29,6 +32,9 @@ from metalyra.products.figures.style import (
 
 _FEW = 300
 """Stars up to which their errors are drawn, too."""
+
+_LONGEST_LINE = 45
+"""Letters of a line of a title."""
 
 _COLOURS = colormaps["viridis"]
 
@@ -81,7 +87,7 @@ def draw_distribution(subject: Subject) -> Figure:
     "discrepant_stars",
     of="comparison",
     reads=("compared", "fits", "folded"),
-    settings=("discrepant",),
+    settings=("discrepant", "title"),
     category="Comparisons",
     product="most discrepant stars",
 )
@@ -91,7 +97,9 @@ def draw_discrepant(subject: Subject) -> Figure:
     shown = table["star_id"].tolist()
     fits, folded = (read_rows(list(subject.files[name]), shown) for name in ("fits", "folded"))
     remarks = {star["star_id"]: _describe_pair(star) for _, star in table.iterrows()}
-    return light_curve_panel(shown, fits, folded, remarks=remarks)
+    title = f"{subject.settings['title']}: most discrepant stars"
+    types = table[["star_id", "pulsation_type"]]
+    return light_curve_panel(shown, fits, folded, types, remarks=remarks, title=title)
 
 
 def _describe_pair(star: pd.Series) -> str:
@@ -119,8 +127,8 @@ def comparison_figure(
     """
     figure = new_figure(4.8, 5.8)
     main, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    main.set(title=title, ylabel=f"[Fe/H], {of} (dex)")
-    below.set(xlabel=f"[Fe/H], {against} (dex)", ylabel=r"$\Delta$[Fe/H] (dex)")
+    main.set(title=title, ylabel=_wrap(f"[Fe/H], {of} (dex)"))
+    below.set(xlabel=_wrap(f"[Fe/H], {against} (dex)"), ylabel=r"$\Delta$[Fe/H] (dex)")
     theirs, ours = table["reference_feh"].to_numpy(float), table["feh"].to_numpy(float)
     limits = padded_range(np.concatenate([theirs, ours]))
     shades = table[colour].to_numpy(float)
@@ -162,6 +170,11 @@ def comparison_figure(
     return figure
 
 
+def _wrap(text: str) -> str:
+    """Return a text in lines that are no longer than a figure is wide."""
+    return textwrap.fill(text, _LONGEST_LINE)
+
+
 def _draw_errors(
     axes: Axes, x: Floats, y: Floats, y_err: Floats, x_err: Floats | None = None
 ) -> None:
@@ -180,17 +193,20 @@ def _write_numbers(axes: Axes, table: pd.DataFrame) -> None:
     ]
     if np.isfinite(numbers["pearson_r"]):
         lines.append(f"$r$ = {numbers['pearson_r']:.3f}")
-    axes.text(
-        0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=8, zorder=5
-    )
+    look: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "fontsize": 8,
+        "zorder": 5,
+        "bbox": BACKING,
+    }
+    axes.text(0.03, 0.97, "\n".join(lines), va="top", **look)
     remarks = {
         "n_in_calibration": "calibrated on (squares)",
         "n_in_training": "trained on, out of fold",
     }
     lines = [f"{numbers[name]:,} {remark}" for name, remark in remarks.items() if numbers[name]]
-    axes.text(
-        0.97, 0.03, "\n".join(lines), transform=axes.transAxes, ha="right", fontsize=8, zorder=5
-    )
+    if lines:
+        axes.text(0.97, 0.03, "\n".join(lines), ha="right", **look)
 
 
 @styled
@@ -217,6 +233,7 @@ def distribution_figure(sides: Mapping[str, pd.Series], title: str = "") -> Figu
     low, high = np.floor(together.min() / width) - 1, np.ceil(together.max() / width) + 1
     edges = np.arange(low, high + 0.5) * width
     grid = np.linspace(edges[0], edges[-1], 400)
+    lines = 0
     # As many as a distribution may have, in other colours each.
     for (name, values), colour in zip(values_of.items(), SAMPLE_COLOURS[1:], strict=False):
         counts = np.histogram(values, edges)[0] / (width * len(values))
@@ -227,8 +244,10 @@ def distribution_figure(sides: Mapping[str, pd.Series], title: str = "") -> Figu
             axes.plot(grid, density(grid), color=colour)
             axes.plot([mode, mode], [0, density(mode)[0]], "--", color=colour, linewidth=1)
             label += f", mode ${mode:.2f}$"
+        label = _wrap(label)
+        lines += label.count("\n") + 1
         axes.plot([], [], color=colour, label=label)
     # The legend stands above what is drawn.
-    axes.set_ylim(0, (1.1 + 0.09 * len(values_of)) * axes.dataLim.ymax)
+    axes.set_ylim(0, (1.1 + 0.09 * lines) * axes.dataLim.ymax)
     axes.legend(loc="upper left", handlelength=1.2, fontsize=8)
     return figure

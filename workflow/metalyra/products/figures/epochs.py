@@ -1,6 +1,6 @@
 """Figures of how well models do with more and with fewer epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from metalyra.core.randomness import generator
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.metallicities import describe_residuals
 from metalyra.products.figures.style import (
+    BACKING,
     DATA_COLOUR,
     FEH_LABEL,
     MODEL_COLOUR,
@@ -34,6 +35,9 @@ from metalyra.products.figures.style import (
 
 EPOCH_COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.95, 256)), "epochs")
 """Colours of numbers of epochs: perceptually uniform, the lighter the more."""
+
+R2_LABEL = "$R^2$ unweighted"
+"""Every star counts alike, other than in the metrics of a model's card."""
 
 _FEWEST = 5  # stars of a bin that has metrics
 
@@ -48,13 +52,14 @@ _FEWEST = 5  # stars of a bin that has metrics
 )
 def draw_accuracy_by_epochs(subject: Subject) -> Figure:
     """Draw how well models do for labelled stars of few and of many epochs."""
-    return accuracy_by_epochs(
-        subject.read("pairs"), subject.settings["models"], subject.settings["edges"]
-    )
+    models = {name: subject.call(name) for name in subject.settings["models"]}
+    return accuracy_by_epochs(subject.read("pairs"), models, subject.settings["edges"])
 
 
 @styled
-def accuracy_by_epochs(pairs: pd.DataFrame, models: Sequence[str], edges: Sequence[int]) -> Figure:
+def accuracy_by_epochs(
+    pairs: pd.DataFrame, models: Mapping[str, str], edges: Sequence[int]
+) -> Figure:
     """Draw predicted against labelled metallicities by the number of epochs, and metrics.
 
     After Monti et al. (2025), Fig. 7, a column for each model.
@@ -64,7 +69,7 @@ def accuracy_by_epochs(pairs: pd.DataFrame, models: Sequence[str], edges: Sequen
     pairs
         Of `metalyra.products.epoch_accuracy.pair_with_labels`.
     models
-        From left to right.
+        What they are called, by name, from left to right.
     edges
         Smallest number of epochs of each bin but the first, ascending.
     """
@@ -77,9 +82,9 @@ def accuracy_by_epochs(pairs: pd.DataFrame, models: Sequence[str], edges: Sequen
     rights = []
     counts = pairs["n_epochs"].to_numpy(dtype=float)
     norm = LogNorm(*_range_of(counts))
-    for model, scatter, metrics in zip(models, above, below, strict=True):
+    for (model, title), scatter, metrics in zip(models.items(), above, below, strict=True):
         own = pairs[pairs["model"] == model]
-        scatter.set(title=model, xlabel="[Fe/H] of the label (dex)")
+        scatter.set(title=title, xlabel="[Fe/H] of the label (dex)")
         metrics.set_xlabel("Number of epochs")
         _draw_stars(scatter, own, norm)
         rights.append(_draw_metrics(metrics, own, edges))
@@ -108,7 +113,8 @@ def _draw_stars(axes: Axes, pairs: pd.DataFrame, norm: LogNorm) -> None:
     size = float(np.clip(12000 / len(pairs), 2, 12))
     axes.scatter(true, predicted, c=epochs, s=size, cmap=EPOCH_COLOURS, norm=norm, linewidths=0)
     axes.axline((0, 0), slope=1, color=MODEL_COLOUR, zorder=3)
-    axes.text(0.04, 0.97, describe_residuals(true, predicted), transform=axes.transAxes, va="top")
+    text = describe_residuals(true, predicted)
+    axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", zorder=5, bbox=BACKING)
 
 
 def _draw_metrics(axes: Axes, pairs: pd.DataFrame, edges: Sequence[int]) -> Axes:
@@ -126,7 +132,7 @@ def _draw_metrics(axes: Axes, pairs: pd.DataFrame, edges: Sequence[int]) -> Axes
     for scale, name, measure, colour, style in (
         (axes, "RMSE", root_mean_squared_error, MODEL_COLOUR, "-"),
         (axes, "MAE", mean_absolute_error, DATA_COLOUR, "--"),
-        (right, "$R^2$", r2_score, VALIDATION_COLOUR, ":"),
+        (right, R2_LABEL, r2_score, VALIDATION_COLOUR, ":"),
     ):
         values = [measure(true[inside], predicted[inside]) for inside in chosen]
         scale.plot(middle, values, linestyle=style, color=colour, label=name, **look)
@@ -167,7 +173,7 @@ def _share_scores(scales: Sequence[Axes]) -> None:
         axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= 1]))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="y", labelright=axes is scales[-1])
-    scales[-1].set_ylabel("$R^2$", color=VALIDATION_COLOUR)
+    scales[-1].set_ylabel(R2_LABEL, color=VALIDATION_COLOUR)
 
 
 def _range_of(epochs: np.ndarray) -> tuple[float, float]:

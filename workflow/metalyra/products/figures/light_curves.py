@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from metalyra.core.phase_differences import wrap_around
+from metalyra.core.statuses import OK
 from metalyra.core.tables import read_rows
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.style import (
@@ -43,7 +44,8 @@ def draw_light_curves(subject: Subject) -> Figure:
     # Of several models, whose files come one after the other, the first.
     if subject.files["feh"]:
         found = read_rows(list(subject.files["feh"]), list(reasons)).drop_duplicates("star_id")
-        stars = stars.merge(found[["star_id", "feh", "status"]], on="star_id", how="left")
+        columns = ["star_id", "feh", "feh_err", "status"]
+        stars = stars.merge(found[columns], on="star_id", how="left")
     return light_curve_panel(
         list(reasons), fits, folded, stars, remarks=reasons, title=subject.title
     )
@@ -118,7 +120,7 @@ def light_curve_panel(
     folded
         Their folded light curves: star_id, phase, mag, kept and, where known, mag_err.
     metallicities
-        Their [Fe/H]: star_id and, where known, feh, pulsation_type and status.
+        Their [Fe/H]: star_id and, where known, feh, feh_err, pulsation_type and status.
     columns
         Panels per row.
     remarks
@@ -310,7 +312,7 @@ def _draw_light_curve(
 
 
 def _describe_star(star_id: str, fit: pd.Series, said: Mapping[Hashable, Any]) -> str:
-    """Return the name of a star and below it type, period, epochs, metallicity and status."""
+    """Return the name of a star; below it type, period, epochs, metallicity and what is amiss."""
     facts, values = [], []
     if isinstance(kind := said.get("pulsation_type"), str) and kind:
         facts.append(kind)
@@ -319,7 +321,9 @@ def _describe_star(star_id: str, fit: pd.Series, said: Mapping[Hashable, Any]) -
     if np.isfinite(fit["n_epochs"]):
         facts.append(f"$N$ = {fit['n_epochs']:.0f}")
     if np.isfinite(said.get("feh", np.nan)):
-        values.append(f"[Fe/H] = ${said['feh']:.2f}$")
-    if isinstance(status := said.get("status"), str):
+        known = np.isfinite(said.get("feh_err", np.nan))
+        error = rf" \pm {said['feh_err']:.2f}" if known else ""
+        values.append(f"[Fe/H] = ${said['feh']:.2f}{error}$")
+    if isinstance(status := said.get("status"), str) and status != OK:
         values.append(status)
     return "\n".join(filter(None, [star_id, ", ".join(facts), ", ".join(values)]))

@@ -1,7 +1,7 @@
 """Figures of metallicities: their distribution, and how they agree with others."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from metalyra.core.metrics import mean_absolute_error, r2_score, root_mean_squar
 from metalyra.core.statuses import OK
 from metalyra.products.figures.drawing import Subject, figure
 from metalyra.products.figures.style import (
+    BACKING,
     BAND_LABELS,
     FEH_COLOURS,
     FEH_LABEL,
@@ -57,7 +58,7 @@ def draw_metallicities(study: Subject) -> Figure:
     samples = {}
     for sample, stars in catalogue.groupby("sample", sort=False):
         source = stars["model"].iloc[0] or stars["relation"].iloc[0]
-        samples[f"{study.call(str(sample))}: {source}"] = stars["feh"]
+        samples[f"{study.call(str(sample))}: {study.call(source)}"] = stars["feh"]
     return metallicity_histogram(samples)
 
 
@@ -157,7 +158,7 @@ def predicted_against_true(
     below.set_ylim(-reach, reach)
     below.yaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
     text = describe_residuals(true, predicted, spread if has_errors else None)
-    main.text(0.04, 0.96, text, transform=main.transAxes, va="top")
+    main.text(0.04, 0.96, text, transform=main.transAxes, va="top", zorder=5, bbox=BACKING)
     if has_errors:
         _draw_usual_error(main, float(np.median(spread)))
     figure.align_ylabels()
@@ -341,21 +342,19 @@ def oosterhoff_amplitude(period: Floats, band: str, group: str) -> Floats | None
     -------
     array, shape (n,), or None
         None in a band without a known ratio to the amplitude in V. The line in V is that of
-        Zorotovic et al. (2010, AJ 139, 357), after Cacciari, Corwin & Carney (2005, AJ 129, 267);
-        the amplitude in G that of Clementini et al. (2019, A&A 622, A60), Eq. 2, in I a 1.6th
-        (Dorfi & Feuchtinger 1999, A&A 348, 815).
+        Zorotovic et al. (2010, AJ 139, 357), those in I are within 0.01 mag of Kunder et al.'s
+        (2013, AJ 145, 33) for both groups. The line in G is of no paper: it is that in I, times
+        the ratio of the amplitudes of OGLE-III and Gaia DR3 RRab stars of the Magellanic Clouds,
+        which are little reddened (``python -m benchmarks.amplitudes``).
     """
-    if band not in _AMPLITUDE_OF_V:
+    if band not in _AMPLITUDES_OF_V:
         return None
     x = np.log10(period) - (0.06 if group == "II" else 0.0)
-    return _AMPLITUDE_OF_V[band](-2.627 - 22.046 * x - 30.876 * x**2)
+    return _AMPLITUDES_OF_V[band] * (-2.627 - 22.046 * x - 30.876 * x**2)
 
 
-_AMPLITUDE_OF_V: Mapping[str, Callable[[Floats], Floats]] = {
-    "V": lambda amplitude: amplitude,
-    "G": lambda amplitude: (amplitude - 0.013) / 1.081,
-    "I": lambda amplitude: amplitude / 1.6,
-}
+_AMPLITUDES_OF_V: Mapping[str, float] = {"V": 1.0, "I": 1 / 1.6, "G": 1.39 / 1.6}
+"""Amplitudes by band, in units of that in V."""
 
 
 def _draw_oosterhoff(axes: Axes, band: str) -> None:

@@ -26,9 +26,7 @@ from metalyra.products.figures.style import (
 )
 def draw_search(subject: Subject) -> Figure:
     """Draw the metric of a search's trials against what they try."""
-    return search_trials(
-        subject.read("trials"), subject.settings["metric"], subject.names["search"]
-    )
+    return search_trials(subject.read("trials"), subject.settings["metric"], subject.title)
 
 
 @styled

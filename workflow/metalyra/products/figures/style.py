@@ -67,6 +67,9 @@ VALIDATION_COLOUR = "#2471a3"
 
 REJECTED_COLOUR = "#e67e22"
 
+BACKING: Mapping[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+"""What lies behind a text that points may reach."""
+
 SAMPLE_COLOURS = ("0.35", "#c0392b", "#2471a3", "#b9770e", "#1e8449", "#7d3c98")
 
 
