@@ -35,7 +35,7 @@ from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.columns import AMPLITUDES
-from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.fit.fourier import evaluate_harmonics, invert_factors
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -472,11 +472,7 @@ def _invert(factor: Floats) -> tuple[Floats, Floats]:
     solution : (g, c)
         ``B^-1 rho^1/2 W^1/2 b``.
     """
-    from scipy.linalg.lapack import dtrtri
-
-    inverse = factor.copy()
-    for matrix in inverse:
-        dtrtri(matrix.T, lower=0, overwrite_c=1)
+    inverse = invert_factors(factor)
     solution = inverse[:, -1, :-1] * -factor[:, -1, -1:]
     return inverse[:, :-1, :-1], solution
 
@@ -594,7 +590,14 @@ def find_mode(batch: _Batch) -> Mode:
     order = np.argsort(climbed.value, kind="stable")
     highest = np.empty(batch.square.size, dtype=np.intp)
     highest[rows[order]] = order  # of a star's peaks, the last one stays
-    return Mode(*(found[highest] for found in climbed))
+    position, value, gradient, hessian, converged = climbed
+    return Mode(
+        position[highest],
+        value[highest],
+        gradient[highest],
+        hessian[highest],
+        converged[highest],
+    )
 
 
 def _climb(
@@ -636,7 +639,7 @@ _SHORTEST = 1e-7  # step after which a star is given up
 
 
 def _newton_step(hessian: Floats, gradient: Floats, held: Booleans, reach: Floats) -> Floats:
-    """Return the Newton step of each row, no longer than `reach`; the gradient of what is held is 0.
+    """Return the Newton step of each row, no longer than `reach`; what is held has no gradient.
 
     Along a direction of positive curvature it goes uphill too, by as much as the size of
     the curvature says: the length scale and the variance of a rough kernel make a ridge.

@@ -188,7 +188,8 @@ def sum_waves(time: Floats, weights: Floats, step: float, highest: int) -> Compl
     cell = cells.astype(np.intp).ravel() % size
     rows = weights.reshape(-1, time.size)
     grids = np.stack([np.bincount(cell, (kernel * row[:, None]).ravel(), size) for row in rows])
-    sums: Complexes = np.conj(rfft(grids)[:, : highest + 1]) * _weigh_waves(size, highest)
+    waves: Complexes = rfft(grids)[:, : highest + 1]
+    sums = waves.conj() * _weigh_waves(size, highest)
     return sums.reshape(*weights.shape[:-1], -1)
 
 
