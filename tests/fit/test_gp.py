@@ -146,7 +146,7 @@ def test_mode_beats_a_fine_grid(count):
         noise = (0.003, 0.03, 0.3)[seed % 3]
         summary = gp.summarise(*folded(seed, count, noise), HARMONICS)
         batch = gp._Batch([summary], "expsine2")
-        position, value, _, converged = gp.find_mode(batch)
+        position, value, _, _, converged = gp.find_mode(batch)
         scales, ratios = np.meshgrid(np.log(np.geomspace(0.1, 10, 40)), np.linspace(-9, 23, 60))
         grid = np.column_stack([scales.ravel(), ratios.ravel()])
         values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))
@@ -232,7 +232,7 @@ def test_white_noise_is_no_periodic_curve():
 def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     """Their weighted mean and scatter are those of the likelihood on a fine grid."""
     batch = gp._Batch([gp.summarise(*folded(4, count=200), HARMONICS)], "expsine2")
-    position, _, hessian, _ = gp.find_mode(batch)
+    position, _, _, hessian, _ = gp.find_mode(batch)
     offsets = np.linspace(-2, 2, 81)
     grid = position + np.stack(np.meshgrid(offsets, offsets), axis=-1).reshape(-1, 2)
     values = batch.evaluate(grid, np.zeros(len(grid), dtype=int))
@@ -241,12 +241,21 @@ def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     spread = np.sqrt(
         np.average((grid - np.average(grid, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     )
-    nodes = gp.spread_nodes(position, *gp.measure_widths(hessian))
-    shares = np.array([share for share, _ in nodes])
-    points = np.array([point[0] for _, point in nodes])
+    shares, positions = gp.spread_nodes(position, *gp.measure_widths(hessian))
+    points = positions[:, 0]
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares @ points, position[0], atol=1e-9)
     np.testing.assert_allclose(np.sqrt(shares @ (points - position[0]) ** 2), spread, rtol=0.3)
+
+
+def test_evidence_is_that_at_the_maximum_of_the_likelihood(monkeypatch):
+    """Steps that are not taken change it the log of it by less than 0.05."""
+    summaries = [gp.summarise(*folded(seed, 40, 0.03 * seed), HARMONICS) for seed in range(1, 12)]
+    batch = gp._Batch(summaries, "matern52")
+    mode = gp.find_mode(batch)
+    quick = gp.measure_evidence(batch, mode)
+    monkeypatch.setattr(gp, "_LEAST_GAIN", 0.0)
+    np.testing.assert_allclose(quick, gp.measure_evidence(batch, mode), atol=0.05)
 
 
 def test_weighted_posterior_is_the_dense_one_with_known_variances():

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.core.phase_differences import wrap_around
@@ -176,10 +177,11 @@ def choose_order(
     """Return the order with the smallest cross-validated root mean square residual.
 
     All orders and folds are regressed at once, with Huber's modified residuals: the
-    normal matrices are those of ordinary least squares (the total one minus the fold's),
-    formed once, and only the clipped residuals change from iteration to iteration. A Cholesky
-    factor of the highest order has those of all lower ones in its corner, and so has its
-    inverse: one of each fold solves for every order.
+    normal matrices are those of ordinary least squares, formed once, and only the clipped
+    residuals change from iteration to iteration, in single precision. A Cholesky factor of the
+    highest order has those of all lower ones in its corner, and so has its inverse: one of each
+    fold makes the columns of every order orthonormal. There the gradient is a step, whose length
+    is that of Barzilai & Borwein (1988).
 
     Parameters
     ----------
@@ -196,38 +198,51 @@ def choose_order(
     """
     points, columns = harmonics.shape
     training = fold != np.arange(int(fold.max()) + 1)[:, None]
-    centred = mag - np.median(mag)
-    held_out = _sum_by_fold(np.column_stack([harmonics, centred]), fold)
+    centred = mag - mag.mean()
+    held_out = _sum_by_fold(harmonics, fold)
     normal = held_out.sum(axis=0) - held_out
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
     ridge = 1e-10 * points * np.eye(columns)
-    whitening = np.linalg.inv(np.linalg.cholesky(normal[:, :-1, :-1] + ridge))
+    whitening = invert_factors(np.linalg.cholesky(normal + ridge))
     # What follows is by fold, order, and point or column; it starts with least squares.
     used = np.arange(columns) <= 2 * np.array(orders)[:, None]
-    coefficients = (normal[:, -1:, :-1] @ whitening.swapaxes(1, 2) * used) @ whitening
-    counts = np.count_nonzero(training, axis=1)[:, None]
-    training = training[:, None, :]
+    solution = ((centred * training) @ harmonics)[:, None] @ whitening.swapaxes(1, 2) * used
+    tables = np.ascontiguousarray(harmonics.T, dtype=np.float32)
+    centred, mask = centred.astype(np.float32), training[:, None].astype(np.float32)
 
-    def subtract(coefficients: Floats) -> Floats:
-        fitted = coefficients.reshape(-1, columns) @ harmonics.T
-        return np.subtract(centred, fitted, out=fitted).reshape(*coefficients.shape[:2], points)
+    def subtract(solution: Floats) -> NDArray[np.float32]:
+        fitted = (solution @ whitening).astype(np.float32).reshape(-1, columns) @ tables
+        residuals: NDArray[np.float32] = np.subtract(centred, fitted, out=fitted)
+        return residuals.reshape(*solution.shape[:2], points)
 
-    residuals = subtract(coefficients)
+    gradient = np.zeros(solution.shape)
+    stride, size = np.ones(solution.shape[:2]), np.ones(solution.shape[:2])
     for _ in range(_CV_ITERATIONS):
-        clipped = np.clip(residuals, -huber, huber)
-        unclipped = (clipped == residuals) & training
-        inside = unclipped.sum(axis=2, dtype=np.int32) / counts
-        clipped *= training
-        gradient = (clipped.reshape(-1, points) @ harmonics).reshape(coefficients.shape)
-        step = (gradient @ whitening.swapaxes(1, 2) * used) @ whitening
-        step /= np.maximum(inside, 0.6)[:, :, None]
-        coefficients += step
-        residuals = subtract(coefficients)
-        if np.abs(step).max() < _CV_TOLERANCE:
+        residuals = subtract(solution)
+        np.clip(residuals, -huber, huber, out=residuals)
+        residuals *= mask
+        before, size_before = gradient, size
+        pull = (residuals.reshape(-1, points) @ tables.T).reshape(solution.shape)
+        gradient = pull @ whitening.swapaxes(1, 2) * used
+        size = (gradient**2).sum(axis=2)
+        bend = size_before - (before * gradient).sum(axis=2)
+        stride = np.clip(stride * size_before / np.maximum(bend, 1e-300), 1.0, _LONGEST)
+        solution += stride[:, :, None] * gradient
+        if (stride**2 * size).max() < points * _CV_TOLERANCE**2:
             break
-    score = np.sum(residuals[fold, :, np.arange(points)] ** 2, axis=0)
+    score = ((1 - mask) * subtract(solution) ** 2).sum(axis=(0, 2))
     return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
+
+
+def invert_factors(factors: Floats) -> Floats:
+    """Return the inverses of lower Cholesky factors (g, c, c)."""
+    from scipy.linalg.lapack import dtrtri
+
+    inverse = factors.copy()
+    for matrix in inverse:
+        dtrtri(matrix.T, lower=0, overwrite_c=1)
+    return inverse
 
 
 def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:
@@ -242,7 +257,8 @@ def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:
 
 _CV_ITERATIONS = 24
 _CV_POINTS = 2000
-_CV_TOLERANCE = 3e-4  # mag; orders differ by far more than this makes in their scores
+_CV_TOLERANCE = 1e-3  # mag; what a last step changes makes far less than orders differ by
+_LONGEST = 5.0  # step, in gradients: where so many points are beyond the scale
 
 
 def fit_huber(

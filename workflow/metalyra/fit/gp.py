@@ -35,7 +35,7 @@ from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.core.arrays import Booleans, Floats, Indices
 from metalyra.fit.columns import AMPLITUDES
-from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.fit.fourier import evaluate_harmonics, invert_factors
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -269,6 +269,18 @@ _NEGLIGIBLE = 1e-6
 """Information of the points on a coefficient, over the prior's, below which it is left out."""
 
 
+_BLOCK = 16
+"""Stars that are factorised at once, so that what is worked on stays in the processor's cache."""
+
+
+def _split_by_size(places: Indices, sizes: Indices) -> Iterator[Indices]:
+    """Give the places (r,) of equal sizes, which are in order, in blocks."""
+    ends = np.flatnonzero(np.diff(sizes, append=-1)) + 1
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        for first in range(start, end, _BLOCK):
+            yield places[first : min(first + _BLOCK, end)]
+
+
 class _Factors(NamedTuple):
     """Stars of equal size at given hyper-parameters, factorised; `c` columns are in use.
 
@@ -355,15 +367,16 @@ class _Batch:
     def factorise(
         self, position: Floats, rows: Indices, derivatives: bool = True
     ) -> Iterator[_Factors]:
-        """Give the stars `rows` at their ``(log l, log rho)``, (r, 2), by size."""
+        """Give the stars `rows` at their ``(log l, log rho)``, (r, 2), by size, some at a time."""
         log_weights = self.kernel(position[:, 0])
         roots = np.exp(0.5 * (log_weights + position[:, 1:]))
         orders = (1, 2) if derivatives else ()
         tables = [roots, *(self.kernel(position[:, 0], order) for order in orders)]
         counts = self.count_harmonics(log_weights, position[:, 1], rows)
         first = 1 if self.has_constant else 2
-        for count in np.unique(counts):
-            places = np.flatnonzero(counts == count)
+        order = np.argsort(counts, kind="stable")
+        for places in _split_by_size(order, counts[order]):
+            count = counts[places[0]]
             some = rows[places]
             scaled, *bent = (
                 np.repeat(table[places, : count + 1], 2, axis=1)[:, first:] for table in tables
@@ -417,28 +430,36 @@ class _Batch:
             slopes.hessian[part.places] += hessian
         return slopes
 
-    def regress(self, position: Floats) -> Regression:
-        """Return the regressions of all stars at ``(log l, log rho)``, (b, 2)."""
-        stars = self.square.size
+    def regress(self, positions: Floats) -> list[Regression]:
+        """Return the regressions of all stars at each ``(log l, log rho)``, (k, b, 2)."""
+        nodes, stars = positions.shape[:2]
+        position, rows = positions.reshape(-1, 2), np.tile(np.arange(stars), nodes)
         length_scale, root_ratio = np.exp(position[:, 0]), np.exp(0.5 * position[:, 1])
-        value, noise = np.empty(stars), np.empty(stars)
-        coefficients = np.zeros((stars, self.gram.shape[1]))
-        factors: list[Floats] = [np.empty(0)] * stars
-        for part in self.factorise(position, np.arange(stars), derivatives=False):
+        value, noise = np.empty(rows.size), np.empty(rows.size)
+        coefficients = np.zeros((rows.size, self.gram.shape[1]))
+        factors: list[Floats] = [np.empty(0)] * rows.size
+        for part in self.factorise(position, rows, derivatives=False):
             inverse, solution = _invert(part.factor)
             value[part.places] = part.value
-            noise[part.places] = np.sqrt(part.quadratic / self.degrees_of_freedom[part.places])
+            freedom = self.degrees_of_freedom[rows[part.places]]
+            noise[part.places] = np.sqrt(part.quadratic / freedom)
             coefficients[part.places, : solution.shape[1]] = part.scaled * solution
             scale = noise[part.places, None] * part.scaled
             inverse *= scale[:, None, :]
             for place, factor in zip(part.places, np.swapaxes(inverse, 1, 2), strict=True):
                 factors[place] = factor
         if not self.has_constant:
-            mean = self.mean - (self.harmonic_means * coefficients).sum(axis=1)
+            mean = self.mean[rows] - (self.harmonic_means[rows] * coefficients).sum(axis=1)
             coefficients = np.concatenate([mean[:, None], coefficients], axis=1)
-        return Regression(
-            coefficients, tuple(factors), length_scale, noise * root_ratio, noise, value
-        )
+        amplitude = noise * root_ratio
+        return [
+            Regression(
+                coefficients[of_node],
+                tuple(factors[of_node]),
+                *(table[of_node] for table in (length_scale, amplitude, noise, value)),
+            )
+            for of_node in (slice(start, start + stars) for start in range(0, rows.size, stars))
+        ]
 
 
 def _invert(factor: Floats) -> tuple[Floats, Floats]:
@@ -451,11 +472,7 @@ def _invert(factor: Floats) -> tuple[Floats, Floats]:
     solution : (g, c)
         ``B^-1 rho^1/2 W^1/2 b``.
     """
-    from scipy.linalg.lapack import dtrtri
-
-    inverse = factor.copy()
-    for matrix in inverse:
-        dtrtri(matrix.T, lower=0, overwrite_c=1)
+    inverse = invert_factors(factor)
     solution = inverse[:, -1, :-1] * -factor[:, -1, -1:]
     return inverse[:, :-1, :-1], solution
 
@@ -472,11 +489,10 @@ def _differentiate(part: _Factors, freedom: Indices) -> tuple[Floats, Floats]:
     shares = _diagonals(posterior)
     (slopes, bends), pull = part.bent, solution**2
     turned = slopes * solution
+    ones = np.ones_like(slopes)
     # Of log |B|: first and second derivatives by log l and log rho.
     leverage = 1.0 - shares
-    coupling = posterior**2
-    coupled = (coupling * slopes[:, None, :]).sum(axis=2)
-    alone = coupling.sum(axis=2)
+    coupled, alone = _multiply(posterior**2, slopes, ones)
     determinant = np.stack([(slopes * leverage).sum(axis=1), leverage.sum(axis=1)], axis=1)
     determinant_bends = (
         (bends * leverage + slopes * (slopes * shares - coupled)).sum(axis=1),
@@ -484,8 +500,7 @@ def _differentiate(part: _Factors, freedom: Indices) -> tuple[Floats, Floats]:
         (shares - alone).sum(axis=1),
     )
     # Of Q.
-    spread_turned = (posterior * turned[:, None, :]).sum(axis=2)
-    spread = (posterior * solution[:, None, :]).sum(axis=2)
+    spread_turned, spread = _multiply(posterior, turned, solution)
     quadratic = -np.stack([(slopes * pull).sum(axis=1), pull.sum(axis=1)], axis=1)
     quadratic_bends = (
         ((slopes**2 - bends) * pull - 2 * turned * spread_turned).sum(axis=1),
@@ -500,6 +515,12 @@ def _differentiate(part: _Factors, freedom: Indices) -> tuple[Floats, Floats]:
         hessian[:, first, second] = -0.5 * (freedom * bend + determinant_bends[index])
     hessian[:, 1, 0] = hessian[:, 0, 1]
     return gradient, hessian
+
+
+def _multiply(matrices: Floats, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """Return the symmetric matrices (g, c, c) times two vectors each, (g, c)."""
+    products = np.matmul(np.stack([left, right], axis=1), matrices)
+    return products[:, 0], products[:, 1]
 
 
 _STARTS = ((0.1, 0.2, 0.4, 0.8, 1.6, 3.2), (2.0, 4.5, 7.0))
@@ -523,14 +544,15 @@ class Mode(NamedTuple):
         ``(log l, log rho)``.
     value : (b,)
         The log posterior density there; see `_Batch.evaluate`.
-    hessian : (b, 2, 2)
-        Its second derivatives.
+    gradient, hessian : (b, 2), (b, 2, 2)
+        Its first and second derivatives.
     converged : (b,)
         True where the gradient vanishes, or points outwards at a bound.
     """
 
     position: Floats
     value: Floats
+    gradient: Floats
     hessian: Floats
     converged: Booleans
 
@@ -545,15 +567,13 @@ def find_starts(batch: _Batch) -> tuple[Indices, Floats]:
     position : (r, 2)
         ``(log l, log rho)``.
     """
-    everyone = np.arange(batch.square.size)
+    stars = batch.square.size
     scales, log_ratios = _PUBLISHED_STARTS if batch.has_constant else _STARTS
     grid = np.array([[(np.log(scale), ratio) for ratio in log_ratios] for scale in scales])
-    values = np.array(
-        [
-            [batch.evaluate(np.tile(point, (everyone.size, 1)), everyone) for point in line]
-            for line in grid
-        ]
-    )
+    points = grid.reshape(-1, 2)
+    everywhere = np.repeat(points, stars, axis=0)
+    values = batch.evaluate(everywhere, np.tile(np.arange(stars), len(points)))
+    values = values.reshape(len(scales), len(log_ratios), stars)
     ridge = values.max(axis=1)
     beside = np.pad(ridge, ((1, 1), (0, 0)), constant_values=-np.inf)
     peaks = (ridge >= beside[:-2]) & (ridge > beside[2:]) & (ridge > ridge.max(axis=0) - _RISE)
@@ -564,55 +584,67 @@ def find_starts(batch: _Batch) -> tuple[Indices, Floats]:
 def find_mode(batch: _Batch) -> Mode:
     """Find the mode of each star: the highest of the peaks that are climbed from the starts."""
     rows, starts = find_starts(batch)
-    climbed = _climb(batch, rows, starts)
+    climbed = _climb(batch, rows, starts, batch.differentiate(starts, rows))
     if np.unique(rows).size < batch.square.size:
         raise FloatingPointError("the likelihood of a light curve is no number")
     order = np.argsort(climbed.value, kind="stable")
     highest = np.empty(batch.square.size, dtype=np.intp)
     highest[rows[order]] = order  # of a star's peaks, the last one stays
-    position, value, hessian, converged = climbed
-    return Mode(position[highest], value[highest], hessian[highest], converged[highest])
+    position, value, gradient, hessian, converged = climbed
+    return Mode(
+        position[highest],
+        value[highest],
+        gradient[highest],
+        hessian[highest],
+        converged[highest],
+    )
 
 
-def _climb(batch: _Batch, rows: Indices, position: Floats) -> Mode:
-    """Go uphill by Newton steps from a position (r, 2) for each of the rows."""
+def _climb(
+    batch: _Batch, rows: Indices, position: Floats, slopes: Slopes, least_gain: float = 0.0
+) -> Mode:
+    """Go uphill by Newton steps from a position (r, 2) for each of the rows, and its slopes.
+
+    Steps that promise no more than the least gain of the log density are not taken.
+    """
     lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
     active = np.arange(rows.size)
     position = position.copy()
-    value, gradient, hessian = batch.differentiate(position, rows)
+    value, gradient, hessian = (table.copy() for table in slopes)
     converged = np.zeros(active.size, dtype=bool)
     reach = np.full(active.size, 1.0)
     for _ in range(_ITERATIONS):
         here, uphill = position[active], gradient[active]
         held = ((here <= lower) & (uphill < 0)) | ((here >= upper) & (uphill > 0))
-        done = np.abs(np.where(held, 0.0, uphill)).max(axis=1) < _TOLERANCE
+        uphill = np.where(held, 0.0, uphill)
+        done = np.abs(uphill).max(axis=1) < _TOLERANCE
         converged[active[done]] = True
-        going = ~done & (reach[active] >= _SHORTEST)
-        active, here, held = active[going], here[going], held[going]
+        step = _newton_step(hessian[active], uphill, held, reach[active])
+        promising = (uphill * step).sum(axis=1) > least_gain
+        going = ~done & promising & (reach[active] >= _SHORTEST)
+        active = active[going]
         if active.size == 0:
             break
-        step = _newton_step(hessian[active], gradient[active], held, reach[active])
-        trial = np.clip(here + step, lower, upper)
+        trial = np.clip(here[going] + step[going], lower, upper)
         there = batch.differentiate(trial, rows[active])
         better = there.value > value[active]
         improved = active[better]
         position[improved], value[improved] = trial[better], there.value[better]
         gradient[improved], hessian[improved] = there.gradient[better], there.hessian[better]
         reach[active] = np.where(better, np.minimum(2 * reach[active], 3.0), reach[active] / 4)
-    return Mode(position, value, hessian, converged)
+    return Mode(position, value, gradient, hessian, converged)
 
 
 _SHORTEST = 1e-7  # step after which a star is given up
 
 
 def _newton_step(hessian: Floats, gradient: Floats, held: Booleans, reach: Floats) -> Floats:
-    """Return the Newton step of each row, no longer than `reach`.
+    """Return the Newton step of each row, no longer than `reach`; what is held has no gradient.
 
     Along a direction of positive curvature it goes uphill too, by as much as the size of
     the curvature says: the length scale and the variance of a rough kernel make a ridge.
     """
     hessian = hessian.copy()
-    gradient = np.where(held, 0.0, gradient)
     hessian[held.any(axis=1), 0, 1] = hessian[held.any(axis=1), 1, 0] = 0.0
     values, vectors = np.linalg.eigh(hessian)
     along = np.matmul(np.swapaxes(vectors, 1, 2), gradient[:, :, None])[:, :, 0]
@@ -622,14 +654,13 @@ def _newton_step(hessian: Floats, gradient: Floats, held: Booleans, reach: Float
     return step * np.minimum(1.0, reach / np.maximum(length, 1e-300))[:, None]
 
 
+_CORNERS = np.pi / 3 * np.arange(6)
+
 _NODES = (
-    (1 / 2, np.zeros(2)),
-    *(
-        (1 / 12, 2.0 * np.array([np.cos(angle), np.sin(angle)]))
-        for angle in np.pi / 3 * np.arange(6)
-    ),
+    np.array([1 / 2, *[1 / 12] * 6]),
+    np.concatenate([np.zeros((1, 2)), 2.0 * np.stack([np.cos(_CORNERS), np.sin(_CORNERS)], 1)]),
 )
-"""Nodes of the two hyper-parameters: share, and standard deviations.
+"""Nodes of the two hyper-parameters: shares (k,), and standard deviations (k, 2).
 
 They integrate polynomials of the fifth degree over a normal distribution exactly (Stroud 1971,
 E2r2: 5-1), as nine Gauss-Hermite nodes do.
@@ -657,7 +688,7 @@ def measure_widths(hessian: Floats) -> tuple[Floats, Floats]:
     return 1.0 / np.sqrt(np.maximum(values, _WIDEST**-2)), axes
 
 
-def spread_nodes(position: Floats, widths: Floats, axes: Floats) -> list[tuple[float, Floats]]:
+def spread_nodes(position: Floats, widths: Floats, axes: Floats) -> tuple[Floats, Floats]:
     """Return hyper-parameters that stand for their uncertainty.
 
     Parameters
@@ -669,16 +700,15 @@ def spread_nodes(position: Floats, widths: Floats, axes: Floats) -> list[tuple[f
 
     Returns
     -------
-    list
-        Share of the posterior, and ``(log l, log rho)`` of each star, (b, 2); the mode is
-        the first.
+    shares : (k,)
+        Of the posterior.
+    positions : (k, b, 2)
+        ``(log l, log rho)`` of each star; the mode is the first.
     """
     lower, upper = np.log([LENGTH_SCALES, RATIOS]).T
-    nodes = []
-    for share, deviations in _NODES:
-        moved = np.matmul(axes, (widths * deviations)[:, :, None])[:, :, 0]
-        nodes.append((share, np.clip(position + moved, lower, upper)))
-    return nodes
+    shares, deviations = _NODES
+    moved = np.matmul(axes, (widths * deviations[:, None])[..., None])[..., 0]
+    return shares, np.clip(position + moved, lower, upper)
 
 
 class _KernelFit(NamedTuple):
@@ -699,26 +729,38 @@ def measure_evidence(batch: _Batch, mode: Mode) -> Floats:
     """
     flat = copy(batch)
     flat.ratio_prior = None
-    peak = _climb(flat, np.arange(mode.value.size), mode.position)
+    prior = batch.weigh(mode.position[:, 1])
+    slopes = Slopes(
+        mode.value - prior.value, mode.gradient - prior.gradient, mode.hessian - prior.hessian
+    )
+    peak = _climb(flat, np.arange(mode.value.size), mode.position, slopes, _LEAST_GAIN)
     widths, _ = measure_widths(peak.hessian)
     volume = np.ptp(np.log([LENGTH_SCALES, RATIOS]), axis=1).prod()
     value: Floats = peak.value + np.log(2 * np.pi / volume) + np.log(widths).sum(axis=1)
     return value
 
 
+_LEAST_GAIN = 0.001
+"""Of the log likelihood, by a step that is not worth its time to the evidence.
+
+Where the variance of a smooth kernel grows with its length scale, the likelihood has a ridge that
+hardly rises over decades. The log evidence of the mirror's stars is off by 0.025 at most, by 0.001
+as a rule.
+"""
+
+
 def _fit_kernel(batch: _Batch) -> _KernelFit:
     mode = find_mode(batch)
-    best = batch.regress(mode.position)
     everyone = np.ones(batch.square.size)
     if batch.has_constant:
+        (best,) = batch.regress(mode.position[None])
         return _KernelFit(best, [(everyone, best)], np.nan * everyone, mode.converged)
-    widths, axes = measure_widths(mode.hessian)
-    (share, _), *others = spread_nodes(mode.position, widths, axes)
-    nodes = [(share * everyone, best)]
-    nodes += [(share * everyone, batch.regress(near)) for share, near in others]
+    shares, positions = spread_nodes(mode.position, *measure_widths(mode.hessian))
+    regressions = batch.regress(positions)
+    nodes = [(share * everyone, node) for share, node in zip(shares, regressions, strict=True)]
     log_evidence = measure_evidence(batch, mode)
     log_bayes_factor = log_evidence - batch.likelihood_of_constant()
-    return _KernelFit(best, nodes, log_bayes_factor, mode.converged)
+    return _KernelFit(regressions[0], nodes, log_bayes_factor, mode.converged)
 
 
 def fit_batch(

@@ -144,9 +144,8 @@ def _find_modulation(
     first, last = (round(float(end) / step) for end in frequency[[0, -1]])
     weighted = weight * columns
     products = np.stack([weighted[i] * columns[j] for i, j in _PAIRS])
-    both = np.concatenate([weighted * residuals, products])
-    waves = sum_waves(time, both, step, 2 * last)
-    pull, twice = waves[:2, first : last + 1], waves[2:, 2 * first :: 2]
+    pull = sum_waves(time, weighted * residuals, step, last)[:, first:]
+    twice = sum_waves(time, products, 2 * step, last)[:, first:]
     totals = products.sum(axis=1)
     gain, _ = eliminate(*_make_equations(pull, twice, totals))
     power = gain / float(np.sum(weight * residuals**2))
@@ -183,10 +182,11 @@ def _make_equations(
     normal = np.zeros((4, 4, pull.shape[1]))
     vector = np.empty((4, pull.shape[1]))
     vector[0::2], vector[1::2] = pull.real, pull.imag
-    for (i, j), total, wave in zip(_PAIRS, totals, twice, strict=True):
-        normal[2 * i, 2 * j] = (total + wave.real) / 2
-        normal[2 * i + 1, 2 * j + 1] = (total - wave.real) / 2
-        normal[2 * i, 2 * j + 1] = normal[2 * i + 1, 2 * j] = wave.imag / 2
+    halves, waves = totals[:, None] / 2, twice / 2
+    same, opposite, mixed = halves + waves.real, halves - waves.real, waves.imag
+    for pair, (i, j) in enumerate(_PAIRS):
+        normal[2 * i, 2 * j], normal[2 * i + 1, 2 * j + 1] = same[pair], opposite[pair]
+        normal[2 * i, 2 * j + 1] = normal[2 * i + 1, 2 * j] = mixed[pair]
     ridge = 1e-3 * float(totals[0] + totals[2]) / 4
     normal[range(4), range(4)] += ridge
     return normal, vector, ridge
