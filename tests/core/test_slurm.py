@@ -351,5 +351,29 @@ def test_what_slurm_refuses_is_told_once(tmp_path):
     assert line.endswith("Requested node configuration is not available")
 
 
+UNSEEN = """\
+MissingOutputException in rule label in file "/study/workflow/rules/label.smk", line 8:
+Job 16 completed successfully, but some output files are missing. Missing files after 60 seconds. \
+This might be due to filesystem latency. If that is the case, consider to increase the wait time \
+with --latency-wait:
+results/tiny/labels/ogle_i.parquet (missing locally, parent dir not present)
+Trying to restart job 16.
+"""
+
+
+def test_files_that_are_not_seen_are_told_of_once(tmp_path):
+    [line] = explain_failures(UNSEEN * 3, tmp_path)
+    assert line.startswith("label: a job has ended well, and 60 s later its files were not to be")
+    assert "--latency-wait" in line
+    assert explain_failures(UNSEEN + "Finished jobid: 16 (Rule: label)\n", tmp_path) == []
+
+
+def test_a_job_that_could_not_be_submitted_is_told_of(tmp_path):
+    log = "Exception in run_job for rule label: Resource temporarily unavailable\n"
+    assert explain_failures(log, tmp_path) == [
+        "label: a job could not be submitted: Resource temporarily unavailable"
+    ]
+
+
 def test_a_run_whose_jobs_have_not_failed_has_nothing_to_tell(tmp_path):
     assert explain_failures("Finished jobid: 3 (Rule: fit)\n", tmp_path) == []

@@ -39,6 +39,14 @@ _FAILED_GROUP = re.compile(
     r"message: Error in group .*\n +log: .*/(\d+)\.log \(check.*\n +jobs:\n +rule (\w+):"
 )
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
+_UNSEEN = re.compile(
+    r"^MissingOutputException in rule (\w+).*\n+"
+    r"Job (\d+) +completed successfully.*Missing files after (\d+) seconds",
+    re.MULTILINE,
+)
+"""What is said of a job that has ended well, but whose files the main process does not see."""
+
+_NOT_SUBMITTED = re.compile(r"Exception in run_job for rule (\w+): (.*)")
 _FAILED_RULE = re.compile(r"Error in rule (\w+):")
 _SIGNS = {
     "OUT_OF_MEMORY": re.compile(r"oom[-_ ]kill|exceeded .*memory limit|MemoryError", re.IGNORECASE),
@@ -380,6 +388,15 @@ def explain_failures(log: str, folder: Path) -> list[str]:
         )
     for message in dict.fromkeys(_REFUSED.findall(log)):
         lines.append(f"SLURM has refused a job: {' '.join(message.split())}")
+    for rule, message in dict.fromkeys(_NOT_SUBMITTED.findall(log)):
+        lines.append(f"{rule}: a job could not be submitted: {message}")
+    unseen = {rule: wait for rule, job, wait in _UNSEEN.findall(log) if job not in finished}
+    for rule, wait in unseen.items():
+        lines.append(
+            f"{rule}: a job has ended well, and {wait} s later its files were not to be seen from "
+            "here; where the file system is slow, wait longer: --latency-wait <seconds>; the same "
+            "command goes on from there"
+        )
     if made_good:
         lines.append(
             f"{', '.join(sorted(set(made_good)))}: {len(made_good)} submission(s) failed and were "

@@ -97,7 +97,7 @@ BOUNDS = tuple(f"feh_{side}_{100 * level:.0f}" for level in LEVELS for side in (
 
 
 def interval_widths() -> Floats:
-    """Return half the widths of the intervals of `LEVELS` of a normal distribution of unit width."""
+    """Return half the widths of the intervals of `LEVELS` of the standard normal distribution."""
     # Read with the workflow by every job, which needs it in few.
     from scipy.special import ndtri
 
