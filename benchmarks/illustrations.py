@@ -1,10 +1,11 @@
-"""The figures of docs/how_it_works.md, of real light curves, and the numbers beside them.
+"""The figures of docs/how_it_works.md, of real light curves, each with the numbers of its caption.
 
     python -m benchmarks.illustrations [--folder docs/illustrations]
 
 Which stars are drawn follows from the lists of the mirror, not from how they look: the star of the
 first two figures is the first of the Gaia DR3 stars with a catalogued period that has 80 epochs or
 more, that of the third the first of the Gaia DR2 stars of Dékány & Grebel (2022) with 60 or more.
+Each file has the numbers in it, so that a caption can be compared with its very figure.
 """
 
 import argparse
@@ -46,6 +47,8 @@ FEW = 12
 GRID = np.linspace(0, 2, 401)
 BINS = 8
 """Groups of stars, by their error."""
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 POINTS = {"fmt": "o", "ms": 2.5, "lw": 0.6, "color": DATA_COLOUR}
 
@@ -233,15 +236,21 @@ def draw_intervals(measured: pd.DataFrame) -> tuple[Figure, dict[str, str]]:
         noise = np.sqrt(share * (1 - share) / count)
         shares.errorbar(centre, 100 * share, 100 * noise, fmt="o", ms=4, color=DATA_COLOUR)
         shares.axhline(float(level), color=MODEL_COLOUR, lw=0.9)
-        said[f"within {level} %"] = f"{100 * inside.mean():.1f} %"
-        said[f"in groups, {level} %"] = f"{100 * share.min():.0f} to {100 * share.max():.0f} %"
+        said[f"within_{level}"] = f"{100 * inside.mean():.1f} %"
+        said[f"in_groups_{level}"] = f"{100 * share.min():.0f} to {100 * share.max():.0f} %"
     shares.set(xlabel="Error of the star (dex)", ylabel="Labels within the interval (%)")
     shares.set_ylim(50, 102)
     return figure, said
 
 
-def illustrate_star(mirror: Path, folder: Path) -> dict[str, str]:
-    """Draw the figures of the Gaia DR3 star, and return what their captions say."""
+def save(figure: Figure, path: Path, **said: str) -> None:
+    """Write a figure with the numbers that its caption says, and print them."""
+    save_figure(figure, path, json.dumps(said, ensure_ascii=False))
+    print(path, *(f"  {name}: {value}" for name, value in said.items()), sep="\n")
+
+
+def illustrate_star(mirror: Path, folder: Path) -> None:
+    """Draw the figures of the Gaia DR3 star."""
     stars, light_curves = read_gaia_dr3(mirror)
     chosen = choose_star(stars, light_curves, 80)
     curve = light_curves[light_curves["star_id"] == chosen["star_id"]]
@@ -254,49 +263,43 @@ def illustrate_star(mirror: Path, folder: Path) -> dict[str, str]:
         star_id=chosen["star_id"],
     )
     star = metalyra.predict(star, model=MODEL)
-    save_figure(draw_path(curve, star), folder / "path.png")
+    value = f"{star.feh:.2f} ± {star.feh_err:.2f} dex".replace("-", "−")
+    save(draw_path(curve, star), folder / "path.png", star=star.star_id, feh=value)
     figure, difference = draw_series(star)
-    save_figure(figure, folder / "series.png")
     # Rounded up, for its digits are those of the machine's rounding.
-    limit = 10.0 ** np.ceil(np.log10(difference))
-    return {
-        "star of DR3": star.star_id,
-        "its [Fe/H]": f"{star.feh:.2f} ± {star.feh_err:.2f} dex",
-        "series and matrix differ by less than": f"{limit:.0e} mag",
-    }
+    limit = f"{np.ceil(np.log10(difference)):.0f}".translate(SUPERSCRIPTS)
+    save(figure, folder / "series.png", difference=f"10{limit} mag")
 
 
-def illustrate_sample(mirror: Path, folder: Path) -> dict[str, str]:
-    """Draw the figures of the Gaia DR2 stars, and return what their captions say."""
+def illustrate_sample(mirror: Path, folder: Path) -> None:
+    """Draw the figures of the Gaia DR2 stars."""
     stars, light_curves = read_gaia_dr2(mirror)
     chosen = choose_star(stars, light_curves, 60)
     curve = light_curves[light_curves["star_id"] == chosen["star_id"]]
     curve = curve.assign(phase=curve["time"] / chosen["period"])
     figure, off = draw_population(curve, float(chosen["period"]))
-    save_figure(figure, folder / "population.png")
+    save(
+        figure,
+        folder / "population.png",
+        star=str(chosen["star_id"]),
+        points=f"{FEW} points",
+        left_out=f"{len(curve) - FEW} points",
+        off=" and ".join(f"{rms:.3f}" for rms in off.values()) + " mag",
+    )
     measured = measure_intervals(stars, light_curves)
     figure, shares = draw_intervals(measured)
-    save_figure(figure, folder / "intervals.png")
-    return {
-        "star of DR2": str(chosen["star_id"]),
-        "its points": f"{FEW} points",
-        "points left out": str(len(curve) - FEW),
-        "off by": " and ".join(f"{rms:.3f}" for rms in off.values()) + " mag",
-        "stars": f"{len(measured):,} labelled stars",
-        **shares,
-    }
+    stars_said = f"{len(measured):,} labelled stars"
+    save(figure, folder / "intervals.png", stars=stars_said, levels="68 and 95 %", **shares)
 
 
 def main() -> None:
-    """Draw the figures, and print and write the numbers of their captions."""
+    """Draw the figures, and print the numbers of their captions."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=FOLDER)
     folder = parser.parse_args().folder
     mirror = find_mirror()
-    numbers = {**illustrate_star(mirror, folder), **illustrate_sample(mirror, folder)}
-    text = json.dumps(numbers, indent=1, ensure_ascii=False)
-    (folder / "numbers.json").write_text(f"{text}\n", encoding="utf-8")
-    print(text)
+    illustrate_star(mirror, folder)
+    illustrate_sample(mirror, folder)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ templates_path = ["_templates"]
 default_role = "code"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"MetaLyra {release}"
 html_math_renderer = "mathml"
 html_show_sourcelink = False
@@ -84,8 +86,9 @@ def write_inline_mathml(writer: Any, node: nodes.math) -> None:
 
 
 def write_mathml(writer: Any, node: nodes.math_block) -> None:
-    """Write a formula of its own."""
-    writer.body.append(tex2mathml(node.astext(), as_block=True))
+    """Write a formula of its own, in a box that a narrow screen can scroll."""
+    formula = tex2mathml(node.astext(), as_block=True)
+    writer.body.append(f'<div class="formula">{formula}</div>')
     raise nodes.SkipNode
 
 

@@ -164,6 +164,12 @@ def test_a_figure_is_the_same_file_twice_whatever_the_users_settings(name, tmp_p
     assert np.mean(shades == 255) > 0.3
 
 
+def test_a_file_keeps_what_is_said_about_its_figure(tmp_path):
+    figures.save_figure(figures.cumulative_snr({"a": [1.0, 2.0]}), tmp_path / "one.png", "±0.2 dex")
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.text["Description"] == "±0.2 dex"
+
+
 @pytest.mark.parametrize("name", EMPTY)
 def test_nothing_to_draw_is_said(name, tmp_path):
     figure = EMPTY[name]()

@@ -91,8 +91,15 @@ def new_figure(width: float, height: float, layout: Layout | None = "constrained
     return figure
 
 
-def save_figure(figure: Figure, path: Path | str) -> None:
+def save_figure(figure: Figure, path: Path | str, about: str = "") -> None:
     """Write a figure as PNG or PDF, complete or not at all, with the same bytes every time.
+
+    Parameters
+    ----------
+    figure, path
+        What is written, and where.
+    about
+        A text that the file keeps: the description of a PNG, the subject of a PDF.
 
     Raises
     ------
@@ -107,7 +114,8 @@ def save_figure(figure: Figure, path: Path | str) -> None:
         replace_when_complete(path) as temporary,
         matplotlib_style.context(["default", dict(STYLE)]),
     ):
-        figure.savefig(temporary, format=kind, metadata=_METADATA[kind])
+        kept = {_ABOUT[kind]: about} if about else {}
+        figure.savefig(temporary, format=kind, metadata={**_METADATA[kind], **kept})
 
 
 # The name and version of the library, and the time, are no part of the result.
@@ -115,6 +123,8 @@ _METADATA: Mapping[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
+
+_ABOUT = {"png": "Description", "pdf": "Subject"}
 
 
 def metallicity_scale() -> Normalize:
