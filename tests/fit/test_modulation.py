@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from metalyra.fit import fit_stars
-from metalyra.fit.fourier import measure_local_scatter
+from metalyra.fit.fourier import find_local_outliers
 from metalyra.fit.periodograms import eliminate, sum_waves
 from tests.fit.test_periods import shape
 
@@ -91,12 +91,17 @@ def test_the_local_scatter_is_that_of_the_neighbours_around_the_circle():
     phase = rng.permutation(np.linspace(0, 1, 2000, endpoint=False))
     scale = np.where(np.abs(phase - 0.5) < 0.1, 0.1, 0.01)
     residuals = scale * rng.standard_normal(2000)
-    scatter = measure_local_scatter(phase, residuals)
+    everyone = np.arange(2000)
+    ring = np.abs(residuals[np.argsort(phase)])
+    around = np.stack([np.roll(ring, shift) for shift in range(-20, 21)])
+    scatter = 1.4826 * np.median(around, axis=0)[np.argsort(np.argsort(phase))]
     calm = np.abs(phase - 0.5) > 0.15
     assert scatter[calm] == pytest.approx(0.01, rel=0.7)
     assert scatter[np.abs(phase - 0.5) < 0.05] == pytest.approx(0.1, rel=0.7)
+    far = find_local_outliers(phase, residuals, 2.0, everyone)
+    np.testing.assert_array_equal(far, np.abs(residuals) > 2.0 * scatter)
     some = np.array([3, 1999, 40, 41])
-    np.testing.assert_array_equal(measure_local_scatter(phase, residuals, some), scatter[some])
+    np.testing.assert_array_equal(find_local_outliers(phase, residuals, 2.0, some), far[some])
 
 
 @pytest.mark.parametrize(("points", "highest"), [(1, 1), (30, 320), (700, 5001)])

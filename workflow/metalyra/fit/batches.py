@@ -9,7 +9,15 @@ import numpy as np
 from metalyra.core.arrays import Floats
 from metalyra.fit.failures import NUMERICAL
 from metalyra.fit.folding import FoldedCurve
-from metalyra.fit.gp import Posterior, Summary, choose_summaries, fit_batch, summarise
+from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.fit.gp import (
+    Posterior,
+    Summary,
+    choose_summaries,
+    fit_batch,
+    summarise,
+    summarise_columns,
+)
 from metalyra.fit.settings import FitSettings
 
 logger = logging.getLogger(__name__)
@@ -88,33 +96,44 @@ def split_batches(
 
 def summarise_stars(folded: Sequence[FoldedCurve], settings: FitSettings) -> list[Summary]:
     """Return what the Gaussian processes need of each star."""
-    if not settings.use_errors or settings.published:
-        return [_summarise_star(star, settings) for star in folded]
-    return choose_summaries(
-        [[_summarise_star(star, settings, floor) for star in folded] for floor in _ERROR_FLOORS],
-        settings.kernel,
-    )
+    if settings.published:
+        return [_summarise_as_published(star, settings.harmonics) for star in folded]
+    floors = _ERROR_FLOORS if settings.use_errors else (np.inf,)
+    candidates = [_summarise_star(star, settings.harmonics, floors) for star in folded]
+    if len(floors) == 1:
+        return [summary for (summary,) in candidates]
+    return choose_summaries([*zip(*candidates, strict=True)], settings.kernel)
 
 
-_ERROR_FLOORS = (0.0, 0.5, 1.0, 2.0, np.inf)
+_ERROR_FLOORS = (np.inf, 2.0, 1.0, 0.5, 0.0)
 """White noise beside the known errors, in units of a star's median error."""
 
 
 def _summarise_star(
-    folded: FoldedCurve, settings: FitSettings, error_floor: float = np.inf
-) -> Summary:
+    folded: FoldedCurve, harmonics: int, error_floors: Sequence[float]
+) -> list[Summary]:
+    """Return the summaries of a star with each of the error floors."""
     kept = folded.fit.kept
-    phase, mag = folded.phase[kept], folded.curve.mag[kept]
-    if settings.published:
-        phase, mag = bin_phases(phase, mag)
+    columns, mag = evaluate_harmonics(folded.phase[kept], harmonics), folded.curve.mag[kept]
+    equal = summarise_columns(columns, mag)
     error = folded.curve.mag_err[kept]
     known = np.isfinite(error) & (error > 0)
-    variance = None
-    if np.isfinite(error_floor) and known.any():
-        typical = np.median(error[known])
-        error = np.where(known, error, typical)
-        variance = error**2 + (error_floor * typical) ** 2
-    return summarise(phase, mag, settings.harmonics, settings.published, variance)
+    if np.isinf(error_floors).all() or not known.any():
+        return [equal] * len(error_floors)
+    typical = np.median(error[known])
+    variance = np.where(known, error, typical) ** 2
+    return [
+        equal
+        if np.isinf(floor)
+        else summarise_columns(columns, mag, variance + (floor * typical) ** 2)
+        for floor in error_floors
+    ]
+
+
+def _summarise_as_published(folded: FoldedCurve, harmonics: int) -> Summary:
+    kept = folded.fit.kept
+    phase, mag = bin_phases(folded.phase[kept], folded.curve.mag[kept])
+    return summarise(phase, mag, harmonics, published=True)
 
 
 def bin_phases(phase: Floats, mag: Floats) -> tuple[Floats, Floats]:

@@ -246,10 +246,10 @@ def _folded_table(measured: Mapping[str, tuple[FoldedCurve, float]], band: str) 
         return empty.assign(kept=pd.Series(dtype=bool))
     curves = [folded for folded, _ in measured.values()]
     phases = [(folded.phase + turn) % 1.0 for folded, turn in measured.values()]
-    names = np.repeat([*measured], [phase.size for phase in phases])
+    names = pd.Series([*measured], dtype="str")
     table = pd.DataFrame(
         {
-            "star_id": pd.Series(names, dtype="str"),
+            "star_id": names.repeat([phase.size for phase in phases]).reset_index(drop=True),
             "phase": np.concatenate(phases),
             "mag": np.concatenate([folded.curve.mag for folded in curves]),
             "mag_err": np.concatenate([folded.curve.mag_err for folded in curves]),

@@ -153,12 +153,13 @@ def clean_curve(
     time, mag, error = points.time[usable], points.mag[usable], points.mag_err[usable]
     lowest, highest = PLAUSIBLE_ERRORS
     error[~((error >= lowest) & (error <= highest))] = np.nan
-    order = np.lexsort((mag, time))
-    time, mag, error = time[order], mag[order], error[order]
-    if not published_phases:
-        once = np.ones(time.size, dtype=bool)
-        once[1:] = (np.diff(time) != 0) | (np.diff(mag) != 0)
-        time, mag, error = time[once], mag[once], error[once]
+    if not (np.diff(time) > 0).all():
+        order = np.lexsort((mag, time))
+        time, mag, error = time[order], mag[order], error[order]
+        if not published_phases:
+            once = np.ones(time.size, dtype=bool)
+            once[1:] = (np.diff(time) != 0) | (np.diff(mag) != 0)
+            time, mag, error = time[once], mag[once], error[once]
     if time.size < min_epochs:
         raise LightCurveError(
             "too_few_epochs", f"{time.size} usable epochs; at least {min_epochs} are needed"

@@ -302,10 +302,11 @@ def fit_huber(
     cost = huber_cost(residuals, scale)
     for _ in range(100):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        far = design[sides != 0]
+        beyond = np.flatnonzero(sides)
+        far = design[beyond]
         for newton in (True, False):
             # How much less the points beyond the scale count than in least squares.
-            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[sides != 0])[:, None]
+            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[beyond])[:, None]
             try:
                 trial = solution + np.linalg.solve(normal - (far * lost).T @ far, gradient)
             except np.linalg.LinAlgError:
@@ -325,9 +326,9 @@ def fit_huber(
     return solution, residuals
 
 
-def _find_sides(residuals: Floats, scale: float) -> Indices:
+def _find_sides(residuals: Floats, scale: float) -> NDArray[np.int8]:
     """Return 1 for residuals (n,) beyond the scale, -1 for those as far below zero, else 0."""
-    return (residuals > scale).astype(np.intp) - (residuals < -scale)
+    return (residuals > scale).view(np.int8) - (residuals < -scale).view(np.int8)
 
 
 def refine_period(
@@ -379,33 +380,37 @@ def refine_period(
     return 1.0 / frequency, coefficients
 
 
-def measure_local_scatter(
-    phase: Floats, residuals: Floats, places: Indices | slice = slice(None)
-) -> Floats:
-    """Return the robust standard deviation of the residuals among the neighbours in phase.
+def find_local_outliers(
+    phase: Floats, residuals: Floats, sigmas: float, places: Indices
+) -> Booleans:
+    """Say which points are far from the curve beside their neighbours in phase.
 
     Parameters
     ----------
     phase, residuals : (n,)
         Phases, in cycles, and residuals (mag).
-    places
-        Of the m points around which it is measured; all by default.
+    sigmas
+        How many robust standard deviations are far: 1.4826 times the median distance from the
+        curve of the `_NEIGHBOURS` nearest ranks, or of a fiftieth of all points if that is more.
+    places : (m,)
+        Of the points that are asked for.
 
     Returns
     -------
     (m,)
-        1.4826 times the median distance from the curve of the `_NEIGHBOURS` nearest ranks, or
-        of a fiftieth of all points if that is more.
     """
-    count = min(max(_NEIGHBOURS, phase.size // _NARROWEST), phase.size)
+    count = min(max(_NEIGHBOURS, phase.size // _NARROWEST | 1), phase.size)
     order = np.argsort(phase, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    ring = np.abs(residuals)[order]
+    distances = np.abs(residuals)
+    ring = distances[order]
     half = count // 2
     ring = np.concatenate([ring[ring.size - half :], ring, ring[: count - 1 - half]])
     around = sliding_window_view(ring, count)[rank[places]]
-    return np.asarray(1.4826 * np.median(around, axis=1))
+    # The median is less than a number if more than half are, and they are sooner counted.
+    nearer = around < distances[places, None] / (1.4826 * sigmas)
+    return np.asarray(np.count_nonzero(nearer, axis=1) > half)
 
 
 def _find_outliers(
@@ -418,8 +423,7 @@ def _find_outliers(
     outlying = np.abs(residuals) > clip * sigma
     if outlying.any() and settings.clip_scatter == "local" and not settings.published:
         places = np.flatnonzero(outlying)
-        scatter = measure_local_scatter(phase, residuals, places)
-        outlying[places] = np.abs(residuals[places]) > clip * scatter
+        outlying[places] = find_local_outliers(phase, residuals, clip, places)
     return outlying
 
 
@@ -465,36 +469,37 @@ def fit_robustly(
     if not settings.published:
         turn = np.argsort((time / period) % 1.0, kind="stable")
     time, mag = time[turn], mag[turn]
+    phase = (time / period) % 1.0
+    harmonics = evaluate_harmonics(phase, settings.order_max)
     kept = np.ones(time.size, dtype=bool)
     order, chosen_by, coefficients = 0, 0, None
     while True:
-        count = int(np.count_nonzero(kept))
-        order_max = min(settings.order_max, (count - 3) // 2)
+        order_max = min(settings.order_max, (mag.size - 3) // 2)
         orders = range(min(settings.order_min, order_max), order_max + 1)
         if order_max < 1:
-            raise np.linalg.LinAlgError(f"{count} points cannot hold a Fourier series")
-        inside_time, inside_mag = time[kept], mag[kept]
-        phase = (inside_time / period) % 1.0
-        harmonics = evaluate_harmonics(phase, order_max)
-        many = settings.published or chosen_by - count > _MANY * chosen_by
+            raise np.linalg.LinAlgError(f"{mag.size} points cannot hold a Fourier series")
+        many = settings.published or chosen_by - mag.size > _MANY * chosen_by
         if order not in orders or many:
-            before, chosen_by = order, count
-            order = _choose_order_of(phase, harmonics, inside_mag, orders, settings, rng)
+            before, chosen_by = order, mag.size
+            order = _choose_order_of(phase, harmonics, mag, orders, settings, rng)
             coefficients = coefficients if order == before else None
         coefficients, residuals = fit_huber(
-            harmonics[:, : 2 * order + 1], inside_mag, settings.huber, coefficients
+            harmonics[:, : 2 * order + 1], mag, settings.huber, coefficients
         )
         if settings.refine_period:
-            period, coefficients = refine_period(
-                inside_time, inside_mag, period, coefficients, settings.huber
-            )
-            residuals = inside_mag - evaluate_harmonics(inside_time / period, order) @ coefficients
+            period, coefficients = refine_period(time, mag, period, coefficients, settings.huber)
+            phase = (time / period) % 1.0
+            harmonics = evaluate_harmonics(phase, settings.order_max)
+            residuals = mag - harmonics[:, : 2 * order + 1] @ coefficients
         sigma = float(np.std(residuals))
-        outlying = _find_outliers((inside_time / period) % 1.0, residuals, sigma, settings)
+        outlying = _find_outliers(phase, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
             return RobustFit(coefficients, order, period, kept[np.argsort(turn)], sigma, cost)
         kept[np.flatnonzero(kept)[outlying]] = False
+        inside = ~outlying
+        time, mag, phase = time[inside], mag[inside], phase[inside]
+        harmonics = harmonics.T[:, inside].T
 
 
 _MANY = 0.003
@@ -517,11 +522,13 @@ def _choose_order_of(
     """Return the order that the cross-validation of the settings chooses."""
     if settings.published:
         fold = assign_folds_as_published(phase, settings.folds)
-        return choose_order(harmonics, mag, fold, orders, settings.huber)
+        columns = harmonics[:, : 2 * orders[-1] + 1]
+        return choose_order(columns, mag, fold, orders, settings.huber)
     if len(orders) == 1:
         return orders[0]
     # Beyond some thousand points more do not change the order.
     step = -(-phase.size // _CV_POINTS)
     some = np.argsort(phase, kind="stable")[::step]
     fold = assign_folds(phase[some], min(settings.folds, phase.size), rng)
-    return choose_order(harmonics[some], mag[some], fold, orders, settings.huber)
+    columns = harmonics.T[: 2 * orders[-1] + 1, some].T
+    return choose_order(columns, mag[some], fold, orders, settings.huber)
