@@ -1,7 +1,8 @@
 """Predictions of an ensemble of networks."""
 
 import json
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 from metalyra.predict.cards import read_card
+from metalyra.predict.recurrent import CELLS, RecurrentNetworks
 from metalyra.train.evaluation import evaluate
 
 
@@ -54,11 +56,8 @@ def predict_metallicities(
     members = card["members"]
     files = [directory / f"member_{member}.keras" for member in members]
     versions = tuple((str(file), file.stat().st_mtime_ns) for file in files)
-    network, weights = _load_members(json.dumps(card["network"]), *shape, versions)
-    predicted = np.empty((len(sequences), len(members)))
-    for column, arrays in enumerate(weights):
-        network.set_weights(arrays)
-        predicted[:, column] = evaluate(network, sequences)
+    predict = _load_members(json.dumps(card["network"]), *shape, versions)
+    predicted = predict(sequences)
     return pd.DataFrame(
         {
             "star_id": np.asarray(star_ids, dtype=str),
@@ -72,11 +71,11 @@ def predict_metallicities(
 @lru_cache(maxsize=4)
 def _load_members(
     config: str, steps: int, channels: int, versions: tuple[tuple[str, int], ...]
-) -> tuple["keras.Model", list[list[np.ndarray]]]:
-    """Return a network for all members, and the weights of each.
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from sequences to the [Fe/H] (n, members) that the members predict.
 
-    They are kept, for to read them and to compile the network takes longer than to
-    predict a chunk. `versions` are the files and when they were changed.
+    It is kept, for to read the members takes longer than to predict a chunk. `versions` are
+    the files and when they were changed.
     """
     settings = json.loads(config)
     any_length = reads_any_length(settings["kind"])
@@ -85,4 +84,17 @@ def _load_members(
     for file, _ in versions:
         network.load_weights(file)
         weights.append(network.get_weights())
-    return network, weights
+    if settings["kind"] in CELLS:
+        return RecurrentNetworks.of(settings["kind"], weights).predict
+    return partial(_predict_one_by_one, network, weights)
+
+
+def _predict_one_by_one(
+    network: "keras.Model", weights: Sequence[Sequence[np.ndarray]], sequences: np.ndarray
+) -> np.ndarray:
+    """Return the [Fe/H] (n, members) of a network with one set of weights after the other."""
+    predicted = np.empty((len(sequences), len(weights)))
+    for column, arrays in enumerate(weights):
+        network.set_weights(arrays)
+        predicted[:, column] = evaluate(network, sequences)
+    return predicted
