@@ -122,8 +122,8 @@ def phase_difference(phases: Floats, k: int | Indices, centre: float | Floats) -
 def measure_phase_coverage(phase: Floats) -> float:
     """Return 1 - the largest gap between neighbouring phases, around the circle."""
     ordered = np.sort(phase % 1.0)
-    gaps = np.diff(ordered, append=ordered[0] + 1.0)
-    return float(1.0 - gaps.max())
+    within = np.diff(ordered).max(initial=0.0)
+    return float(1.0 - max(within, ordered[0] + 1.0 - ordered[-1]))
 
 
 def huber_cost(residuals: Floats, scale: float) -> float:

@@ -144,8 +144,8 @@ def _find_modulation(
     first, last = (round(float(end) / step) for end in frequency[[0, -1]])
     weighted = weight * columns
     products = np.stack([weighted[i] * columns[j] for i, j in _PAIRS])
-    pull = sum_waves(time, weighted * residuals, step, last)[:, first:]
-    twice = sum_waves(time, products, 2 * step, last)[:, first:]
+    waves = sum_waves(time, [weighted * residuals, products], step, last)
+    pull, twice = (part[:, first:] for part in waves)
     totals = products.sum(axis=1)
     gain, _ = eliminate(*_make_equations(pull, twice, totals))
     power = gain / float(np.sum(weight * residuals**2))
