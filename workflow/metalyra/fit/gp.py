@@ -879,8 +879,8 @@ def draw_coefficients(
         Coefficients ``m0, s_1, q_1, ...`` (mag) of the harmonics in use; the others are zero.
     """
     shares = np.cumsum([share[star] for share, _ in posterior.nodes])
-    ends = np.rint(shares / shares[-1] * draws).astype(int)
-    counts = np.diff(ends, prepend=0)
+    ends = np.rint(shares / shares[-1] * draws).astype(int).tolist()
+    counts = [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     nodes = [node for _, node in posterior.nodes]
     width = max(node.factors[star].shape[0] for node in nodes)
     normal = rng.standard_normal((draws, width))

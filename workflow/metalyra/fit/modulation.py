@@ -152,8 +152,7 @@ def _find_modulation(
     place = int(np.argmax(power))
     here = slice(place, place + 1)
     normal, vector, _ = _make_equations(pull[:, here], twice[:, here], totals)
-    normal = np.tril(normal[:, :, 0]) + np.tril(normal[:, :, 0], -1).T
-    solution = np.linalg.solve(normal, vector[:, 0])
+    solution = np.linalg.solve(normal[:, :, 0], vector[:, 0])
     amplitudes = np.hypot(solution[0::2], solution[1::2])
     freedom = max(time.size - 8, 1)
     single = betainc(freedom / 2, 2.0, 1.0 - min(max(float(power[place]), 0.0), 1.0))
@@ -179,14 +178,16 @@ def _make_equations(
     totals : (3,)
         The sums of these products.
     """
-    normal = np.zeros((4, 4, pull.shape[1]))
-    vector = np.empty((4, pull.shape[1]))
-    vector[0::2], vector[1::2] = pull.real, pull.imag
+    blocks = np.empty((2, 2, 2, 2, pull.shape[1]))  # column and wave, twice
     halves, waves = totals[:, None] / 2, twice / 2
     same, opposite, mixed = halves + waves.real, halves - waves.real, waves.imag
     for pair, (i, j) in enumerate(_PAIRS):
-        normal[2 * i, 2 * j], normal[2 * i + 1, 2 * j + 1] = same[pair], opposite[pair]
-        normal[2 * i, 2 * j + 1] = normal[2 * i + 1, 2 * j] = mixed[pair]
+        for block in (blocks[i, :, j], blocks[j, :, i]):
+            block[0, 0], block[1, 1] = same[pair], opposite[pair]
+            block[0, 1] = block[1, 0] = mixed[pair]
+    normal = blocks.reshape(4, 4, -1)
+    vector = np.empty((4, pull.shape[1]))
+    vector[0::2], vector[1::2] = pull.real, pull.imag
     ridge = 1e-3 * float(totals[0] + totals[2]) / 4
     normal[range(4), range(4)] += ridge
     return normal, vector, ridge

@@ -199,7 +199,8 @@ def sum_waves(
     )
     waves: Complexes = rfft(grids)[:, : highest + 1].conj()
     waves *= _weigh_waves(size, highest)
-    return np.split(waves, np.cumsum([len(rows) for rows in weights])[:-1])
+    ends = np.cumsum([len(rows) for rows in weights]).tolist()
+    return [waves[end - len(rows) : end] for rows, end in zip(weights, ends, strict=True)]
 
 
 @lru_cache(maxsize=8)  # stars of a survey may have the same
