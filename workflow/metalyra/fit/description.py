@@ -212,7 +212,7 @@ def describe_star(
         "phase_of_maximum": (maximum + turn) % 1.0 % 1.0,
         "aperture": folded.aperture,
         **_describe_process(posterior, star),
-        **measure_variation(folded, coefficients)._asdict(),
+        **measure_variation(folded, coefficients, harmonics)._asdict(),
         "curve": (curve - aligned[0]).tolist(),
         "curve_err": curves.std(axis=0).tolist(),
         "status": "ok",

@@ -12,7 +12,6 @@ from scipy.special import betainc
 
 from metalyra.core.arrays import Floats
 from metalyra.fit.folding import FoldedCurve
-from metalyra.fit.fourier import evaluate_harmonics
 from metalyra.fit.periodograms import Complexes, eliminate, make_frequencies, sum_waves
 
 FASTEST = 5.0
@@ -59,7 +58,7 @@ class Variation(NamedTuple):
     variation: str = ""
 
 
-def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
+def measure_variation(folded: FoldedCurve, coefficients: Floats, harmonics: Floats) -> Variation:
     """Return how the light curve of a star changes with time.
 
     Parameters
@@ -69,6 +68,8 @@ def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
         fewer than 30 within less than 50 d, is unknown.
     coefficients : (2 J + 1,)
         Of the mean curve at the phases of `folded`.
+    harmonics : (n, 2 J + 1)
+        Of `evaluate_harmonics`, at the phases of the points that are kept.
     """
     kept = folded.fit.kept
     time = folded.curve.time[kept]
@@ -77,10 +78,10 @@ def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
     span = float(np.ptp(time))
     if span < 10 * FASTEST:
         return Variation()
-    some = (np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size
-    time = time[some] - time.min()
-    phase, mag = folded.phase[kept][some], folded.curve.mag[kept][some]
-    harmonics = evaluate_harmonics(phase, coefficients.size // 2)
+    time, mag = time - time.min(), folded.curve.mag[kept]
+    if time.size > _MOST:
+        some = np.flatnonzero((np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size)
+        time, mag, harmonics = time[some], mag[some], harmonics.T[:, some].T
     order = np.arange(1, coefficients.size // 2 + 1)
     turned = np.zeros_like(coefficients)
     turned[1::2] = -2 * np.pi * order * coefficients[2::2]
