@@ -173,8 +173,10 @@ def is_magnitude(mag: Floats) -> Booleans:
     """Return which numbers ``(n,)`` can be magnitudes of one RR Lyrae star."""
     lowest, highest = PLAUSIBLE_MAGNITUDES
     plausible = (mag >= lowest) & (mag <= highest)
-    if plausible.any():
-        plausible &= np.abs(mag - np.median(mag[plausible])) <= FARTHEST_MAGNITUDE
+    found = mag[plausible]
+    # Where all are close to each other, they are close to their median.
+    if found.size and np.ptp(found) > FARTHEST_MAGNITUDE:
+        plausible &= np.abs(mag - np.median(found)) <= FARTHEST_MAGNITUDE
     return plausible
 
 

@@ -879,27 +879,26 @@ def draw_coefficients(
         Coefficients ``m0, s_1, q_1, ...`` (mag) of the harmonics in use; the others are zero.
     """
     shares = np.cumsum([share[star] for share, _ in posterior.nodes])
-    ends = np.rint(shares / shares[-1] * draws).astype(int)
-    starts = [0, *ends[:-1]]
-    width = max(node.factors[star].shape[0] for _, node in posterior.nodes)
+    ends = np.rint(shares / shares[-1] * draws).astype(int).tolist()
+    counts = [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    nodes = [node for _, node in posterior.nodes]
+    width = max(node.factors[star].shape[0] for node in nodes)
     normal = rng.standard_normal((draws, width))
-    published = len(posterior.nodes) == 1
-    drawn = np.zeros((draws, width if published else width + 1))
-    if published:
-        node = posterior.nodes[0][1]
-        drawn[:] = node.coefficients[star, :width] + normal @ node.factors[star].T
-        return drawn
+    if len(nodes) == 1:
+        factor = nodes[0].factors[star]
+        published: Floats = nodes[0].coefficients[star, :width] + normal @ factor.T
+        return published
     freedom = posterior.degrees_of_freedom[star]
     scale = np.sqrt(freedom / rng.chisquare(freedom, size=draws))
     normal *= scale[:, None]
     means = rng.standard_normal(draws) * scale / np.sqrt(posterior.weight[star])
-    for start, end, (_, node) in zip(starts, ends, posterior.nodes, strict=True):
-        size = node.factors[star].shape[0]
-        offsets = np.matmul(normal[start:end, :size], node.factors[star].T)
-        drawn[start:end, 1 : size + 1] = offsets
-        means[start:end] *= node.noise[star]
-    means -= drawn[:, 1:] @ posterior.harmonic_means[star, :width]
-    drawn[:, 0] = means
-    for start, end, (_, node) in zip(starts, ends, posterior.nodes, strict=True):
-        drawn[start:end] += node.coefficients[star, : width + 1]
+    drawn = np.zeros((draws, width + 1))
+    for node, end, count in zip(nodes, ends, counts, strict=True):
+        if count:
+            factor, some = node.factors[star], slice(end - count, end)
+            drawn[some, 1 : len(factor) + 1] = normal[some, : len(factor)] @ factor.T
+    means *= np.repeat([node.noise[star] for node in nodes], counts)
+    drawn[:, 0] = means - drawn[:, 1:] @ posterior.harmonic_means[star, :width]
+    centres = np.array([node.coefficients[star, : width + 1] for node in nodes])
+    drawn += np.repeat(centres, counts, axis=0)
     return drawn

@@ -12,7 +12,6 @@ from scipy.special import betainc
 
 from metalyra.core.arrays import Floats
 from metalyra.fit.folding import FoldedCurve
-from metalyra.fit.fourier import evaluate_harmonics
 from metalyra.fit.periodograms import Complexes, eliminate, make_frequencies, sum_waves
 
 FASTEST = 5.0
@@ -59,7 +58,7 @@ class Variation(NamedTuple):
     variation: str = ""
 
 
-def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
+def measure_variation(folded: FoldedCurve, coefficients: Floats, harmonics: Floats) -> Variation:
     """Return how the light curve of a star changes with time.
 
     Parameters
@@ -69,6 +68,8 @@ def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
         fewer than 30 within less than 50 d, is unknown.
     coefficients : (2 J + 1,)
         Of the mean curve at the phases of `folded`.
+    harmonics : (n, 2 J + 1)
+        Of `evaluate_harmonics`, at the phases of the points that are kept.
     """
     kept = folded.fit.kept
     time = folded.curve.time[kept]
@@ -77,10 +78,10 @@ def measure_variation(folded: FoldedCurve, coefficients: Floats) -> Variation:
     span = float(np.ptp(time))
     if span < 10 * FASTEST:
         return Variation()
-    some = (np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size
-    time = time[some] - time.min()
-    phase, mag = folded.phase[kept][some], folded.curve.mag[kept][some]
-    harmonics = evaluate_harmonics(phase, coefficients.size // 2)
+    time, mag = time - time.min(), folded.curve.mag[kept]
+    if time.size > _MOST:
+        some = np.flatnonzero((np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size)
+        time, mag, harmonics = time[some], mag[some], harmonics.T[:, some].T
     order = np.arange(1, coefficients.size // 2 + 1)
     turned = np.zeros_like(coefficients)
     turned[1::2] = -2 * np.pi * order * coefficients[2::2]
@@ -144,16 +145,15 @@ def _find_modulation(
     first, last = (round(float(end) / step) for end in frequency[[0, -1]])
     weighted = weight * columns
     products = np.stack([weighted[i] * columns[j] for i, j in _PAIRS])
-    pull = sum_waves(time, weighted * residuals, step, last)[:, first:]
-    twice = sum_waves(time, products, 2 * step, last)[:, first:]
+    waves = sum_waves(time, [weighted * residuals, products], step, last)
+    pull, twice = (part[:, first:] for part in waves)
     totals = products.sum(axis=1)
     gain, _ = eliminate(*_make_equations(pull, twice, totals))
     power = gain / float(np.sum(weight * residuals**2))
     place = int(np.argmax(power))
     here = slice(place, place + 1)
     normal, vector, _ = _make_equations(pull[:, here], twice[:, here], totals)
-    normal = np.tril(normal[:, :, 0]) + np.tril(normal[:, :, 0], -1).T
-    solution = np.linalg.solve(normal, vector[:, 0])
+    solution = np.linalg.solve(normal[:, :, 0], vector[:, 0])
     amplitudes = np.hypot(solution[0::2], solution[1::2])
     freedom = max(time.size - 8, 1)
     single = betainc(freedom / 2, 2.0, 1.0 - min(max(float(power[place]), 0.0), 1.0))
@@ -179,14 +179,16 @@ def _make_equations(
     totals : (3,)
         The sums of these products.
     """
-    normal = np.zeros((4, 4, pull.shape[1]))
-    vector = np.empty((4, pull.shape[1]))
-    vector[0::2], vector[1::2] = pull.real, pull.imag
+    blocks = np.empty((2, 2, 2, 2, pull.shape[1]))  # column and wave, twice
     halves, waves = totals[:, None] / 2, twice / 2
     same, opposite, mixed = halves + waves.real, halves - waves.real, waves.imag
     for pair, (i, j) in enumerate(_PAIRS):
-        normal[2 * i, 2 * j], normal[2 * i + 1, 2 * j + 1] = same[pair], opposite[pair]
-        normal[2 * i, 2 * j + 1] = normal[2 * i + 1, 2 * j] = mixed[pair]
+        for block in (blocks[i, :, j], blocks[j, :, i]):
+            block[0, 0], block[1, 1] = same[pair], opposite[pair]
+            block[0, 1] = block[1, 0] = mixed[pair]
+    normal = blocks.reshape(4, 4, -1)
+    vector = np.empty((4, pull.shape[1]))
+    vector[0::2], vector[1::2] = pull.real, pull.imag
     ridge = 1e-3 * float(totals[0] + totals[2]) / 4
     normal[range(4), range(4)] += ridge
     return normal, vector, ridge

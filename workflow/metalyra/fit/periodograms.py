@@ -7,6 +7,7 @@ have power, and the prior makes them dear. (astropy's Lomb-Scargle has no such p
 solves one frequency after the other.)
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -161,8 +162,10 @@ polynomial takes a fraction of its time.
 """
 
 
-def sum_waves(time: Floats, weights: Floats, step: float, highest: int) -> Complexes:
-    """Return sum_i w_i exp(2 pi i k step t_i) for k = 0 ... highest, (..., highest + 1).
+def sum_waves(
+    time: Floats, weights: Sequence[Floats], step: float, highest: int
+) -> list[Complexes]:
+    """Return sum_i w_i exp(2 pi i k l step t_i) for k = 0 ... highest, (r_l, highest + 1).
 
     A fast Fourier transform of the weights, spread over a regular grid with a Kaiser-Bessel
     kernel that is divided out again (Jackson et al. 1991; shaped as by Beatty et al. 2005). The
@@ -173,27 +176,34 @@ def sum_waves(time: Floats, weights: Floats, step: float, highest: int) -> Compl
     ----------
     time : (n,)
         Times (d).
-    weights : (..., n)
-        Of the points.
+    weights
+        Of the points, (r_l, n), for l = 1, 2, ...: the frequencies of the second ones are twice
+        those of the first, and so on.
     step
-        Of the frequencies (1 / d).
+        Of the frequencies (1 / d) for l = 1.
     highest
         Multiple of the step.
     """
     size = next_fast_len(int(2 * _FINER * (highest + 1)), real=True)
-    place = (time - time.min()) * step * size
-    cells = np.ceil(place - _TAPS / 2)[:, None] + np.arange(_TAPS)
-    distance = (cells - place[:, None]) / (_TAPS / 2)
-    kernel = polyval(np.maximum(1 - distance**2, 0.0), _SPREAD.coef)
-    cell = cells.astype(np.intp).ravel() % size
-    rows = weights.reshape(-1, time.size)
-    grids = np.stack([np.bincount(cell, (kernel * row[:, None]).ravel(), size) for row in rows])
-    waves: Complexes = rfft(grids)[:, : highest + 1]
-    sums = waves.conj() * _weigh_waves(size, highest)
-    return sums.reshape(*weights.shape[:-1], -1)
+    place = np.multiply.outer(np.arange(1, len(weights) + 1), (time - time.min()) * (step * size))
+    cells = np.ceil(place - _TAPS / 2)[..., None] + np.arange(_TAPS)
+    distance = (cells - place[..., None]) / (_TAPS / 2)
+    kernels = polyval(np.maximum(1 - distance**2, 0.0), _SPREAD.coef)
+    folded = cells.astype(np.intp) % size
+    grids = np.array(
+        [
+            np.bincount(cell.ravel(), (kernel * row[:, None]).ravel(), size)
+            for rows, kernel, cell in zip(weights, kernels, folded, strict=True)
+            for row in rows
+        ]
+    )
+    waves: Complexes = rfft(grids)[:, : highest + 1].conj()
+    waves *= _weigh_waves(size, highest)
+    ends = np.cumsum([len(rows) for rows in weights]).tolist()
+    return [waves[end - len(rows) : end] for rows, end in zip(weights, ends, strict=True)]
 
 
-@lru_cache(maxsize=8)  # the transforms of a star have the same
+@lru_cache(maxsize=8)  # stars of a survey may have the same
 def _weigh_waves(size: int, highest: int) -> Floats:
     """Return what divides the kernel of `sum_waves` out again, (highest + 1,)."""
     root = np.sqrt(_SHAPE**2 - (np.pi * _TAPS / size * np.arange(highest + 1)) ** 2)
