@@ -4,15 +4,18 @@ import html
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from metalyra.products import write_results_page
 from metalyra.products.results_page import page as page_module
+from metalyra.products.results_page.summaries import COST_COLUMNS
 from tests.results import fill_catalogue, make_catalogue, make_results
 
 CHROMIUM = shutil.which("chromium")
@@ -139,6 +142,39 @@ def test_names_are_shown_as_text(tmp_path, visit, stars):
         assert html.escape(name, quote=False) in shown.inner_html("#star-name")
         shown.click("#star-close")
     assert shown.title() == "simulated: metallicities of RR Lyrae stars"
+
+
+@pytest.mark.parametrize("text", [NAME, FORMULA])
+def test_every_text_of_a_study_is_shown_as_text(tmp_path, visit, text):
+    catalogue = make_catalogue(12)
+    texts = ["sample", "star_id", "band", "relation", "model", "reason", "reference_id"]
+    catalogue[texts] = text
+    catalogue["star_id"] += catalogue.index.astype(str)
+    card = CARD | {"relation": text, "band": text, "provenance": {"note": text}}
+    results = make_results(tmp_path, catalogue)
+    work = {"type": "article", "title": text, "authors": [{"name": text}], "journal": text}
+    hostile = replace(
+        results,
+        study=text,
+        samples={text: results.samples["mine"] | {"survey": text, "band": text}},
+        fits={text: results.fits["mine"]},
+        folded={text: results.folded["mine"]},
+        ledger=results.ledger.replace("mine", text),
+        costs=pd.DataFrame([[text, 1, 1.0, 1.0, 1.0]], columns=list(COST_COLUMNS)),
+        configuration={text: text},
+        citation=results.citation
+        | {"title": text, "references": [work | {"year": 2022, "volume": 1, "start": 1}]},
+        cards={text: card},
+        sources=[text],
+    )
+    write_results_page(hostile, tmp_path / "index.html", tmp_path / "pages")
+    shown = visit(tmp_path / "index.html")
+    shown.get_by_role("button", name=f"{text}3", exact=True).click()
+    shown.wait_for_selector("#star:not([hidden]) dl")
+    shown.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    for part in ("#star", "#samples", "#models", "#ledger", "#cost", "#about"):
+        assert text in shown.locator(part).text_content(), part
+    assert shown.title() == f"{text}: metallicities of RR Lyrae stars"
 
 
 def test_a_page_shows_all_stars_at_once(study, visit):

@@ -340,6 +340,8 @@ def test_pulsation_types_have_their_own_marks_and_are_counted():
     assert "RRab (300)" in text
     assert "RRc (100)" in text
     assert "VVV: 400 stars" in text
+    alone = figures.bailey_diagram(TRUE + 3, TRUE + 3, TRUE, "Ks", "VVV", ["RRc"] * 400)
+    assert "VVV: 400 RRc stars" in texts_of(alone)
 
 
 def test_the_lines_of_the_oosterhoff_groups_are_drawn_where_they_are_known():
@@ -378,7 +380,7 @@ def test_r2_is_weighted_by_the_errors_of_labels_and_says_so():
     assert f"median {np.median(errors):.2f}" in text
     unknown = np.where(np.arange(400) == 0, np.nan, errors)
     text = texts_of(figures.predicted_against_true(TRUE, PREDICTED, errors=unknown))
-    assert f"$R^2$ = {r2_score(TRUE, PREDICTED):.3f}" in text
+    assert f"$R^2$ unweighted = {r2_score(TRUE, PREDICTED):.3f}" in text
 
 
 def test_a_figure_is_also_a_pdf_with_the_same_bytes_every_time(tmp_path):

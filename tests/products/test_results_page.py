@@ -115,12 +115,19 @@ def test_a_model_whose_card_knows_no_accuracy_has_none():
         "published": {"band": "G", "relation": "dekany2021", "metrics": None},
         "trained": {
             "band": "I",
-            "metrics": {"union": {"n": 7, "rmse": 0.2}, "coverage": {"0.68": 0.7, "0.95": np.nan}},
+            "metrics": {
+                "union": {"n": 7, "rmse": 0.2, "r2": 0.8},
+                "coverage": {"0.68": 0.7, "0.95": np.nan},
+            },
         },
     }
     published, trained = summarise_models(cards)
     assert published["rmse"] is None
     assert published["stars"] is None
+    assert published["weighted"] is None
+    assert trained["weighted"] is False
+    [with_errors] = summarise_models({"net": {"metrics": {"union": {"r2": 0.9, "wrmse": 0.1}}}})
+    assert with_errors["weighted"] is True
     assert (trained["rmse"], trained["coverage_68"], trained["coverage_95"]) == (0.2, 0.7, None)
 
 

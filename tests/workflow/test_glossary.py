@@ -8,7 +8,7 @@ import pytest
 import metalyra
 from metalyra.core.statuses import STATUSES
 from metalyra.core.tables import describe
-from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
+from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS, TABLE_COLUMNS
 from metalyra.fit.modulation import Variation
 from metalyra.predict import read_shipped_cards
 from metalyra.products.catalogue import COLUMNS, ESTIMATE_COLUMNS
@@ -38,6 +38,20 @@ def test_every_status_is_explained_as_in_the_ledger():
         assert f"| `{status}` | {meaning} |" in GLOSSARY
 
 
+def test_the_glossary_says_which_statuses_have_a_value():
+    rows = dict(re.findall(r"^\| `(\S+)` \| .* \| (yes|with a caveat|none) \|$", GLOSSARY, re.M))
+    assert rows.keys() == {*STATUSES, "cut:<column>"}
+    assert rows["ok"] == "yes"
+    caveats = {name for name, value in rows.items() if value == "with a caveat"}
+    assert caveats == {"unlike_training", "outside_training_range", "cut:<column>"}
+
+
+def test_every_column_of_the_fits_has_a_meaning():
+    for name in TABLE_COLUMNS:
+        assert describe(name).description != name.replace("_", " "), name
+        assert f"| `{name}` |" in GLOSSARY
+
+
 def test_the_columns_of_cross_validations_are_those_of_the_table():
     table = GLOSSARY.partition("## The table of cross-validations")[2].partition("\n\n###")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.M)) == CROSS_VALIDATED
@@ -50,7 +64,7 @@ def test_a_table_that_is_not_current_is_written_anew():
 
 
 def test_a_page_without_a_table_is_an_error():
-    with pytest.raises(ValueError, match="the tables columns, bands, changes, statuses"):
+    with pytest.raises(ValueError, match="the tables columns, bands, fits, changes, statuses"):
         write_glossary(GLOSSARY.replace("<!-- table of bands", "<!-- "))
 
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from metalyra.core.statuses import CUT, STATUSES
+from metalyra.core.statuses import CUT, OK, STATUSES
 from metalyra.core.tables import describe
-from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS
+from metalyra.fit.columns import PERIOD_BANDS, PERIOD_COLUMNS, TABLE_COLUMNS
 from metalyra.fit.modulation import Variation
 from metalyra.predict.shipped import read_shipped_cards
 from metalyra.products.catalogue import COLUMNS, ESTIMATE_COLUMNS
+from metalyra.products.results_page.summaries import DOUBTFUL
 
 GLOSSARY = Path(__file__).parents[3] / "docs/glossary.md"
 LIMITS = GLOSSARY.with_name("limits.md")
@@ -33,10 +34,14 @@ def write_columns(names: Iterable[str]) -> str:
 
 
 def write_statuses(statuses: Mapping[str, str] = STATUSES) -> str:
-    """Return the table of statuses with their meanings, as Markdown."""
-    rows = ["| status | meaning |", "|---|---|"]
-    rows += [f"| `{status}` | {meaning} |" for status, meaning in statuses.items()]
-    rows.append(f"| `{CUT}<column>` | Outside the selection cut on the column. |")
+    """Return the table of statuses: their meanings, and whether a star has a value; as Markdown."""
+    value_of = {OK: "yes", **dict.fromkeys(DOUBTFUL, "with a caveat")}
+    rows = ["| status | meaning | [Fe/H] |", "|---|---|---|"]
+    rows += [
+        f"| `{status}` | {meaning} | {value_of.get(status, 'none')} |"
+        for status, meaning in statuses.items()
+    ]
+    rows.append(f"| `{CUT}<column>` | Outside the selection cut on the column. | with a caveat |")
     return "\n".join(rows) + "\n"
 
 
@@ -76,9 +81,11 @@ def write_glossary(page: str) -> str:
     ValueError
         If the page has not each of the tables once; the message names them.
     """
+    of_fits = [name for name in TABLE_COLUMNS if name not in (*COLUMNS, *Variation._fields)]
     tables = {
         "columns": write_columns((*COLUMNS, *PERIOD_COLUMNS, *ESTIMATE_COLUMNS, SOURCE)),
         "bands": write_columns([PERIOD_BANDS]),
+        "fits": write_columns(of_fits),
         "changes": write_columns(Variation._fields),
         "statuses": write_statuses(),
     }

@@ -92,7 +92,6 @@ def match_quality(
             look = {"color": "0.3", "linestyle": "--", "linewidth": 1}
             left.axvline(radius, label=f'match radius {radius:g}"', **look)
         left.set_xscale("log")
-        figure.legend(loc="outside lower center", ncols=4)
     else:
         say(left, "no matches")
     left.set_xlabel("Separation (arcsec)")
@@ -103,11 +102,13 @@ def match_quality(
         size = np.maximum(np.abs(differences), smallest)
         right.hist(size, np.geomspace(smallest, 1.0, 49), color=DATA_COLOUR, alpha=0.7)
         look = {"color": MODEL_COLOUR, "linestyle": ":", "linewidth": 1.2}
-        right.axvline(period_agreement, label=f"{period_agreement:g} d", **look)
+        right.axvline(period_agreement, label=f"periods agree: {period_agreement:g} d", **look)
         share = np.mean(np.abs(differences) < period_agreement)
         right.set_title(f"{share:.1%} of {differences.size} periods agree")
         right.set_xscale("log")
     else:
         say(right, "no periods to compare")
     right.set_xlabel("Difference of the periods (d)")
+    if left.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower center", ncols=4)
     return figure

@@ -1,6 +1,7 @@
 """Figures of metallicities: their distribution, and how they agree with others."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from metalyra.products.figures.style import (
     VALIDATION_COLOUR,
     add_metallicity_bar,
     bin_width,
+    count_stars,
     draw_metallicity_points,
     explain_marks,
     find_finite,
@@ -39,6 +41,9 @@ from metalyra.products.figures.style import (
     scale_of_means,
     styled,
 )
+
+_LONGEST_LINE = 52
+"""Letters of a line of a legend."""
 
 MOST_POINTS = 5_000
 """A diagram of more stars than this shows the mean of cells."""
@@ -57,8 +62,10 @@ def draw_metallicities(study: Subject) -> Figure:
     catalogue = catalogue[catalogue["status"] == OK]
     samples = {}
     for sample, stars in catalogue.groupby("sample", sort=False):
-        source = stars["model"].iloc[0] or stars["relation"].iloc[0]
-        samples[f"{study.call(str(sample))}: {study.call(source)}"] = stars["feh"]
+        title = study.call(str(sample))
+        source = study.call(stars["model"].iloc[0] or stars["relation"].iloc[0])
+        # A model that is trained on the sample names it.
+        samples[source if title in source else f"{title}: {source}"] = stars["feh"]
     return metallicity_histogram(samples)
 
 
@@ -189,7 +196,7 @@ def describe_residuals(true: Floats, predicted: Floats, errors: Floats | None = 
     ]
     if np.ptp(true) > 0:
         weights = None if errors is None else 1 / np.square(errors)
-        weighted = "" if errors is None else " weighted"
+        weighted = " unweighted" if errors is None else " weighted"
         lines.append(f"$R^2${weighted} = {r2_score(true, predicted, weights):.3f}")
     return "\n".join(lines)
 
@@ -233,7 +240,8 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
             look = {"histtype": "step", "color": colour, "linewidth": 1.0}
             if number == 0:
                 look = {"histtype": "stepfilled", "color": "0.82"}
-            axes.hist(values, edges, label=f"{name} ({len(values):,})", **look)
+            label = textwrap.fill(f"{name} ({len(values):,})", _LONGEST_LINE)
+            axes.hist(values, edges, label=label, **look)
             if np.ptp(values) > 0:
                 density = gaussian_kde(values)(grid)
                 axes.plot(grid, density * len(values) * width, color=colour)
@@ -301,7 +309,8 @@ def bailey_diagram(
     if kinds is None or "RRab" in kinds:
         _draw_oosterhoff(axes, band)
     add_metallicity_bar(figure, axes, **bar)
-    axes.set_title(f"{title}: {len(feh):,} stars" if title else f"{len(feh):,} stars")
+    number = count_stars(len(feh), kinds)
+    axes.set_title(f"{title}: {number}" if title else number)
     if kinds is not None and len(feh) <= MOST_POINTS:
         explain_marks(figure, kinds, loc="outside lower left", ncols=3)
     if axes.get_legend_handles_labels()[0]:

@@ -155,7 +155,7 @@ def draw_learning_curves(subject: Subject) -> Figure:
     histories = {number: read_table(path) for number, path in enumerate(subject.files["histories"])}
     training = TrainingSettings(**(subject.settings["training"] or {}))
     loss, unit = LOSS_LABELS[training.loss]
-    unit = "[Fe/H] scaled" if training.standardise_labels else unit
+    unit = "[Fe/H] standardised" if training.standardise_labels else unit
     return learning_curves(histories, subject.title, f"{loss} ({unit})")
 
 

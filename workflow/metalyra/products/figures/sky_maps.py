@@ -32,6 +32,7 @@ from metalyra.products.figures.style import (
     FEH_COLOURS,
     FEH_LABEL,
     add_metallicity_bar,
+    count_stars,
     draw_metallicity_points,
     explain_marks,
     find_finite,
@@ -323,7 +324,8 @@ def sky_map(
         for axes in places:
             _frame_bulge(axes)
         shown.append((halves[1], inner, close, in_bulge))
-    heading = f"{title}: {_count(feh)}" if title else _count(feh)
+    number = count_stars(len(feh), kinds)
+    heading = f"{title}: {number}" if title else number
     if not len(feh):
         middle: dict[str, Any] = {"transform": places[0].transAxes, "ha": "center", "va": "center"}
         places[0].text(0.5, 0.5, "no stars", fontsize=14, color="0.45", **middle)
@@ -576,7 +578,3 @@ def _cell_of(longitude: Floats, latitude: Floats, nside: int) -> NDArray[np.int6
         longitude * u.deg, latitude * u.deg, nside, order="ring"
     )
     return cell
-
-
-def _count(feh: Floats) -> str:
-    return f"{len(feh):,} {'star' if len(feh) == 1 else 'stars'}"

@@ -169,6 +169,13 @@ def mark_of(pulsation_type: str) -> str:
     return {"RRab": "o", "RRc": "^"}.get(pulsation_type, "s")
 
 
+def count_stars(number: int, types: NDArray[np.object_] | None = None) -> str:
+    """Return the number of stars in words, with their pulsation type if all have the same."""
+    kinds = [] if types is None else pd.unique(types).tolist()
+    kind = f"{kinds[0]} " if len(kinds) == 1 and kinds[0] else ""
+    return f"{number:,} {kind}{'star' if number == 1 else 'stars'}"
+
+
 def explain_marks(axes: Axes | Figure, types: NDArray[np.object_], **settings: Any) -> None:
     """Add the legend of the marks of pulsation types, if there are several."""
     kinds = sorted(map(str, pd.unique(types)))

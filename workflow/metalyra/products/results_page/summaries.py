@@ -78,7 +78,8 @@ def summarise_models(cards: Mapping[str, Mapping[str, Any]]) -> list[dict[str, A
     -------
     list of dict
         name, band, pulsation_type and relation; the number of stars and rmse, mae (dex), r2 out
-        of fold, and the shares within the intervals by level, None where the card does not know;
+        of fold, whether r2 is weighted by the errors of the labels, and the shares within the
+        intervals by level, None where the card does not know;
         note, why a model was not trained.
     """
     rows = []
@@ -91,6 +92,7 @@ def summarise_models(cards: Mapping[str, Mapping[str, Any]]) -> list[dict[str, A
                 **{key: card.get(key) or "" for key in ("band", "pulsation_type", "relation")},
                 "stars": union.get("n"),
                 **{key: _known(union.get(key)) for key in ("rmse", "mae", "r2")},
+                "weighted": "wrmse" in union if union.get("r2") is not None else None,
                 "coverage_68": _known(coverage.get("0.68")),
                 "coverage_95": _known(coverage.get("0.95")),
                 "note": (card.get("provenance") or {}).get("note") or "",
