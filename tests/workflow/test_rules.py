@@ -137,14 +137,17 @@ def test_the_slurm_profile_names_groups_that_exist():
     assert set(profile["group-components"]) == set(re.findall(r'group:\n +"(\w+)"', text))
     # Where one job of an array fails, what others have written is taken away.
     assert not [key for key in profile if "array" in key]
+    page = (ROOT / "docs/cluster.md").read_text()
+    told = re.findall(r"^group-components: (\{.*\})$", page, re.MULTILINE)
+    assert [yaml.safe_load(text) for text in told] == 2 * [profile["group-components"]]
 
 
-def test_the_figures_and_tables_of_a_study_share_a_submission(rules):
-    """They take seconds, and submissions take longer."""
+def test_the_figures_and_tables_of_a_study_are_not_submitted(rules):
+    """They take seconds, and on a cluster each would take Snakemake's start besides."""
     files = {"figures.smk", "comparisons.smk", "cross_validation.smk"}
     drawn = [rule for rule in rules if Path(rule.snakefile).name in files]
     assert len(drawn) > 20
-    assert {rule.name for rule in drawn if rule.ruleinfo.group != "figures"} == set()
+    assert {rule.name for rule in drawn if not rule.ruleinfo.localrule} == set()
 
 
 @pytest.mark.parametrize("resource", ["mem_mb", "runtime"])

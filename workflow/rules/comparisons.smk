@@ -31,8 +31,7 @@ rule comparison:
         "<logs>/comparison/{comparison}.log",
     benchmark:
         "<benchmarks>/comparison/{comparison}.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -63,8 +62,7 @@ rule distribution:
         "<logs>/distribution/{distribution}.log",
     benchmark:
         "<benchmarks>/distribution/{distribution}.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1

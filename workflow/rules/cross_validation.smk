@@ -26,8 +26,7 @@ rule cross_validation:
         "<logs>/cross_validation.log",
     benchmark:
         "<benchmarks>/cross_validation.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1

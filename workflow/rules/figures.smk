@@ -49,8 +49,7 @@ for figure in declared_figures().values():
             f"{figure_path(figure)}.tsv".replace("<results>", "<benchmarks>")
         wildcard_constraints:
             type="RRab|RRc",
-        group:
-            "figures"
+        localrule: True
         conda:
             "../../envs/catalogue.yaml"
         threads: 1
@@ -86,8 +85,7 @@ rule paper_table:
         "<benchmarks>/paper_table/{table}.tsv"
     wildcard_constraints:
         table="|".join(name for name in config["tables"] if name not in model_tables) or "-",
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -123,8 +121,7 @@ rule model_table:
         "<benchmarks>/model_table/{table}.tsv"
     wildcard_constraints:
         table="|".join(model_tables) or "-",
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -152,8 +149,7 @@ rule tables_readme:
         "<logs>/tables_readme.log",
     benchmark:
         "<benchmarks>/tables_readme.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -184,8 +180,7 @@ rule experiment_table:
         "<logs>/experiment_table/{experiment}.log",
     benchmark:
         "<benchmarks>/experiment_table/{experiment}.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -216,8 +211,7 @@ rule accuracy_by_epochs:
         "<logs>/accuracy_by_epochs/{accuracy}.log",
     benchmark:
         "<benchmarks>/accuracy_by_epochs/{accuracy}.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/catalogue.yaml"
     threads: 1
@@ -252,8 +246,7 @@ if study.is_simulated:
             "<logs>/recovery.log",
         benchmark:
             "<benchmarks>/recovery.tsv"
-        group:
-            "figures"
+        localrule: True
         conda:
             "../../envs/catalogue.yaml"
         threads: 1

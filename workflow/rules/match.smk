@@ -49,8 +49,7 @@ rule match_report:
         "<logs>/match_report/{sample}.log",
     benchmark:
         "<benchmarks>/match_report/{sample}.tsv"
-    group:
-        "figures"
+    localrule: True
     conda:
         "../../envs/archives.yaml"
     threads: 1
