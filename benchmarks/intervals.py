@@ -1,10 +1,10 @@
 """How often the 68 % intervals of A1, phi31 and [Fe/H] hold the truth, and the rms of phi31.
 
-    python -m benchmarks.intervals [--stars 400]
+    python -m benchmarks.intervals [--stars 400] [--types RRab RRc] [--matern 0.95]
 
 The truths are the mean curves of real stars (ASAS, S/N above 80) by the published
 procedure, which smooths weak harmonics less than ours, observed anew at random phases with
-white noise.
+white noise. With `--matern`, that share of the RRc stars has the Matern kernel a priori.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tqdm import tqdm
 from benchmarks.published_columns import PUBLISHED
 from benchmarks.real_light_curves import find_mirror, read_asas
 from metalyra.core import generator, wrap_around
-from metalyra.fit import CURVE_POINTS, evaluate_harmonics, fit_stars, measure_shape
+from metalyra.fit import CURVE_POINTS, batches, evaluate_harmonics, fit_stars, measure_shape
 from metalyra.label import Relation, read_relations
 
 ORDER = 20
@@ -101,11 +101,17 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stars", type=int, default=400, help="stars in each row")
-    count = parser.parse_args().stars
+    parser.add_argument("--types", nargs="+", default=["RRab", "RRc"], help="pulsation types")
+    parser.add_argument("--matern", type=float, help="prior share of RRc stars with that kernel")
+    arguments = parser.parse_args()
+    count = arguments.stars
+    if arguments.matern is not None:
+        shares = {"expsine2": 1 - arguments.matern, "matern52": arguments.matern}
+        batches._SHARES["RRc"] = shares
     truths = read_truths()
     relations = read_relations("resources/relations.yaml")["dekany2021"]
     rows = []
-    cases = [(kind, n, noise) for kind in ("RRab", "RRc") for n in EPOCHS for noise in NOISE]
+    cases = [(kind, n, noise) for kind in arguments.types for n in EPOCHS for noise in NOISE]
     for kind, epochs, noise in tqdm(cases, disable=None):
         some = truths[truths["pulsation_type"] == kind]
         coverage = measure_coverage(*observe(some, count, epochs, noise), relations[kind])
@@ -119,6 +125,8 @@ def main() -> None:
         .to_string(float_format="%.3f")
     )
     rms = table.groupby("type")["phi31_rms"].apply(lambda values: np.sqrt(np.mean(values**2)))
+    means = table.groupby("type")[["a1", "phi31", "feh"]].mean().round(4).to_dict("index")
+    print(f"\nall epochs: {means}")
     print(f"\nrms of phi31, all cells: {rms.round(3).to_dict()} rad")
     print(f"standard error of a row of the first table: {np.sqrt(0.683 * 0.317 / count):.3f}")
 

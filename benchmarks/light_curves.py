@@ -29,13 +29,15 @@ from benchmarks.real_light_curves import (
 from metalyra.core import generator
 from metalyra.fit import (
     FitSettings,
-    describe_star,
+    describe_stars,
     fit_batch,
     fit_stars,
     fold_best_aperture,
+    measure_star,
     read_points,
     summarise_stars,
 )
+from metalyra.fit.description import MeasuredStar
 
 EPOCHS = ((30, 46), (47, 150), (151, 400), (401, 1000), (1001, 3000))
 """Ranges of epochs that lcfit is compared in."""
@@ -61,9 +63,12 @@ def time_stages(stars: pd.DataFrame, light_curves: pd.DataFrame) -> dict[str, fl
     regressed = time.process_time()
     posterior = fit_batch(summarise_stars(folded, settings), settings.kernel)
     modelled = time.process_time()
+    by_type: dict[str, list[MeasuredStar]] = {}
     for index, (star, curve) in enumerate(zip(stars.itertuples(), folded, strict=True)):
-        rng = rngs[star.star_id]
-        describe_star(curve, posterior, index, star.pulsation_type, settings, rng)
+        measured = measure_star(curve, posterior, index, settings, rngs[star.star_id])
+        by_type.setdefault(star.pulsation_type, []).append(measured)
+    for pulsation_type, some in by_type.items():
+        describe_stars(some, pulsation_type)
     described = time.process_time()
     fit_stars(stars, light_curves, {}, seed=1)
     whole = time.process_time()

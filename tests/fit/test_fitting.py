@@ -441,7 +441,7 @@ def test_a_batch_that_cannot_be_fitted_leaves_out_the_star_to_blame(monkeypatch,
     pd.testing.assert_frame_equal(refolded, others, check_exact=True)
 
 
-@pytest.mark.parametrize("stage", ["fold_best_aperture", "describe_star"])
+@pytest.mark.parametrize("stage", ["fold_best_aperture", "measure_star"])
 @pytest.mark.parametrize("error", [OverflowError, ValueError, IndexError, np.linalg.LinAlgError])
 def test_whatever_fails_for_one_star_is_its_status(monkeypatch, stage, error):
     stars, light_curves = make_chunk(count=3)

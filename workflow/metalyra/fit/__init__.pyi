@@ -2,8 +2,9 @@ from .alignment import ALIGNMENTS as ALIGNMENTS
 from .batches import bin_phases as bin_phases
 from .batches import summarise_stars as summarise_stars
 from .columns import CURVE_POINTS as CURVE_POINTS
-from .description import describe_star as describe_star
+from .description import describe_stars as describe_stars
 from .description import measure_shape as measure_shape
+from .description import measure_star as measure_star
 from .failures import LightCurveError as LightCurveError
 from .fitting import fit_stars as fit_stars
 from .folding import fold_best_aperture as fold_best_aperture

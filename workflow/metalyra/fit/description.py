@@ -1,7 +1,7 @@
 """What the fits table says of a star: shape, errors, quality, and where its phase 0 is."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from metalyra.core.arrays import Floats
 from metalyra.core.phase_differences import WINDOW_CENTRES, wrap_around
 from metalyra.fit.batches import bin_phases
 from metalyra.fit.columns import AMPLITUDES, CURVE_POINTS
-from metalyra.fit.failures import LightCurveError
 from metalyra.fit.folding import FoldedCurve
 from metalyra.fit.fourier import (
     amplitudes_and_phases,
@@ -46,7 +45,7 @@ def find_alignment(coefficients: Floats, alignment: str) -> float:
 
 
 def measure_shape(
-    coefficients: Floats, pulsation_type: str, curves: Floats | None = None
+    coefficients: Floats, pulsation_type: str, amplitude: Floats | None = None
 ) -> dict[str, Floats]:
     """Return the tabulated quantities of curves with coefficients ``(..., 2 J + 1)``.
 
@@ -56,16 +55,17 @@ def measure_shape(
         Of `AMPLITUDES` harmonics or more.
     pulsation_type
         It says which turn phi21 and phi31 are in.
-    curves : (..., CURVE_POINTS), optional
-        Magnitudes (mag) of the curves, where they are known already.
+    amplitude : (...), optional
+        Of the curves from peak to valley (mag), where it is known already.
 
     Returns
     -------
     dict
         ``mean_mag``, ``amplitude``, ``a1`` ..., ``phi1``, ``phi21`` ..., each ``(...)``.
     """
-    if curves is None:
-        curves = coefficients @ harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2).T
+    if amplitude is None:
+        grid = harmonics_on_grid(CURVE_POINTS, coefficients.shape[-1] // 2)
+        amplitude = np.ptp(coefficients @ grid.T, axis=-1)
     amplitudes, phases = amplitudes_and_phases(coefficients[..., : 2 * AMPLITUDES + 1])
     windows = WINDOW_CENTRES[pulsation_type]
     orders = np.arange(2, AMPLITUDES + 1)
@@ -73,63 +73,72 @@ def measure_shape(
     differences = phase_difference(phases, orders, centres)
     return {
         "mean_mag": coefficients[..., 0],
-        "amplitude": curves.max(axis=-1) - curves.min(axis=-1),
+        "amplitude": amplitude,
         **{f"a{k}": amplitudes[..., k - 1] for k in range(1, AMPLITUDES + 1)},
         "phi1": phases[..., 0],
         **{f"phi{k}1": differences[..., k - 2] for k in orders},
     }
 
 
+_PAIRS = (("a1", "a2"), ("a1", "phi31"), ("a2", "phi31"))
+"""Quantities whose covariances are tabulated."""
+
+
 def measure_errors(
-    shape: Mapping[str, float], drawn: Mapping[str, Floats], published: bool = False
-) -> dict[str, float]:
-    """Return the errors of the shape, and the covariances of the label's inputs.
+    names: Sequence[str], shapes: Floats, published: bool = False
+) -> dict[str, Floats]:
+    """Return the errors of the shapes of stars, and the covariances of the label's inputs.
 
     Angles are compared on the circle, around the fitted value.
 
     Parameters
     ----------
-    shape
-        Of the fit.
-    drawn
-        Of the draws, each (draws,).
+    names
+        Of the q quantities that `measure_shape` measures.
+    shapes : (b, q, 1 + draws)
+        Of each star: the first is that of the fit.
     published
         Take standard deviations. They are inflated by the few draws of a weak harmonic
         whose phase is anywhere; else an error is the deviation within which 68.3 % of the
         draws are, and the correlations are those of the draws within three errors.
+
+    Returns
+    -------
+    dict
+        ``a1_err`` ..., ``cov_a1_a2`` ..., each (b,).
     """
-    names = [*drawn]
     angular = np.array([name.startswith("phi") for name in names])
-    values = np.stack([*drawn.values()])
-    centres = np.array([shape[name] for name in names])[:, None]
+    centres, values = shapes[..., :1], shapes[..., 1:]
     if published:
-        centres = np.where(angular[:, None], centres, values.mean(axis=1, keepdims=True))
+        centres = np.where(angular[:, None], centres, values.mean(axis=-1, keepdims=True))
     deviations = values - centres
-    deviations[angular] = wrap_around(deviations[angular], 0.0)
+    deviations[:, angular] = wrap_around(deviations[:, angular], 0.0)
     if published:
-        scales = deviations.std(axis=1)
+        scales = deviations.std(axis=-1)
     else:
         scales = _measure_quantile(np.abs(deviations), _ONE_SIGMA)
-        bound = 3 * scales[:, None]
+        bound = 3 * scales[..., None]
         deviations = np.clip(deviations, -bound, bound)
-    errors = {f"{name}_err": float(scale) for name, scale in zip(names, scales, strict=True)}
-    some = [names.index(name) for name in ("a1", "a2", "phi31")]
-    pulls = deviations[some] - deviations[some].mean(axis=1, keepdims=True)
-    pulls /= np.maximum(np.sqrt((pulls**2).mean(axis=1, keepdims=True)), 1e-150)
-    covariance = (pulls @ pulls.T) / values.shape[1] * np.outer(scales[some], scales[some])
-    for pair, (i, j) in {"a1_a2": (0, 1), "a1_phi31": (0, 2), "a2_phi31": (1, 2)}.items():
-        errors[f"cov_{pair}"] = float(covariance[i, j])
+    errors = {f"{name}_err": scales[:, place] for place, name in enumerate(names)}
+    some = {name: names.index(name) for name in ("a1", "a2", "phi31")}
+    pulls = deviations[:, [*some.values()]]
+    pulls -= pulls.mean(axis=-1, keepdims=True)
+    pulls /= np.maximum(np.sqrt((pulls**2).mean(axis=-1, keepdims=True)), 1e-150)
+    pull = {name: pulls[:, place] for place, name in enumerate(some)}
+    for one, other in _PAIRS:
+        correlation = (pull[one] * pull[other]).mean(axis=-1)
+        errors[f"cov_{one}_{other}"] = correlation * scales[:, some[one]] * scales[:, some[other]]
     return errors
 
 
 def _measure_quantile(values: Floats, quantile: float) -> Floats:
-    """Return a quantile of each row, as `numpy.quantile` does, without its overhead."""
-    place = quantile * (values.shape[1] - 1)
+    """Return a quantile along the last axis, as `numpy.quantile` does, without its overhead."""
+    place = quantile * (values.shape[-1] - 1)
     below = int(place)
-    above = min(below + 1, values.shape[1] - 1)
-    ordered = np.partition(values, (below, above), axis=1)
-    step: Floats = (place - below) * (ordered[:, above] - ordered[:, below])
-    return ordered[:, below] + step
+    above = min(below + 1, values.shape[-1] - 1)
+    ordered = np.partition(values, (below, above), axis=-1)
+    step: Floats = (place - below) * (ordered[..., above] - ordered[..., below])
+    return ordered[..., below] + step
 
 
 def draw_published(
@@ -152,57 +161,63 @@ def draw_published(
     return coefficients
 
 
-def describe_star(
+class MeasuredStar(NamedTuple):
+    """A star whose shape and errors are still to be taken from its curves.
+
+    Attributes
+    ----------
+    row
+        The rest of its row of the fits table.
+    turn
+        By how much its phases are to be turned.
+    coefficients : (1 + draws, 2 AMPLITUDES + 1)
+        Of its curve, and of those drawn, turned already.
+    amplitude : (1 + draws,)
+        From peak to valley (mag).
+    """
+
+    row: dict[str, Any]
+    turn: float
+    coefficients: Floats
+    amplitude: Floats
+
+
+def measure_star(
     folded: FoldedCurve,
     posterior: Posterior,
     star: int,
-    pulsation_type: str,
     settings: FitSettings,
     rng: np.random.Generator,
     time_of_maximum: float = np.nan,
-) -> tuple[dict[str, Any], float]:
-    """Return the row of the fits table of one star, and its final phase shift's change.
+) -> MeasuredStar:
+    """Return what is measured of one star before `describe_stars`.
 
     Shape, curve and S/N are those of `Posterior.mean`, for an RRc star the mean of two
     kernels; the columns ``gp_length_scale``, ``gp_amplitude``, ``gp_noise`` and
     ``gp_log_likelihood`` are always those of the kernel of the settings, at the mode of its
     hyper-parameters, and ``gp_log_bayes_factor`` and ``gp_converged`` are of both.
-
-    Raises
-    ------
-    LightCurveError
-        ``fit_failed`` if a measured number is not finite.
     """
     # The others are zero.
     coefficients = posterior.mean[star, : posterior.width_of(star)]
     turn, maximum = _find_phases(folded, coefficients, settings, time_of_maximum)
-    aligned = rotate(coefficients, turn)
-    curve = aligned @ harmonics_on_grid(CURVE_POINTS, aligned.size // 2).T
-    measured = measure_shape(aligned, pulsation_type, curve)
-    shape = {name: float(value) for name, value in measured.items()}
     if settings.published:
         drawn = draw_published(folded, posterior, star, settings.draws, rng)
     else:
         drawn = draw_coefficients(posterior, star, settings.draws, rng)
-    drawn = rotate(drawn, turn)
-    curves = drawn @ harmonics_on_grid(CURVE_POINTS, drawn.shape[1] // 2).T
-    drawn_shape = measure_shape(drawn, pulsation_type, curves)
-    errors = measure_errors(shape, drawn_shape, settings.published)
+    both = np.zeros((1 + len(drawn), max(coefficients.size, drawn.shape[1])))
+    both[0, : coefficients.size], both[1:, : drawn.shape[1]] = coefficients, drawn
+    both = rotate(both, turn)
+    curves = both @ harmonics_on_grid(CURVE_POINTS, both.shape[1] // 2).T
 
     kept = folded.fit.kept
     mag = folded.curve.mag[kept]
     harmonics = evaluate_harmonics(folded.phase[kept], coefficients.size // 2)
-    sigma = float(np.std(mag - harmonics @ coefficients))
-    count = int(np.count_nonzero(kept))
     row = {
         "period": folded.period,
-        "n_epochs": count,
-        **shape,
-        **errors,
+        "n_epochs": mag.size,
         "phase_coverage": measure_phase_coverage(folded.phase[kept]),
         "phase_coverage_2p": folded.measure_coverage_of_two_periods(),
-        "snr": shape["amplitude"] * np.sqrt(count) / sigma,
-        "sigma": sigma,
+        "sigma": float(np.std(mag - harmonics @ coefficients)),
         "minmax": float(np.ptp(mag)),
         "cost": folded.fit.cost,
         "fourier_order": folded.fit.order,
@@ -213,14 +228,44 @@ def describe_star(
         "aperture": folded.aperture,
         **_describe_process(posterior, star),
         **measure_variation(folded, coefficients, harmonics)._asdict(),
-        "curve": (curve - aligned[0]).tolist(),
-        "curve_err": curves.std(axis=0).tolist(),
+        "curve": (curves[0] - both[0, 0]).tolist(),
+        "curve_err": curves[1:].std(axis=0).tolist(),
         "status": "ok",
     }
-    numbers = [*shape.values(), *errors.values(), row["snr"], *row["curve"], *row["curve_err"]]
-    if not np.isfinite(numbers).all():
-        raise LightCurveError("fit_failed")
-    return row, turn
+    amplitude = curves.max(axis=1) - curves.min(axis=1)
+    return MeasuredStar(row, turn, both[:, : 2 * AMPLITUDES + 1], amplitude)
+
+
+def describe_stars(
+    measured: Sequence[MeasuredStar], pulsation_type: str, published: bool = False
+) -> list[dict[str, Any] | None]:
+    """Return the rows of the fits table of stars of one type; None if a number is not finite.
+
+    Parameters
+    ----------
+    measured
+        Stars with as many draws each.
+    pulsation_type
+        It says which turn phi21 and phi31 are in.
+    published
+        See `measure_errors`.
+    """
+    shape = measure_shape(
+        np.stack([star.coefficients for star in measured]),
+        pulsation_type,
+        np.stack([star.amplitude for star in measured]),
+    )
+    names = [*shape]
+    shapes = np.stack([*shape.values()], axis=1)
+    errors = measure_errors(names, shapes, published)
+    numbers = np.concatenate([shapes[..., 0], np.stack([*errors.values()], axis=1)], axis=1)
+    rows: list[dict[str, Any] | None] = []
+    for star, values in zip(measured, numbers.tolist(), strict=True):
+        row = star.row | dict(zip([*names, *errors], values, strict=True))
+        row["snr"] = row["amplitude"] * np.sqrt(row["n_epochs"]) / row["sigma"]
+        finite = np.isfinite([*values, row["snr"], *row["curve"], *row["curve_err"]]).all()
+        rows.append(row if finite else None)
+    return rows
 
 
 def _find_phases(

@@ -12,8 +12,9 @@ status.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +24,10 @@ from metalyra.core.randomness import generator
 from metalyra.core.threads import on_one_thread
 from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
 from metalyra.fit.columns import FIT_COLUMNS, TABLE_COLUMNS
-from metalyra.fit.description import describe_star
+from metalyra.fit.description import MeasuredStar, describe_stars, measure_star
 from metalyra.fit.failures import LightCurveError, failures_are_the_stars
 from metalyra.fit.folding import FoldedCurve, ObservedCurve, fold_best_aperture, read_points
+from metalyra.fit.gp import Posterior
 from metalyra.fit.settings import FitSettings
 
 logger = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ def fit_stars(
     -------
     fits
         One row for every row of `stars`, in their order: `star_id`, `band`, the `period` (d)
-        of the fit, what `describe_star` measures (units and meanings: `metalyra.core.tables`), and
+        of the fit, what `describe_stars` measures (units and meanings: `metalyra.core.tables`), and
         `status`, ``ok`` or one of `metalyra.core.statuses.STATUSES`, and its `reason` in words
         where the star list has one, too. Stars that are
         ``implausible_period`` or ``not_variable`` have their measured columns; those of any
@@ -156,27 +158,50 @@ def _describe_stars(
     types = {star_id: star.pulsation_type for star_id, star in folded.items()}
     for batch, rival, rival_share in split_batches(types, settings.kernel):
         fit = partial(fit_gps, settings=settings, rival=rival, rival_share=rival_share)
-        for star_id, posterior, index in fit_apart_if_need_be(batch, curves, fit):
-            curve, pulsation_type, maximum, rng = folded[star_id]
-            try:
-                if posterior is None:
-                    raise LightCurveError("fit_failed")
-                with failures_are_the_stars():
-                    row, turn = describe_star(
-                        curve, posterior, index, pulsation_type, settings, rng, maximum
-                    )
-            except LightCurveError as problem:
-                logger.info("star %s: %s", star_id, problem)
-                row = {"period": curve.period, "status": str(problem), "reason": problem.reason}
-                yield star_id, row, None
+        fitted = fit_apart_if_need_be(batch, curves, fit)
+        while some := [*islice(fitted, _DESCRIBED_AT_ONCE)]:
+            yield from _describe_some(folded, some, settings)
+
+
+_DESCRIBED_AT_ONCE = 16
+"""Stars whose draws stay in the processor's cache."""
+
+
+def _describe_some(
+    folded: Mapping[str, _FoldedStar],
+    fitted: Iterable[tuple[str, Posterior | None, int]],
+    settings: FitSettings,
+) -> Iterator[tuple[str, dict[str, Any], float | None]]:
+    """Give what `_describe_stars` does of stars of one type with their posteriors."""
+    measured: dict[str, MeasuredStar] = {}
+    failed: dict[str, LightCurveError] = {}
+    for star_id, posterior, index in fitted:
+        curve, _, maximum, rng = folded[star_id]
+        try:
+            if posterior is None:
+                raise LightCurveError("fit_failed")
+            with failures_are_the_stars():
+                measured[star_id] = measure_star(curve, posterior, index, settings, rng, maximum)
+        except LightCurveError as problem:
+            failed[star_id] = problem
+    if measured:
+        pulsation_type = folded[next(iter(measured))].pulsation_type
+        rows = describe_stars([*measured.values()], pulsation_type, settings.published)
+        for (star_id, star), row in zip(measured.items(), rows, strict=True):
+            if row is None:
+                failed[star_id] = LightCurveError("fit_failed")
                 continue
             if row["gp_log_bayes_factor"] < DECISIVE:
                 row["status"] = "not_variable"
                 row["reason"] = (
-                    f"at the period {curve.period:.8g} d, the log evidence of a periodic curve "
+                    f"at the period {row['period']:.8g} d, the log evidence of a periodic curve "
                     f"over a constant is {row['gp_log_bayes_factor']:.1f} (at least {DECISIVE:g})"
                 )
-            yield star_id, row, turn
+            yield star_id, row, star.turn
+    for star_id, failure in failed.items():
+        logger.info("star %s: %s", star_id, failure)
+        row = {"status": str(failure), "reason": failure.reason}
+        yield star_id, {"period": folded[star_id].curve.period, **row}, None
 
 
 _OF_A_WRONG_PERIOD = ("ok", "not_variable", "fit_failed")
