@@ -1,6 +1,7 @@
 """The results page in a browser: Debian's Chromium, driven by Playwright, without a network."""
 
 import html
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -359,11 +360,14 @@ def test_the_page_of_a_survey_is_small_and_soon_there(tmp_path, browser):
     files = [page, *(path for path in (tmp_path / "pages").rglob("*") if path.is_file())]
     assert sum(path.stat().st_size for path in files) < 50e6
     shown = browser.new_page(viewport={"width": 1440, "height": 1000})
-    # Time of the processor, which the first view takes whatever else a machine does meanwhile.
+    # Time of the processor, which the first view takes whatever else a machine does meanwhile,
+    # and that of a clock, as far as other work leaves the processors to the browser.
     measured = shown.context.new_cdp_session(shown)
     measured.send("Performance.enable", {"timeDomain": "threadTicks"})
     shown.goto(page.as_uri(), wait_until="commit")
     shown.wait_for_selector("body[data-shown]", state="attached", timeout=120_000)
+    waited = shown.evaluate("performance.now()") / 1000
+    assert waited < 3.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     metrics = measured.send("Performance.getMetrics")["metrics"]
     assert 0.1 < next(row["value"] for row in metrics if row["name"] == "TaskDuration") < 3.0
     shown.wait_for_selector("body[data-ready]", state="attached", timeout=120_000)

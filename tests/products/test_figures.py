@@ -164,6 +164,17 @@ def test_a_figure_is_the_same_file_twice_whatever_the_users_settings(name, tmp_p
     assert np.mean(shades == 255) > 0.3
 
 
+def test_long_titles_are_broken_and_stay_in_the_figure(tmp_path):
+    title = "Development set: Stack on Dékány & Grebel 2022, G band, RRab"
+    figure = figures.bailey_diagram(TRUE + 3, TRUE + 3, TRUE, "G", title)
+    figure.canvas.draw()
+    heading = figure.axes[0].title
+    assert heading.get_text().replace("\n", " ") == f"{title}: 400 stars"
+    box, edge = heading.get_window_extent(), figure.bbox
+    assert edge.x0 <= box.x0 < box.x1 <= edge.x1
+    assert edge.y0 <= box.y0 < box.y1 <= edge.y1
+
+
 def test_a_file_keeps_what_is_said_about_its_figure(tmp_path):
     figures.save_figure(figures.cumulative_snr({"a": [1.0, 2.0]}), tmp_path / "one.png", "±0.2 dex")
     with Image.open(tmp_path / "one.png") as image:

@@ -1,6 +1,5 @@
 """Figures of two metallicities of the same stars."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,13 +27,11 @@ from metalyra.products.figures.style import (
     keep_finite,
     new_figure,
     styled,
+    wrap,
 )
 
 _FEW = 300
 """Stars up to which their errors are drawn, too."""
-
-_LONGEST_LINE = 45
-"""Letters of a line of a title."""
 
 _COLOURS = colormaps["viridis"]
 
@@ -127,8 +124,8 @@ def comparison_figure(
     """
     figure = new_figure(4.8, 5.8)
     main, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    main.set(title=title, ylabel=_wrap(f"[Fe/H], {of} (dex)"))
-    below.set(xlabel=_wrap(f"[Fe/H], {against} (dex)"), ylabel=r"$\Delta$[Fe/H] (dex)")
+    main.set(title=title, ylabel=wrap(f"[Fe/H], {of} (dex)", 4.2))
+    below.set(xlabel=wrap(f"[Fe/H], {against} (dex)", 4.2), ylabel=r"$\Delta$[Fe/H] (dex)")
     theirs, ours = table["reference_feh"].to_numpy(float), table["feh"].to_numpy(float)
     limits = padded_range(np.concatenate([theirs, ours]))
     shades = table[colour].to_numpy(float)
@@ -168,11 +165,6 @@ def comparison_figure(
     figure.colorbar(points, ax=[main, below], label=f"{column.description}{unit}", extend="both")
     figure.align_ylabels([main, below])
     return figure
-
-
-def _wrap(text: str) -> str:
-    """Return a text in lines that are no longer than a figure is wide."""
-    return textwrap.fill(text, _LONGEST_LINE)
 
 
 def _draw_errors(
@@ -244,7 +236,7 @@ def distribution_figure(sides: Mapping[str, pd.Series], title: str = "") -> Figu
             axes.plot(grid, density(grid), color=colour)
             axes.plot([mode, mode], [0, density(mode)[0]], "--", color=colour, linewidth=1)
             label += f", mode ${mode:.2f}$"
-        label = _wrap(label)
+        label = wrap(label, figure.get_figwidth())
         lines += label.count("\n") + 1
         axes.plot([], [], color=colour, label=label)
     # The legend stands above what is drawn.

@@ -1,7 +1,6 @@
 """Figures of metallicities: their distribution, and how they agree with others."""
 
 import math
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,10 +39,8 @@ from metalyra.products.figures.style import (
     say,
     scale_of_means,
     styled,
+    wrap,
 )
-
-_LONGEST_LINE = 52
-"""Letters of a line of a legend."""
 
 MOST_POINTS = 5_000
 """A diagram of more stars than this shows the mean of cells."""
@@ -240,7 +237,7 @@ def metallicity_histogram(samples: Mapping[str, ArrayLike], title: str = "") -> 
             look = {"histtype": "step", "color": colour, "linewidth": 1.0}
             if number == 0:
                 look = {"histtype": "stepfilled", "color": "0.82"}
-            label = textwrap.fill(f"{name} ({len(values):,})", _LONGEST_LINE)
+            label = wrap(f"{name} ({len(values):,})", figure.get_figwidth())
             axes.hist(values, edges, label=label, **look)
             if np.ptp(values) > 0:
                 density = gaussian_kde(values)(grid)

@@ -7,6 +7,7 @@ and the same input gives the same bytes.
 
 import functools
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
@@ -41,6 +42,9 @@ FEH_LABEL = "[Fe/H] (dex)"
 
 FEH_RANGE = (-2.5, -0.5)
 """[Fe/H] (dex) from and to which colours go: that of nearly all RR Lyrae stars."""
+
+_LETTERS_OF_INCH = 10.5
+"""Letters that an inch of a figure has room for in a title, which stands over the panel alone."""
 
 MOST_VECTORS = 5_000
 """Points from which on they are an image in a PDF file, which else is slow to show."""
@@ -79,9 +83,26 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     @functools.wraps(draw)
     def draw_in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with matplotlib_style.context(["default", dict(STYLE)]):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            _wrap_titles(figure)
+            return figure
 
     return draw_in_style
+
+
+def wrap(text: str, inches: float) -> str:
+    """Return a text in lines that are no wider than some inches, in the size of a title."""
+    letters = max(1, int(inches * _LETTERS_OF_INCH))
+    return textwrap.fill(text, letters, break_long_words=False, break_on_hyphens=False)
+
+
+def _wrap_titles(figure: Figure) -> None:
+    """Break titles that reach beyond their panels; those of several lines are left alone."""
+    for axes in figure.axes:
+        place = axes.get_subplotspec()
+        if place is not None and "\n" not in axes.get_title():
+            width = figure.get_figwidth() / place.get_gridspec().ncols
+            axes.title.set_text(wrap(axes.get_title(), width))
 
 
 def new_figure(width: float, height: float, layout: Layout | None = "constrained") -> Figure:
