@@ -8,6 +8,7 @@ from scipy.stats import multivariate_normal
 
 from metalyra.fit import gp
 from metalyra.fit.fourier import evaluate_harmonics
+from metalyra.fit.settings import KERNEL_NAMES
 from tests.fit.test_fourier import PERIOD, make_light_curve
 
 HARMONICS = 30
@@ -42,6 +43,10 @@ def test_harmonic_weights_sum_to_the_kernel(name):
         series = np.cos(2 * np.pi * lag[:, None] * np.arange(101)) @ weights[0]
         dense = DENSE[name](lag, np.zeros(1), length_scale)[:, 0]
         np.testing.assert_allclose(series, dense, atol=3e-5)
+
+
+def test_the_kernels_are_those_that_settings_may_name():
+    assert tuple(gp.KERNELS) == KERNEL_NAMES
 
 
 @pytest.mark.parametrize("name", gp.KERNELS)

@@ -1,7 +1,6 @@
 """How well metallicities are predicted, one number at a time."""
 
 import numpy as np
-from scipy.special import rel_entr
 
 
 def r2_score(true: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -56,6 +55,9 @@ def jensen_shannon_divergence(p: np.ndarray, q: np.ndarray) -> float:
     p, q : array, shape (n,)
         Counts or densities on the same bins or grid; they are normalised here.
     """
+    # Every job imports this module, and few need SciPy.
+    from scipy.special import rel_entr
+
     p, q = p / np.sum(p), q / np.sum(q)
     middle = (p + q) / 2
     nats = (np.sum(rel_entr(p, middle)) + np.sum(rel_entr(q, middle))) / 2

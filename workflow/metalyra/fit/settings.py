@@ -7,6 +7,9 @@ from typing import Any
 from metalyra.fit.alignment import ALIGNMENTS
 from metalyra.fit.fourier import RegressionSettings
 
+KERNEL_NAMES = ("expsine2", "matern32", "matern52")
+"""Names of `metalyra.fit.gp.KERNELS`: every job reads them, and few need what that imports."""
+
 
 @dataclass(frozen=True)
 class FitSettings:

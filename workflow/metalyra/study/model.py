@@ -20,8 +20,7 @@ from pydantic_core import PydanticCustomError
 from metalyra.core.bounds import Count, NotNegative, Positive
 from metalyra.fit.alignment import ALIGNMENTS
 from metalyra.fit.fourier import RegressionSettings
-from metalyra.fit.gp import KERNELS
-from metalyra.fit.settings import FitSettings
+from metalyra.fit.settings import KERNEL_NAMES, FitSettings
 from metalyra.label.regression import VARIANTS
 from metalyra.label.relations import (
     FEATURES,
@@ -93,7 +92,7 @@ if TYPE_CHECKING:
     Sequence: TypeAlias = Settings
     Training: TypeAlias = Settings
 else:
-    Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNELS), one_of(METRICS)
+    Alignment, Kernel, Metric = one_of(ALIGNMENTS), one_of(KERNEL_NAMES), one_of(METRICS)
     SurveyName, Variant = one_of(SURVEYS), one_of(VARIANTS)
     Feature = one_of(FEATURES)
     Population = settings_model("Population", fit_population)
