@@ -282,7 +282,7 @@ _NEGLIGIBLE = 1e-6
 """Information of the points on a coefficient, over the prior's, below which it is left out."""
 
 
-_BLOCK = 16
+_BLOCK = 32
 """Stars that are factorised at once, so that what is worked on stays in the processor's cache."""
 
 
@@ -334,7 +334,8 @@ class _Batch:
     `ratio_prior` is as `LOG_RATIO_PRIOR`, or None for a flat one; as published, it is always flat.
     Harmonics of which the points say nothing beside their prior (`_NEGLIGIBLE`) are left out, and
     stars of the same number are factorised at once. Every sum runs along the last, contiguous
-    axis, so that a star's result is the same to the last bit whatever other stars are in the batch.
+    axis or is in a product of a star's own matrices, so that a star's result is the same to the
+    last bit whatever other stars are in the batch.
     """
 
     def __init__(
@@ -503,31 +504,28 @@ def _differentiate(part: _Factors, freedom: Indices) -> tuple[Floats, Floats]:
     (slopes, bends), pull = part.bent, solution**2
     turned = slopes * solution
     ones = np.ones_like(slopes)
-    # Of log |B|: first and second derivatives by log l and log rho.
     leverage = 1.0 - shares
     coupled, alone = _multiply(posterior**2, slopes, ones)
-    determinant = np.stack([(slopes * leverage).sum(axis=1), leverage.sum(axis=1)], axis=1)
-    determinant_bends = (
-        (bends * leverage + slopes * (slopes * shares - coupled)).sum(axis=1),
-        (slopes * (shares - alone)).sum(axis=1),
-        (shares - alone).sum(axis=1),
-    )
-    # Of Q.
     spread_turned, spread = _multiply(posterior, turned, solution)
-    quadratic = -np.stack([(slopes * pull).sum(axis=1), pull.sum(axis=1)], axis=1)
-    quadratic_bends = (
-        ((slopes**2 - bends) * pull - 2 * turned * spread_turned).sum(axis=1),
-        (slopes * pull - 2 * turned * spread).sum(axis=1),
-        (pull - 2 * solution * spread).sum(axis=1),
+    terms = (
+        # Of log |B|: first and second derivatives by log l and log rho.
+        slopes * leverage,
+        leverage,
+        bends * leverage + slopes * (slopes * shares - coupled),
+        slopes * (shares - alone),
+        shares - alone,
+        # Of Q.
+        -slopes * pull,
+        -pull,
+        (slopes**2 - bends) * pull - 2 * turned * spread_turned,
+        slopes * pull - 2 * turned * spread,
+        pull - 2 * solution * spread,
     )
-    relative = quadratic / part.quadratic[:, None]
-    gradient = -0.5 * (freedom[:, None] * relative + determinant)
-    hessian = np.empty((freedom.size, 2, 2))
-    for index, (first, second) in enumerate(((0, 0), (0, 1), (1, 1))):
-        bend = quadratic_bends[index] / part.quadratic - relative[:, first] * relative[:, second]
-        hessian[:, first, second] = -0.5 * (freedom * bend + determinant_bends[index])
-    hessian[:, 1, 0] = hessian[:, 0, 1]
-    return gradient, hessian
+    sums = np.stack(terms, axis=1).sum(axis=2)
+    relative = sums[:, 5:] / part.quadratic[:, None]
+    relative[:, 2:] -= relative[:, [0, 0, 1]] * relative[:, [0, 1, 1]]
+    derivatives = -0.5 * (freedom[:, None] * relative + sums[:, :5])
+    return derivatives[:, :2], derivatives[:, [[2, 3], [3, 4]]]
 
 
 def _multiply(matrices: Floats, left: Floats, right: Floats) -> tuple[Floats, Floats]:
