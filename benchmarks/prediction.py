@@ -1,19 +1,26 @@
 """How fast an ensemble of ten networks, or a shipped stack, predicts the curves of a survey.
 
-    python -m benchmarks.prediction [MODEL ...] [--stars 60000] [--chunk 500]
+    python -m benchmarks.prediction [MODEL ...] [--stars 60000] [--chunk 500] [--against FOLDER]
 
 takes the published G-band networks of Dékány & Grebel (2022) and their 3,567 light curves,
 repeated under other names, through what a job of the rule `predict` does: one chunk at a
 time is read, predicted and written. Beside it, plain Keras predicts the first chunks: the
 same sequences through `model.predict`, called per network and star list. Shipped stacks that
 are named predict the same light curves instead, each in a process of its own if named alone.
+With the folder of another checkout of this repository, the same chunks are predicted by both
+libraries by turns, and their rates and predictions are compared. What ten networks cost at
+least, by the speed of BLAS and NumPy on this core, is printed with their rate.
 """
 
 import argparse
+import json
+import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +28,15 @@ import pandas as pd
 
 from benchmarks.ensembles import convert_published
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
+from benchmarks.timed_predictions import predict_chunks
 from metalyra.core import read_table, write_table
-from metalyra.predict import locate_model, predict_stars, predict_with_stack, read_card
+from metalyra.predict import locate_model, read_card
 from metalyra.train import make_sequences
+
+HERE = Path(__file__).parents[1]
+
+REPEATS = 3
+"""Runs of each checkout, of which the fastest counts."""
 
 PLAIN_STARS = 3000
 """Stars that plain Keras predicts: its rate does not change with more."""
@@ -57,19 +70,6 @@ def read_chunk(directory: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame
     )
 
 
-def predict_chunks(model: Path, directory: Path, chunks: int) -> np.ndarray:
-    """Predict chunk by chunk, and return the CPU seconds of each."""
-    # What a stack's job does besides needs columns of the fits that published curves do not have.
-    predict = predict_with_stack if "stack" in read_card(model) else predict_stars
-    seconds = np.empty(chunks)
-    for number in range(chunks):
-        start = time.process_time()
-        predictions = predict(model, *read_chunk(directory, number))
-        write_table(predictions, directory / f"predictions_{number}.parquet")
-        seconds[number] = time.process_time() - start
-    return seconds
-
-
 def predict_plainly(
     model: Path, directory: Path, chunks: int
 ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
@@ -88,6 +88,84 @@ def predict_plainly(
         seconds[number] = time.process_time() - start
         predicted.append(np.stack(columns, axis=1))
     return seconds, predicted
+
+
+def run_checkout(checkout: Path, model: Path, directory: Path, chunks: int) -> np.ndarray:
+    """Return the CPU seconds of each chunk with a checkout's library, in a process of its own."""
+    script = HERE / "benchmarks" / "timed_predictions.py"
+    printed = subprocess.run(
+        [sys.executable, script, model, directory, str(chunks)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(checkout.resolve() / "workflow")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return np.array(json.loads(printed))
+
+
+def read_predictions(directory: Path, chunks: int) -> pd.DataFrame:
+    """Return the [Fe/H] of the members, and the spread of a stack, of all chunks."""
+    tables = [read_table(directory / f"predictions_{number}.parquet") for number in range(chunks)]
+    return pd.concat(tables, ignore_index=True).filter(regex="member_|spread")
+
+
+def compare_checkouts(
+    other: Path, name: str, model: Path, directory: Path, sizes: np.ndarray
+) -> None:
+    """Print the rates of another checkout and of this one, and how their predictions differ."""
+    if not (other / "workflow" / "metalyra").is_dir():
+        raise SystemExit(f"{other} is no checkout of the repository: it has no workflow/metalyra")
+    rates, predicted = {other: 0.0, HERE: 0.0}, {}
+    for checkout in (other, HERE) * REPEATS:
+        seconds = run_checkout(checkout, model, directory, len(sizes))
+        rates[checkout] = max(rates[checkout], sizes[1:].sum() / seconds[1:].sum())
+        predicted[checkout] = read_predictions(directory, len(sizes))
+    print(
+        f"{name}, without the first chunk, the best of {REPEATS}: {rates[other]:.0f} stars/s there,"
+    )
+    print(f"{rates[HERE]:.0f} here, a ratio of {rates[HERE] / rates[other]:.2f}")
+    change = (predicted[HERE] - predicted[other]).abs()
+    members = change.filter(like="member_").to_numpy()
+    print(
+        f"[Fe/H] of members: differences of {np.median(members):.1e} (median), {members.max():.1e}"
+    )
+    if "spread" in change:
+        print(f"errors by the light curves: differences of up to {change['spread'].max():.1e}")
+
+
+def time_best(function: Callable[..., object], *arrays: np.ndarray, out: np.ndarray) -> float:
+    """Return the CPU seconds of a call, the best of 20."""
+    seconds = []
+    for _ in range(20):
+        start = time.process_time()
+        function(*arrays, out=out)
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+def measure_limit(steps: float) -> None:
+    """Print what light curves of so many steps cost ten networks (2 layers of 16 + 16) at least.
+
+    Of 192 stars that take a step together: the products, and the hyperbolic tangents of 64
+    gates and 16 memories in each network and direction, at the speed that they have alone.
+    """
+    random = np.random.default_rng(0)
+    total = 0.0
+    for inputs in (2, 32):
+        rows = 16 + inputs + 1
+        arrays = [random.normal(size=shape) for shape in ((20, 64, rows), (20, rows, 192))]
+        products, operations = np.empty((20, 64, 192)), 2 * 20 * 64 * rows
+        double = time_best(np.matmul, *arrays, out=products) / 192
+        singles = [array.astype(np.float32) for array in (*arrays, products)]
+        single = time_best(np.matmul, *singles[:2], out=singles[2]) / 192
+        tangents = time_best(np.tanh, singles[2], out=singles[2].copy()) / 192 * 80 / 64
+        total += double + tangents
+        print(
+            f"{inputs} inputs: {operations} operations a step, {operations / double / 1e9:.0f} a "
+            f"ns in double, {operations / single / 1e9:.0f} in single precision; "
+            f"{1e9 * double:.0f} ns, and {1e9 * tangents:.0f} for 1600 tangents"
+        )
+    print(f"at most {1 / steps / total:.0f} light curves of {steps:.1f} points a second")
 
 
 def report(name: str, sizes: np.ndarray, seconds: np.ndarray) -> None:
@@ -110,6 +188,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="shipped stacks")
     parser.add_argument("--stars", type=int, default=60_000, help="light curves (60000)")
     parser.add_argument("--chunk", type=int, default=500, help="light curves of a job (500)")
+    parser.add_argument("--against", type=Path, help="folder of another checkout")
     arguments = parser.parse_args()
     mirror = find_mirror()
     with tempfile.TemporaryDirectory() as temporary:
@@ -117,12 +196,18 @@ def main() -> None:
         chunks = write_chunks(directory, mirror, arguments.stars, arguments.chunk)
         sizes = np.full(chunks, arguments.chunk)
         sizes[-1] = arguments.stars - arguments.chunk * (chunks - 1)
-        for name in arguments.models:
-            report(name, sizes, predict_chunks(locate_model(name), directory, chunks))
-        if arguments.models:
+        models = {name: locate_model(name) for name in arguments.models}
+        if not models:
+            models["ten networks"] = model = directory / "dg22_g"
+            convert_published(mirror, model)
+        if arguments.against:
+            for name, model in models.items():
+                compare_checkouts(arguments.against, name, model, directory, sizes)
             return
-        model = directory / "dg22_g"
-        convert_published(mirror, model)
+        if arguments.models:
+            for name, model in models.items():
+                report(name, sizes, predict_chunks(model, directory, chunks))
+            return
         seconds = predict_chunks(model, directory, chunks)
         report("ten networks", sizes, seconds)
         compared = min(chunks, max(2, PLAIN_STARS // arguments.chunk))
@@ -139,6 +224,7 @@ def main() -> None:
             )
         )
         print(f"largest difference between both: {difference:.1e} dex")
+        measure_limit(len(read_table(directory / "folded_0.parquet")) / sizes[0])
 
 
 if __name__ == "__main__":

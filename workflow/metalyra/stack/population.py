@@ -29,7 +29,6 @@ from metalyra.stack.posteriors import (
     find_bins,
     guess_noise,
     join_bands,
-    mirror,
     observe,
     place_points,
 )
@@ -46,7 +45,7 @@ _FURTHER_HARMONICS = 3
 _STARS_OF_COMPONENT = 250
 """Stars that tell of one Gaussian of a mixture."""
 
-_MATRICES = 192
+_MATRICES = 288
 """Matrices that are held in memory at once: one of each star, population and component."""
 
 _POINTS = 32768
@@ -334,7 +333,9 @@ class _Sums(NamedTuple):
             offset = posterior.means[:, 0, k] - centre
             self.offsets[k] += shares[:, k] @ offset
             self.squares[k] += (offset * shares[:, k, None]).T @ offset
-            self.squares[k] += mirror(shares[:, k] @ posterior.triangles[:, 0, k], len(centre) + 1)
+            roots = np.sqrt(shares[:, k, None, None]) * posterior.roots[:, 0, k]
+            roots = roots.reshape(-1, len(centre))
+            self.squares[k] += roots.T @ roots
         for band, level, square, variance, points in zip(
             curves.bands, noise, squares, self.variance, self.points, strict=True
         ):

@@ -133,7 +133,8 @@ class Noise(NamedTuple):
 class Observation(NamedTuple):
     """What the points of one band say at given noise, the mean magnitude integrated out."""
 
-    precision: Floats  # (n, m, 2 J, 2 J), of the coefficients
+    gram: Floats  # (n, m, 2 J, 2 J), precision of the coefficients at a known mean magnitude
+    total: Floats  # (n, m, 1), precision of the mean magnitude
     projection: Floats  # (n, m, 2 J), precision times coefficients
     centre: Floats  # (n, m, 2 J), mean of the harmonics at the points
     level: Floats  # (n, m), mean magnitude of the points
@@ -144,7 +145,7 @@ class Posterior(NamedTuple):
 
     shares: Floats  # (n, m, k)
     means: Floats  # (n, m, k, d); 0 where the share is 0
-    triangles: Floats  # (n, m, k, (d + 1)^2), see `mirror`; of any numbers where the share is 0
+    roots: Floats  # (n, m, k, d, d), X of covariances X^T X; of any numbers where the share is 0
     mean: Floats  # (n, m, d), of the mixture
     covariance: Floats  # (n, m, d, d), of the mixture
 
@@ -221,10 +222,9 @@ def observe(points: Points, precision: Floats) -> Observation:
     pulled = np.matmul(precision * points.mag, points.table[..., : coefficients + 1])
     gram = np.matmul(moments, _multiply_harmonics(coefficients // 2))
     gram = gram.reshape(*moments.shape[:2], coefficients, coefficients)
-    gram -= (total * centre)[..., :, None] * centre[..., None, :]
     projection = pulled[..., 1:] - pulled[..., :1] * centre
     level = pulled[..., 0] / np.maximum(total[..., 0], 1e-12)
-    return Observation(gram, projection, centre, level)
+    return Observation(gram, total, projection, centre, level)
 
 
 def join_bands(observations: list[Observation], period: Floats, period_scale: Floats) -> Floats:
@@ -242,26 +242,30 @@ def join_bands(observations: list[Observation], period: Floats, period_scale: Fl
     start = 0
     for seen in observations:
         stop = start + seen.projection.shape[-1]
-        joint[..., start:stop, start:stop] = seen.precision
+        precision = joint[..., start:stop, start:stop]
+        np.multiply((seen.total * seen.centre)[..., None], seen.centre[..., None, :], out=precision)
+        np.subtract(seen.gram, precision, out=precision)
         joint[..., -1, start:stop] = seen.projection
         start = stop
-    known, (mean, deviation) = np.isfinite(period), period_scale.T
-    joint[known, :, -2, -2] = _PERIOD_ERROR**-2
-    joint[known, :, -1, -2] = (period[known, None] - mean) / deviation * _PERIOD_ERROR**-2
+    known, (mean, deviation) = np.isfinite(period)[:, None], period_scale.T
+    scaled = np.where(known, (period[:, None] - mean) / deviation, 0.0)
+    joint[..., -2, -2] = known * _PERIOD_ERROR**-2
+    joint[..., -1, -2] = scaled * _PERIOD_ERROR**-2
     return joint
 
 
 def infer(prior: Prior, seen: Floats) -> Posterior:
     """Return the posterior of what `join_bands` has joined.
 
-    One Cholesky decomposition has it all, and so has the inverse that LAPACK makes of it: the
-    last row of the first is the projection divided by the factor, whose squares are what the
-    data add to the evidence; that of the second are the means, divided by the corner.
+    One Cholesky decomposition has it all: its last row is the projection divided by the factor,
+    whose squares are what the data add to the evidence. The inverse of the factor is a root of
+    the covariance, and its last row are the means, divided by the corner.
     """
     joint = seen[:, :, None] + prior.joint
     joint[..., -1, -1] = _CORNER
-    lost = ~np.isfinite(joint[..., -1, :]).all(axis=-1)
-    joint[lost] = np.eye(joint.shape[-1])  # a decomposition of what is no number raises
+    lost = ~np.isfinite(seen[..., -1, :]).all(axis=-1)
+    if lost.any():  # a decomposition of what is no number raises
+        joint[lost] = np.eye(joint.shape[-1])
     factor = cast("Floats", np.linalg.cholesky(joint))
     evidence = (factor[..., -1, :-1] ** 2).sum(axis=-1) / 2 + prior.constant
     pivots = np.diagonal(factor, axis1=-2, axis2=-1)[..., :-1]
@@ -272,28 +276,22 @@ def infer(prior: Prior, seen: Floats) -> Posterior:
     shares /= shares.sum(axis=-1, keepdims=True)
 
     # Loaded when it is used: the plan of a run reads this module for the forms of regressors.
-    from scipy.linalg.lapack import dpotri
+    from scipy.linalg.lapack import dtrtri
 
     size = factor.shape[-1]
     triangles = factor.reshape(-1, size, size).swapaxes(-2, -1)  # as LAPACK lays them out
     for number in np.flatnonzero(shares).tolist():
-        dpotri(triangles[number], 0, 1)  # in place, of an upper triangle
-    means: Floats = np.where(shares[..., None] > 0, -_CORNER * factor[..., -1, :-1], 0.0)
+        dtrtri(triangles[number], 0, 0, 1)  # in place, of an upper triangle
+    means: Floats = np.where(shares[..., None] > 0, -(_CORNER**0.5) * factor[..., -1, :-1], 0.0)
     means[lost] = np.nan
-    weights = shares[..., None, :]
-    mean: Floats = np.matmul(weights, means)[..., 0, :]
-    offset = means - mean[:, :, None]
-    covariance = np.matmul((shares[..., None] * offset).swapaxes(-2, -1), offset)
-    rows = factor.reshape(*shares.shape, size * size)
-    covariance += mirror(np.matmul(weights, rows)[..., 0, :], size)
-    return Posterior(shares, means, rows, mean, covariance)
-
-
-def mirror(triangles: Floats, size: int) -> Floats:
-    """Return symmetric matrices (..., d, d) by lower triangles (..., (d + 1)^2) of size d + 1."""
-    row, column = np.indices((size - 1, size - 1))
-    place = size * np.maximum(row, column) + np.minimum(row, column)
-    return triangles.take(place, axis=-1)
+    mean: Floats = np.matmul(shares[..., None, :], means)[..., 0, :]
+    # Of each Gaussian the root, and below it how far it is from the mean, in place of the mean.
+    root = np.sqrt(shares)[..., None]
+    scaled = factor * root[..., None]
+    scaled[..., -1, :-1] = (means - mean[:, :, None]) * root
+    scaled = scaled.reshape(*mean.shape[:2], -1, size)[..., :-1]
+    covariance = np.matmul(scaled.swapaxes(-2, -1), scaled)
+    return Posterior(shares, means, factor[..., :-1, :-1], mean, covariance)
 
 
 def find_bins(phase: Floats, bins: int) -> Indices:
@@ -306,9 +304,9 @@ def _expect_squares(points: Points, seen: Observation, mean: Floats, covariance:
     """Return the expected squared residuals (n, m, points) in mag2 of a band."""
     turned = np.matmul(seen.centre[..., None, :], covariance)[..., 0, :]
     coefficients = mean.shape[-1]
-    spread = np.matmul(
-        covariance.reshape(*mean.shape[:2], -1), _multiply_harmonics(coefficients // 2).T
-    )
+    halves, products = _multiply_pairs(coefficients // 2)
+    half = covariance.reshape(*mean.shape[:2], -1).take(halves, axis=-1)
+    spread = np.matmul(half, products)
     spread[..., 0] += (turned * seen.centre).sum(axis=-1)
     spread[..., 1 : coefficients + 1] -= 2 * turned
     series = np.concatenate(
@@ -353,3 +351,15 @@ def _multiply_harmonics(harmonics: int) -> Floats:
     products = table.reshape(4 * harmonics + 1, -1)
     products.flags.writeable = False
     return products
+
+
+@cache
+def _multiply_pairs(harmonics: int) -> tuple[Indices, Floats]:
+    """Return where the lower half of a flat matrix (4 J^2,) is, and what follows of its products.
+
+    The other half is counted with it: a sum over all pairs of harmonics is one over half of them.
+    """
+    row, column = np.tril_indices(2 * harmonics)
+    halves, mirrored = 2 * harmonics * row + column, 2 * harmonics * column + row
+    products = _multiply_harmonics(harmonics).T
+    return halves, products[halves] + (row != column)[:, None] * products[mirrored]

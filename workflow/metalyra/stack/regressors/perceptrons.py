@@ -123,6 +123,9 @@ def _clip(scaled: Floats) -> Floats:
 
 
 def _swish(values: Floats) -> Floats:
-    # By the hyperbolic tangent, which NumPy has for several numbers at once.
-    activated: Floats = values * (0.5 + 0.5 * np.tanh(0.5 * values))
+    # By the hyperbolic tangent, which NumPy has for several numbers at once: the more of them
+    # in single precision, in which the networks were trained.
+    activated: Floats = values * (
+        0.5 + 0.5 * np.tanh(0.5 * values, dtype=np.float32, casting="same_kind")
+    )
     return activated
