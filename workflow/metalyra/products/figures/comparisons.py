@@ -236,7 +236,7 @@ def distribution_figure(sides: Mapping[str, pd.Series], title: str = "") -> Figu
             axes.plot(grid, density(grid), color=colour)
             axes.plot([mode, mode], [0, density(mode)[0]], "--", color=colour, linewidth=1)
             label += f", mode ${mode:.2f}$"
-        label = wrap(label, figure.get_figwidth())
+        label = wrap(label, 1.2 * figure.get_figwidth())  # in letters smaller than a title's
         lines += label.count("\n") + 1
         axes.plot([], [], color=colour, label=label)
     # The legend stands above what is drawn.
