@@ -10,7 +10,7 @@ from PIL import Image
 from metalyra.core.metrics import r2_score, root_mean_squared_error
 from metalyra.core.tables import write_table
 from metalyra.products import Subject, figures
-from metalyra.products.figures import metallicities
+from metalyra.products.figures import metallicities, style
 from metalyra.products.figures.light_curves import draw_light_curves
 from metalyra.products.figures.metallicities import oosterhoff_amplitude
 from metalyra.products.figures.style import FEH_RANGE
@@ -173,6 +173,33 @@ def test_long_titles_are_broken_and_stay_in_the_figure(tmp_path):
     box, edge = heading.get_window_extent(), figure.bbox
     assert edge.x0 <= box.x0 < box.x1 <= edge.x1
     assert edge.y0 <= box.y0 < box.y1 <= edge.y1
+
+
+def test_a_formula_in_a_title_stays_in_one_line():
+    formula = r"$t = 10.5 \pm 0.3$"
+    lines = style.wrap(f"Stars of all ages, those of {formula} among them", 2.5).split("\n")
+    assert len(lines) > 1
+    assert any(formula in line for line in lines)
+
+
+def test_a_long_name_in_a_title_is_broken():
+    assert max(map(len, style.wrap("a" * 80, 4.0).split("\n"))) <= 42
+
+
+def test_stars_of_two_models_in_one_sample_are_told_apart(tmp_path):
+    origins = [("rrab", "")] * 3 + [("rrc", "")] * 2 + [("", "muraveva2025")] * 4
+    catalogue = pd.DataFrame(origins, columns=["model", "relation"]).assign(
+        sample="own", status="ok", feh=PREDICTED[:9]
+    )
+    write_table(catalogue, tmp_path / "catalogue.parquet")
+    titles = {"own": "own, V band", "rrab": "Stack on own, V band, RRab", "rrc": "Stack (rrc)"}
+    subject = Subject({}, {"catalogue": str(tmp_path / "catalogue.parquet")}, {}, titles)
+    [legend] = metallicities.draw_metallicities(subject).legends
+    assert [text.get_text().replace("\n", " ") for text in legend.get_texts()] == [
+        "Stack on own, V band, RRab (3)",
+        "own, V band: Stack (rrc) (2)",
+        "own, V band: muraveva2025 (4)",
+    ]
 
 
 def test_a_file_keeps_what_is_said_about_its_figure(tmp_path):

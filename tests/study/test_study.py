@@ -303,3 +303,22 @@ def test_the_modules_of_a_model_are_those_of_its_networks_and_regressors():
     # Which kind it is, is said by the files that were published.
     assert "metalyra.train.networks.recurrent" in study.modules_of("p")
     assert set(study.modules_of("j")) == {*study.modules_of("s"), *study.modules_of("p")}
+
+
+def test_titles_are_those_of_what_a_figure_is_of():
+    study = make_study(
+        sky_maps={"b": {"sample": "b", "title": "The sky of b"}},
+        labels={"a": "muraveva2025", "b": "muraveva2025"},
+    )
+    assert study.titles_of({"sample": "b"}) == {"b": "Gaia DR3, G band (b)"}
+    assert study.titles_of({"sky_map": "b"}) == {"b": "The sky of b"}
+    assert study.titles_of({})["b"] == "Gaia DR3, G band (b)"
+    assert study.titles_of({"search": "grid"}) == {
+        "grid": "Search for the GRU network on Gaia DR3, G band (a), RRab (rare)"
+    }
+
+
+def test_a_name_of_a_sample_and_a_model_is_its_own_title():
+    network = {"sample": "a", "relation": "muraveva2025", "sequence": SEQUENCE, "network": NETWORK}
+    study = make_study(models={"usual": network, "a": network}, searches={}, predict=[])
+    assert study.titles_of({"sample": "a"}) == {"a": "a"}

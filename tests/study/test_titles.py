@@ -1,4 +1,9 @@
-from metalyra.study.titles import title_models, title_relations, title_samples
+from metalyra.study.titles import (
+    title_models,
+    title_relations,
+    title_samples,
+    title_searches,
+)
 
 SAMPLES = {
     "bulge": {"survey": "ogle", "band": "I"},
@@ -43,4 +48,16 @@ def test_relations_are_called_by_their_papers():
         "dekany2021": "Dékány, Grebel & Pojmański (2021)",
         "as_published": "the star list of the sample",
         "anew": "relation calibrated here",
+    }
+
+
+def test_searches_of_one_model_are_told_apart():
+    titles = title_searches(
+        {"grid": {"model": "net"}, "random": {"model": "net"}, "other": {"model": "gru"}},
+        {"net": "BiLSTM network", "gru": "GRU network"},
+    )
+    assert titles == {
+        "grid": "Search for the BiLSTM network (grid)",
+        "random": "Search for the BiLSTM network (random)",
+        "other": "Search for the GRU network",
     }

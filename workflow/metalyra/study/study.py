@@ -22,7 +22,12 @@ from metalyra.study.checks import (
 )
 from metalyra.study.cuts import columns_of_labels
 from metalyra.study.experiments import name_models
-from metalyra.study.titles import title_models, title_relations, title_samples
+from metalyra.study.titles import (
+    title_models,
+    title_relations,
+    title_samples,
+    title_searches,
+)
 from metalyra.train.networks import KINDS as NETWORKS
 from metalyra.train.search import Round, plan_search
 
@@ -229,11 +234,14 @@ class Study:
             Of what the figure is of, by kind: sample, model, sky_map ...; without any it is of
             the whole study.
         """
-        titles = title_samples(self._samples) | self._titles_of_origins()
-        for name, sky_map in self.config["sky_maps"].items():
-            titles[name] = sky_map["title"] or titles[sky_map["sample"]]
-        for name, search in self.config["searches"].items():
-            titles[name] = f"Search for the {titles[search['model']]}"
+        samples, origins = title_samples(self._samples), self._titles_of_origins()
+        # A name that a sample shares with a model or a relation says for itself what it is.
+        titles = samples | origins | {name: name for name in samples if name in origins}
+        if "sky_map" in names:
+            sky_maps = self.config["sky_maps"].items()
+            titles |= {name: map_["title"] or samples[map_["sample"]] for name, map_ in sky_maps}
+        if "search" in names:
+            titles |= title_searches(self.config["searches"], origins)
         wanted = [*names.values()]
         if "accuracy" in names:
             wanted += self.config["accuracy_by_epochs"][names["accuracy"]]["models"]

@@ -59,6 +59,13 @@ def title_relations(
     return _tell_apart({**papers, **dict.fromkeys(calibrated, "relation calibrated here")})
 
 
+def title_searches(searches: Mapping[str, Settings], models: Mapping[str, str]) -> dict[str, str]:
+    """Return what searches are called, by the titles of the models that they are for."""
+    return _tell_apart(
+        {name: f"Search for the {models[search['model']]}" for name, search in searches.items()}
+    )
+
+
 def _cite(source: str) -> str:
     """Return authors and year of a source; all of one that has no year."""
     found = re.match(r".*?\(\d{4}\)", source)

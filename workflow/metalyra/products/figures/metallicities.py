@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap, Normalize
@@ -57,12 +58,14 @@ def draw_metallicities(study: Subject) -> Figure:
     """Draw the distributions of the metallicities of all samples."""
     catalogue = study.read("catalogue")
     catalogue = catalogue[catalogue["status"] == OK]
-    samples = {}
-    for sample, stars in catalogue.groupby("sample", sort=False):
-        title = study.call(str(sample))
-        source = study.call(stars["model"].iloc[0] or stars["relation"].iloc[0])
+    models = catalogue["model"].fillna("")
+    origins = models.where(models != "", catalogue["relation"].fillna(""))
+    samples: dict[str, pd.Series] = {}
+    for (sample, origin), stars in catalogue.groupby(["sample", origins], sort=False):
+        title, source = study.call(str(sample)), study.call(str(origin))
+        whole = f"{title}: {source}"
         # A model that is trained on the sample names it.
-        samples[source if title in source else f"{title}: {source}"] = stars["feh"]
+        samples[source if title in source and source not in samples else whole] = stars["feh"]
     return metallicity_histogram(samples)
 
 

@@ -7,6 +7,7 @@ and the same input gives the same bytes.
 
 import functools
 import math
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -91,9 +92,15 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
 
 
 def wrap(text: str, inches: float) -> str:
-    """Return a text in lines that are no wider than some inches, in the size of a title."""
+    """Return a text in lines that are no wider than some inches, in the size of a title.
+
+    A formula between dollar signs stays in one line.
+    """
     letters = max(1, int(inches * _LETTERS_OF_INCH))
-    return textwrap.fill(text, letters, break_long_words=False, break_on_hyphens=False)
+    whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
+    long_words = "$" not in text
+    lines = textwrap.fill(whole, letters, break_long_words=long_words, break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def _wrap_titles(figure: Figure) -> None:
@@ -193,7 +200,7 @@ def mark_of(pulsation_type: str) -> str:
 def count_stars(number: int, types: NDArray[np.object_] | None = None) -> str:
     """Return the number of stars in words, with their pulsation type if all have the same."""
     kinds = [] if types is None else pd.unique(types).tolist()
-    kind = f"{kinds[0]} " if len(kinds) == 1 and kinds[0] else ""
+    kind = f"{kinds[0]} " if len(kinds) == 1 and isinstance(kinds[0], str) and kinds[0] else ""
     return f"{number:,} {kind}{'star' if number == 1 else 'stars'}"
 
 
