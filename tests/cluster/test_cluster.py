@@ -22,7 +22,7 @@ QUICK = (
 )
 """The profile, and looks at the states of jobs that suit jobs of seconds."""
 
-ALONE = ("--group-components", "fit=1", "figures=20", "--slurm-no-requeue")
+ALONE = ("--group-components", "fit=1", "--slurm-no-requeue")
 """Many submissions, so that there is something to break, and restarts left to Snakemake: SLURM
 waits two minutes with them."""
 
@@ -94,6 +94,7 @@ class Disturbance:
         if self.run.returncode:
             self.failures.append(tell_failure(output, self.cluster.jobs()))
             print(self.failures[-1])
+            assert re.search(r"^MetaLyra: ", output, re.MULTILINE), self.failures[-1]
             self.run = self.start()
             further, _ = self.run.communicate(timeout=1800)
             assert self.run.returncode == 0, tell_failure(further, self.cluster.jobs())

@@ -330,7 +330,10 @@ def test_attempts_that_were_made_good_are_told_apart(tmp_path):
         "fit: 1 submission(s) failed and were made good by another attempt; nothing to do"
     )
     [both] = explain_failures(f"{unfinished}Finished jobid: 16 (Rule: label)\n", tmp_path)
-    assert both.startswith("fit, label: 2 submission(s) failed and were made good")
+    assert both == (
+        "fit, label: 2 submission(s) failed and were made good by another attempt; nothing to do, "
+        "but what is said above has ended the run; the same command goes on"
+    )
 
 
 def test_a_group_is_made_good_when_all_its_jobs_have_finished(tmp_path):

@@ -398,9 +398,12 @@ def explain_failures(log: str, folder: Path) -> list[str]:
             "command goes on from there"
         )
     if made_good:
+        ended = (
+            "" if lines else ", but what is said above has ended the run; the same command goes on"
+        )
         lines.append(
             f"{', '.join(sorted(set(made_good)))}: {len(made_good)} submission(s) failed and were "
-            "made good by another attempt; nothing to do"
+            f"made good by another attempt; nothing to do{ended}"
         )
     return lines
 
