@@ -9,24 +9,53 @@ longest. Nothing of Keras is used but the weights, and nothing is compiled.
 
 import heapq
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metalyra.core.arrays import Floats, Indices
+from metalyra.core.arrays import Indices
+from metalyra.core.threads import on_one_thread
 from metalyra.train.sequences import PADDING
 
 Singles = NDArray[np.float32]
 
 _COLUMNS = 192
-"""Stars that take a step together; always this many, see `metalyra.stack.inputs`."""
+"""Stars that take a step together, but for the columns that `find_columns` leaves out."""
 
 _STARS = 1024
 """Stars whose states of all steps are held in memory at once."""
 
-_Cell = Callable[[Floats, Singles], Singles]
-"""From the products of a step and the memory, which it changes, to the state."""
+_HALF = np.float32(0.5)
+
+_Cell = Callable[[Singles, Singles], Singles]
+"""From the products of a step, which it spoils, and the memory, which it changes, to the state."""
+
+
+@cache
+def find_columns(shapes: tuple[tuple[int, int], ...]) -> Indices:
+    """Return columns that BLAS computes alike, so that a star may be in any of them.
+
+    It computes products in tiles, and adds up those of some columns in another order: a star
+    would have other last bits there. Which columns differ depends on library and processor.
+    A product whose columns are all the same shows them.
+
+    Parameters
+    ----------
+    shapes
+        Of the matrices that columns are multiplied by.
+    """
+    alike, random = np.ones(_COLUMNS, dtype=bool), np.random.default_rng(0)
+    for rows, size in shapes:
+        weights, known = (
+            random.normal(size=shape).astype(np.float32) for shape in ((rows, size), (size, 1))
+        )
+        products = weights @ np.repeat(known, _COLUMNS, axis=1)
+        _, kind, count = np.unique(products, axis=1, return_inverse=True, return_counts=True)
+        alike &= kind == count.argmax()
+    # Were there none that all products have, one alone would be alike.
+    return np.flatnonzero(alike) if alike.any() else np.zeros(1, dtype=int)
 
 
 class Packing(NamedTuple):
@@ -46,10 +75,10 @@ class Packing(NamedTuple):
     steps: int
 
     @classmethod
-    def of(cls, lengths: Indices) -> "Packing":
+    def of(cls, lengths: Indices, columns: Indices) -> Self:
         """Lay stars of some lengths (n,) one behind the other, the longest first."""
         column, first = np.zeros((2, len(lengths)), dtype=int)
-        ends = [(0, number) for number in range(_COLUMNS)]
+        ends = [(0, number) for number in columns.tolist()]
         for star in np.argsort(-lengths, kind="stable").tolist():
             end, number = ends[0]
             column[star], first[star] = number, end
@@ -68,7 +97,7 @@ class Layer(NamedTuple):
         What follows of their products.
     """
 
-    weights: Floats
+    weights: Singles
     cell: _Cell
 
     def __call__(self, inputs: Singles, packing: Packing) -> Singles:
@@ -80,12 +109,12 @@ class Layer(NamedTuple):
         """
         steps, members, features, columns = inputs.shape
         directions, units = self.weights.shape[1], self.weights.shape[2] // 4
-        # In double precision, in which BLAS computes all columns alike.
-        known = np.zeros((members, directions, units + features + 1, columns))
+        of_step = members, directions
+        known = np.zeros((*of_step, units + features + 1, columns), dtype=np.float32)
         known[:, :, -1] = 1
-        state, memory = known[:, :, :units], np.zeros_like(known[:, :, :units], dtype=np.float32)
-        products = np.empty((members, directions, 4 * units, columns))
-        states = np.empty((steps, members, directions, units, columns), dtype=np.float32)
+        state, memory = known[:, :, :units], np.zeros_like(known[:, :, :units])
+        products = np.empty((*of_step, 4 * units, columns), dtype=np.float32)
+        states = np.empty((steps, *of_step, units, columns), dtype=np.float32)
         fresh = np.zeros((steps, directions, 1, columns), dtype=bool)
         for direction, start in enumerate((packing.first, packing.last)[:directions]):
             fresh[start, direction, 0, packing.column] = True
@@ -143,7 +172,8 @@ class RecurrentNetworks(NamedTuple):
             np.stack([scale, shift])[:, :, 0],
         )
 
-    def predict(self, sequences: Singles) -> Floats:
+    @on_one_thread
+    def predict(self, sequences: Singles) -> NDArray[np.float64]:
         """Return the [Fe/H] (n, m) of stars with sequences (n, steps, channels).
 
         A star's values do not depend on the others.
@@ -158,7 +188,8 @@ class RecurrentNetworks(NamedTuple):
         # A step without a measurement changes no state, wherever it is.
         measured = np.any(sequences != PADDING, axis=-1)
         lengths = np.count_nonzero(measured, axis=1)
-        packing = Packing.of(np.maximum(lengths, 1))
+        shapes = tuple(layer.weights.shape[2:] for layer in self.layers)
+        packing = Packing.of(np.maximum(lengths, 1), find_columns(shapes))
         star, step = np.nonzero(measured)
         place = packing.first[star] + np.cumsum(measured, axis=1)[star, step] - 1
         columns = np.zeros((packing.steps, sequences.shape[2], _COLUMNS), dtype=np.float32)
@@ -177,10 +208,15 @@ class RecurrentNetworks(NamedTuple):
         return predicted
 
 
-def _join_weights(arrays: Sequence[Singles]) -> tuple[Floats, Floats, Floats]:
+def _join_weights(arrays: Sequence[Singles]) -> tuple[Singles, Singles, Singles]:
     """Return kernel (m, directions, d, 4 u), that of the states, and bias, of each direction."""
-    kernel, recurrent, bias = (np.stack(arrays[part::3], axis=1).astype(float) for part in range(3))
+    kernel, recurrent, bias = (np.stack(arrays[part::3], axis=1) for part in range(3))
     return kernel, recurrent, bias
+
+
+def _join_rows(parts: Sequence[Singles], cell: _Cell) -> Layer:
+    """Return a layer by the weights (m, directions, u + d + 1, u) of the parts of its products."""
+    return Layer(np.concatenate(parts, axis=3).swapaxes(2, 3).copy(), cell)
 
 
 def _arrange_lstm(arrays: Sequence[Singles]) -> Layer:
@@ -189,15 +225,18 @@ def _arrange_lstm(arrays: Sequence[Singles]) -> Layer:
     A gate is (1 + tanh(x / 2)) / 2: with halved weights, all rows have the same function.
     """
     kernel, recurrent, bias = _join_weights(arrays)
-    rows = np.concatenate([recurrent, kernel, bias[:, :, None]], axis=2).swapaxes(2, 3)
-    into, keep, candidate, out = np.split(rows, 4, axis=2)
-    return Layer(np.concatenate([into / 2, keep / 2, out / 2, candidate], axis=2), _step_lstm)
+    joined = np.concatenate([recurrent, kernel, bias[:, :, None]], axis=2)
+    into, keep, candidate, out = np.split(joined, 4, axis=3)
+    return _join_rows([_HALF * into, _HALF * keep, _HALF * out, candidate], _step_lstm)
 
 
-def _step_lstm(products: Floats, memory: Singles) -> Singles:
-    gates = np.tanh(products, dtype=np.float32, casting="same_kind")
-    into, keep, out, candidate = np.split(gates, 4, axis=2)
-    gates[:, :, : -memory.shape[2]] += 1
+def _step_lstm(products: Singles, memory: Singles) -> Singles:
+    units = memory.shape[2]
+    gates = np.tanh(products, out=products)
+    into, keep, out, candidate = (
+        gates[:, :, part * units : (part + 1) * units] for part in range(4)
+    )
+    gates[:, :, : 3 * units] += 1
     candidate *= into
     memory *= keep
     memory += candidate
@@ -218,14 +257,18 @@ def _arrange_gru(arrays: Sequence[Singles]) -> Layer:
     of_inputs = np.concatenate([np.zeros_like(recurrent), kernel, bias[:, :, :1]], axis=2)
     *gates, candidate = np.split(of_states + of_inputs, 3, axis=3)
     by_states, by_inputs = (part[..., -candidate.shape[3] :] for part in (of_states, of_inputs))
-    rows = [*(gate / 2 for gate in gates), by_states / 2, by_inputs]
-    return Layer(np.concatenate(rows, axis=3).swapaxes(2, 3).copy(), _step_gru)
+    parts = [*(_HALF * gate for gate in gates), _HALF * by_states, by_inputs]
+    return _join_rows(parts, _step_gru)
 
 
-def _step_gru(products: Floats, memory: Singles) -> Singles:
-    gates, candidates = np.split(products, 2, axis=2)
-    update, reset = np.split(np.tanh(gates, dtype=np.float32, casting="same_kind") + 1, 2, axis=2)
-    by_states, candidate = np.split(candidates.astype(np.float32), 2, axis=2)
+def _step_gru(products: Singles, memory: Singles) -> Singles:
+    units = memory.shape[2]
+    gates = products[:, :, : 2 * units]
+    np.tanh(gates, out=gates)
+    gates += 1
+    update, reset, by_states, candidate = (
+        products[:, :, part * units : (part + 1) * units] for part in range(4)
+    )
     by_states *= reset
     candidate += by_states
     np.tanh(candidate, out=candidate)
