@@ -11,7 +11,7 @@ from metalyra.core.metrics import r2_score, root_mean_squared_error
 from metalyra.core.tables import write_table
 from metalyra.products import Subject, figures
 from metalyra.products.figures import metallicities, style
-from metalyra.products.figures.light_curves import draw_light_curves
+from metalyra.products.figures.light_curves import archive_comparison, draw_light_curves
 from metalyra.products.figures.metallicities import oosterhoff_amplitude
 from metalyra.products.figures.style import FEH_RANGE
 from metalyra.train.sequences import PADDING, write_sequences
@@ -200,6 +200,20 @@ def test_stars_of_two_models_in_one_sample_are_told_apart(tmp_path):
         "own, V band: Stack (rrc) (2)",
         "own, V band: muraveva2025 (4)",
     ]
+
+
+def test_stars_beyond_the_figure_of_the_archives_phases_are_counted():
+    names = ["a", "b", "c", "d"]
+    fits = pd.DataFrame({"star_id": names, "n_epochs": 40, "phi31_err": 0.1, "status": "ok"})
+    fits["phi31"] = [2.0, 2.1, 4.0, 1.0]
+    stars = pd.DataFrame({"star_id": names, "pulsation_type": ["RRab"] * 3 + ["RRc"]})
+    stars["archive_phi31"] = [2.0, 2.0, 2.0, 1.0]
+    figure = archive_comparison(fits, stars, title="Gaia DR3, G band")
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        "RRab: 3 stars, median $+0.100$, scatter 0.148 rad, 1 not shown",
+        "RRc: 1 star, median $+0.000$, scatter 0.000 rad",
+    ]
+    assert figure.axes[0].get_title() == "Gaia DR3, G band"
 
 
 def test_a_file_keeps_what_is_said_about_its_figure(tmp_path):

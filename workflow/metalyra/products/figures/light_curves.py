@@ -21,10 +21,15 @@ from metalyra.products.figures.style import (
     MODEL_COLOUR,
     REJECTED_COLOUR,
     STYLE,
+    count_stars,
+    mark_of,
     new_figure,
     say,
     styled,
 )
+
+_LARGEST_DIFFERENCE = 1.5
+"""Difference of phases (rad) up to which stars are shown beside the archive's."""
 
 
 @figure(
@@ -60,7 +65,7 @@ def draw_light_curves(subject: Subject) -> Figure:
 )
 def draw_archive(subject: Subject) -> Figure:
     """Draw our Fourier phases of a sample against those of its archive."""
-    return archive_comparison(subject.read("fits"), subject.read("stars"))
+    return archive_comparison(subject.read("fits"), subject.read("stars"), title=subject.title)
 
 
 def choose_light_curves(
@@ -158,7 +163,9 @@ def light_curve_panel(
 
 
 @styled
-def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str = "phi31") -> Figure:
+def archive_comparison(
+    fits: pd.DataFrame, stars: pd.DataFrame, parameter: str = "phi31", title: str = ""
+) -> Figure:
     """Draw our Fourier phases minus the archive's against the number of epochs.
 
     Parameters
@@ -169,9 +176,12 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
         Its stars: star_id, pulsation_type and ``archive_<parameter>`` (rad, sine series).
     parameter
         A Fourier phase difference.
+    title
+        Title of the figure.
     """
     figure = new_figure(5.2, 3.6)
     axes = figure.subplots()
+    axes.set_title(title)
     columns = ["star_id", "pulsation_type", f"archive_{parameter}"]
     both = fits[fits["status"] == "ok"].merge(stars[columns], on="star_id")
     both = both[both[f"archive_{parameter}"].notna()]
@@ -188,12 +198,16 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
         values = difference[rows]
         median = float(np.median(values))
         scatter = 1.4826 * float(np.median(np.abs(values - median)))
-        label = f"{kind}: {rows.sum()} stars, median {median:+.3f}, scatter {scatter:.3f} rad"
+        label = (
+            f"{kind}: {count_stars(rows.sum())}, median ${median:+.3f}$, scatter {scatter:.3f} rad"
+        )
+        if beyond := int(np.sum(np.abs(values) > _LARGEST_DIFFERENCE)):
+            label += f", {beyond:,} not shown"
         axes.errorbar(
             both["n_epochs"][rows],
             values,
             both[f"{parameter}_err"][rows],
-            fmt="o",
+            fmt=mark_of(kind),
             markersize=2.5,
             elinewidth=0.4,
             alpha=0.6,
@@ -201,7 +215,7 @@ def archive_comparison(fits: pd.DataFrame, stars: pd.DataFrame, parameter: str =
             label=label,
         )
     axes.axhline(0.0, color=MODEL_COLOUR, linewidth=1)
-    axes.set_ylim(-1.5, 1.5)
+    axes.set_ylim(-_LARGEST_DIFFERENCE, _LARGEST_DIFFERENCE)
     axes.set_xlabel("Number of epochs")
     axes.set_ylabel(rf"$\Delta\phi_{{{parameter.removeprefix('phi')}}}$, ours $-$ archive (rad)")
     figure.legend(fontsize=7, loc="outside lower center")
