@@ -231,7 +231,9 @@ def test_broken_stars_get_a_status_and_change_nothing():
 
 
 def test_a_star_is_the_same_in_any_chunk():
-    stars, light_curves = make_chunk(count=9)
+    # More than are factorised or described at once.
+    stars, light_curves = make_chunk(count=40, epochs=30)
+    stars.loc[stars.index[1::2], "pulsation_type"] = "RRc"
     fits, folded = fit_stars(stars, light_curves, {}, seed=1)
     for rows in (stars.iloc[[5]], stars.iloc[::-2]):
         subset = light_curves[light_curves["star_id"].isin(rows["star_id"])]
@@ -242,6 +244,19 @@ def test_a_star_is_the_same_in_any_chunk():
             first = folded[folded["star_id"] == star_id].reset_index(drop=True)
             second = refolded[refolded["star_id"] == star_id].reset_index(drop=True)
             pd.testing.assert_frame_equal(second, first, check_exact=True)
+
+
+def test_a_star_of_whose_row_a_number_is_not_finite_is_told_apart(monkeypatch):
+    measure = fitting.measure_star
+
+    def measure_with_a_gap(*arguments):
+        star = measure(*arguments)
+        lacking = star._replace(amplitude=np.nan * star.amplitude)
+        return lacking if star.row["n_epochs"] < 35 else star
+
+    monkeypatch.setattr(fitting, "measure_star", measure_with_a_gap)
+    fits, _ = fit_stars(*make_chunk(count=4, epochs=30), {}, seed=1)
+    assert list(fits["status"]) == ["fit_failed", "fit_failed", "ok", "ok"]
 
 
 def test_published_phases_are_kept():

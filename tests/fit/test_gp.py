@@ -234,6 +234,12 @@ def test_white_noise_is_no_periodic_curve():
     assert gp.fit_batch([star]).log_bayes_factor[0] > 50
 
 
+def test_a_lone_star_whose_likelihood_is_no_number_is_an_error():
+    star = gp.summarise(*folded(4, count=60), 24)._replace(square=np.nan)
+    with pytest.raises(FloatingPointError, match="the likelihood of a light curve is no number"):
+        gp.fit_batch([star])
+
+
 def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
     """Their weighted mean and scatter are those of the likelihood on a fine grid."""
     batch = gp._Batch([gp.summarise(*folded(4, count=200), HARMONICS)], "expsine2")
@@ -254,7 +260,7 @@ def test_nodes_stand_for_the_uncertainty_of_the_hyper_parameters():
 
 
 def test_evidence_is_that_at_the_maximum_of_the_likelihood(monkeypatch):
-    """Steps that are not taken change it the log of it by less than 0.05."""
+    """Steps that are not taken change its logarithm by less than 0.05."""
     summaries = [gp.summarise(*folded(seed, 40, 0.03 * seed), HARMONICS) for seed in range(1, 12)]
     batch = gp._Batch(summaries, "matern52")
     mode = gp.find_mode(batch)

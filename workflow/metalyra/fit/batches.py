@@ -85,12 +85,10 @@ def split_batches(
     """Give stars by type in batches, with another kernel that may be theirs and its share."""
     groups: dict[str, list[str]] = {}
     for star_id, pulsation_type in types.items():
-        shared = pulsation_type if pulsation_type in _SHARES else ""
-        groups.setdefault(shared, []).append(star_id)
-    for shared, group in groups.items():
-        rivals = [
-            (share, name) for name, share in _SHARES.get(shared, {}).items() if name != kernel
-        ]
+        groups.setdefault(pulsation_type, []).append(star_id)
+    for pulsation_type, group in groups.items():
+        shares = _SHARES.get(pulsation_type, {})
+        rivals = [(share, name) for name, share in shares.items() if name != kernel]
         rival_share, rival = max(rivals, default=(0.0, None))
         for start in range(0, len(group), size):
             yield group[start : start + size], rival, rival_share

@@ -229,7 +229,7 @@ def choose_order(
         bend = size_before - (before * gradient).sum(axis=2)
         stride = np.clip(stride * size_before / np.maximum(bend, 1e-300), 1.0, _LONGEST)
         solution += stride[:, :, None] * gradient
-        if (stride**2 * size).max() < points * _CV_TOLERANCE**2:
+        if (stride**2 * size).max() < points * (_CV_TOLERANCE * huber) ** 2:
             break
     score = ((1 - mask) * subtract(solution) ** 2).sum(axis=(0, 2))
     return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
@@ -257,7 +257,7 @@ def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:
 
 _CV_ITERATIONS = 16
 _CV_POINTS = 2000
-_CV_TOLERANCE = 2e-3  # mag; what a last step changes makes far less than orders differ by
+_CV_TOLERANCE = 0.04  # of the scale; what a last step changes is far less than orders differ by
 _LONGEST = 5.0  # step, in gradients: where so many points are beyond the scale
 
 
@@ -399,7 +399,8 @@ def find_local_outliers(
     -------
     (m,)
     """
-    count = min(max(_NEIGHBOURS, phase.size // _NARROWEST | 1), phase.size)
+    # An odd number, of which one is the median.
+    count = min(max(_NEIGHBOURS, phase.size // _NARROWEST | 1), phase.size - 1 | 1)
     order = np.argsort(phase, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)

@@ -289,7 +289,7 @@ _BLOCK = 32
 def _split_by_size(places: Indices, sizes: Indices) -> Iterator[Indices]:
     """Give the places (r,) of equal sizes, which are in order, in blocks."""
     ends = np.flatnonzero(np.diff(sizes, append=-1)) + 1
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+    for start, end in zip([0, *ends][:-1], ends, strict=True):
         for first in range(start, end, _BLOCK):
             yield places[first : min(first + _BLOCK, end)]
 
@@ -595,9 +595,9 @@ def find_starts(batch: _Batch) -> tuple[Indices, Floats]:
 def find_mode(batch: _Batch) -> Mode:
     """Find the mode of each star: the highest of the peaks that are climbed from the starts."""
     rows, starts = find_starts(batch)
-    climbed = _climb(batch, rows, starts, batch.differentiate(starts, rows))
     if np.unique(rows).size < batch.square.size:
         raise FloatingPointError("the likelihood of a light curve is no number")
+    climbed = _climb(batch, rows, starts, batch.differentiate(starts, rows))
     order = np.argsort(climbed.value, kind="stable")
     highest = np.empty(batch.square.size, dtype=np.intp)
     highest[rows[order]] = order  # of a star's peaks, the last one stays
