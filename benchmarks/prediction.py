@@ -159,7 +159,7 @@ def measure_limit(steps: float) -> None:
         singles = [array.astype(np.float32) for array in (*arrays, products)]
         single = time_best(np.matmul, *singles[:2], out=singles[2]) / 192
         tangents = time_best(np.tanh, singles[2], out=singles[2].copy()) / 192 * 80 / 64
-        total += double + tangents
+        total += single + tangents
         print(
             f"{inputs} inputs: {operations} operations a step, {operations / double / 1e9:.0f} a "
             f"ns in double, {operations / single / 1e9:.0f} in single precision; "
