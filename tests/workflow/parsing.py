@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
@@ -25,6 +26,23 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
+def remove_folders_of_snakemake() -> Iterator[None]:
+    """Remove the temporary folders that Snakemake makes within the context at its end.
+
+    Else they are removed with a warning whenever memory is collected, in the midst of any test.
+    """
+    with ExitStack() as made:
+
+        def make(**settings: Any) -> TemporaryDirectory:
+            folder = TemporaryDirectory(**settings)
+            made.callback(folder.cleanup)
+            return folder
+
+        with mock.patch("snakemake.sourcecache.tempfile.TemporaryDirectory", make):
+            yield
+
+
+@contextmanager
 def parse_workflow(
     study: dict[str, Any], folder: Path, deployment: Iterable[DeploymentMethod] = ()
 ) -> Iterator[Workflow]:
@@ -32,7 +50,11 @@ def parse_workflow(
     path = folder / "study.json"
     path.write_text(json.dumps(study))
     # The workflow tells its jobs by the environment where its library is.
-    with mock.patch.dict(os.environ), SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+    with (
+        remove_folders_of_snakemake(),
+        mock.patch.dict(os.environ),
+        SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
+    ):
         yield api.workflow(
             resource_settings=ResourceSettings(),
             config_settings=ConfigSettings(configfiles=[path]),
