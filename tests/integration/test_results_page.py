@@ -4,6 +4,7 @@ import html
 import os
 import re
 import shutil
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from metalyra.products import write_results_page
 from metalyra.products.results_page import page as page_module
 from metalyra.products.results_page.summaries import COST_COLUMNS
+from tests.integration.conftest import Project
 from tests.results import fill_catalogue, make_catalogue, make_results
 
 CHROMIUM = shutil.which("chromium")
 NAME = '<script>document.title="taken over"</script>'
 FORMULA = '=HYPERLINK("https://example.org")'
+CATALOGUE = "catalogue/metallicities.csv"
 STARS = 60
 CARD = {
     "band": "G",
@@ -377,4 +380,25 @@ def test_the_page_of_a_survey_is_small_and_soon_there(tmp_path, browser):
     shown.fill("#search", "4000000000000123456")
     shown.wait_for_function("document.querySelectorAll('#catalogue tbody tr').length === 1")
     assert len(drawn(shown, "sky-points")) == 1
+    shown.close()
+
+
+def test_the_report_keeps_tables_as_text(tmp_path, demo, browser):
+    """Snakemake's report gives a table as a file of text, in which a name is no program."""
+    project = Project(tmp_path / "project", demo.folder)
+    tables = [project.path(f"results/demo/{name}") for name in ("ledger.csv", CATALOGUE)]
+    for table in tables:
+        with table.open("a") as file:
+            file.write(f"{NAME}\n{FORMULA}\n")
+    project.run("--cores", "1", "--report", "hostile.html")
+    shown = browser.new_page()
+    shown.goto(project.path("hostile.html").as_uri())
+    shown.get_by_text("Catalogue", exact=True).click()
+    links = shown.locator("a[href^='data:']")
+    links.first.wait_for()
+    given = [links.nth(number).get_attribute("href") for number in range(links.count())]
+    assert [url.startswith("data:text/csv;") for url in given] == [True, True]
+    texts = [b64decode(url.partition("base64,")[2]).decode() for url in given]
+    assert sorted(texts) == sorted(table.read_text() for table in tables)
+    assert shown.title() == "Snakemake Report"
     shown.close()
