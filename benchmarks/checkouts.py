@@ -24,6 +24,32 @@ MAGNITUDES = ("mean_mag", "amplitude", "a1", "a2", "a3")
 ANGLES = ("phi21", "phi31")
 
 
+def check_checkout(folder: Path) -> None:
+    """End the program unless a folder has the repository."""
+    if not (folder / "workflow" / "metalyra").is_dir():
+        raise SystemExit(f"{folder} is no checkout of the repository: it has no workflow/metalyra")
+
+
+def run_in_checkout(checkout: Path, script: str, *arguments: str | Path) -> Floats:
+    """Return the CPU seconds that a script of this folder prints with a checkout's library.
+
+    It runs in a process of its own, on one thread.
+    """
+    printed = subprocess.run(
+        [sys.executable, HERE / "benchmarks" / script, *arguments],
+        check=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(checkout.resolve() / "workflow"),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return np.array(json.loads(printed))
+
+
 def run_fits(checkout: Path, folder: Path, jobs: int) -> tuple[list[pd.DataFrame], Floats]:
     """Return the fits of a checkout's library, and the CPU seconds of each job on one thread.
 
@@ -36,20 +62,9 @@ def run_fits(checkout: Path, folder: Path, jobs: int) -> tuple[list[pd.DataFrame
     jobs
         Number of jobs in it.
     """
-    printed = subprocess.run(
-        [sys.executable, HERE / "benchmarks" / "timed_fits.py", folder],
-        check=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(checkout.resolve() / "workflow"),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
+    seconds = run_in_checkout(checkout, "timed_fits.py", folder)
     fits = [pd.read_parquet(folder / f"fits_{number}.parquet") for number in range(jobs)]
-    return fits, np.array(json.loads(printed))
+    return fits, seconds
 
 
 def list_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
@@ -99,8 +114,7 @@ def compare_checkouts(
     stars
         The stars that differ, as `list_differences` has them.
     """
-    if not (other / "workflow" / "metalyra").is_dir():
-        raise SystemExit(f"{other} is no checkout of the repository: it has no workflow/metalyra")
+    check_checkout(other)
     jobs = [(sample, name) for sample in samples for name in configs]
     places = {sample: str(place) for place, sample in enumerate(samples)}
     with tempfile.TemporaryDirectory() as temporary:

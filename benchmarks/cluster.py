@@ -12,8 +12,6 @@ import ctypes
 import os
 import re
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import datetime
@@ -129,13 +127,7 @@ def run(project: Project, *arguments: str, **environment: str) -> Run:
     log, memory = project.folder / "run.log", 0.0
     cpu, start = measure_cpu(), time.time()
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", *arguments],
-            cwd=project.folder,
-            env={**os.environ, **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process = project.start(*arguments, log=output, **environment)
         while process.poll() is None:
             memory = max(memory, measure_memory(process.pid))
             time.sleep(0.2)

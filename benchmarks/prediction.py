@@ -13,11 +13,7 @@ least, by the speed of BLAS and NumPy on this core, is printed with their rate.
 """
 
 import argparse
-import json
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,14 +22,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.checkouts import HERE, check_checkout, run_in_checkout
 from benchmarks.ensembles import convert_published
 from benchmarks.real_light_curves import find_mirror, read_gaia_dr2
-from benchmarks.timed_predictions import predict_chunks
+from benchmarks.timed_predictions import predict_chunks, read_chunk
 from metalyra.core import read_table, write_table
 from metalyra.predict import locate_model, read_card
 from metalyra.train import make_sequences
-
-HERE = Path(__file__).parents[1]
 
 REPEATS = 3
 """Runs of each checkout, of which the fastest counts."""
@@ -62,14 +57,6 @@ def write_chunks(directory: Path, mirror: Path, stars: int, chunk: int) -> int:
     return number + 1
 
 
-def read_chunk(directory: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the fits and folded light curves of a chunk."""
-    return (
-        read_table(directory / f"fits_{number}.parquet"),
-        read_table(directory / f"folded_{number}.parquet"),
-    )
-
-
 def predict_plainly(
     model: Path, directory: Path, chunks: int
 ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
@@ -90,19 +77,6 @@ def predict_plainly(
     return seconds, predicted
 
 
-def run_checkout(checkout: Path, model: Path, directory: Path, chunks: int) -> np.ndarray:
-    """Return the CPU seconds of each chunk with a checkout's library, in a process of its own."""
-    script = HERE / "benchmarks" / "timed_predictions.py"
-    printed = subprocess.run(
-        [sys.executable, script, model, directory, str(chunks)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(checkout.resolve() / "workflow")},
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
-    return np.array(json.loads(printed))
-
-
 def read_predictions(directory: Path, chunks: int) -> pd.DataFrame:
     """Return the [Fe/H] of the members, and the spread of a stack, of all chunks."""
     tables = [read_table(directory / f"predictions_{number}.parquet") for number in range(chunks)]
@@ -113,11 +87,11 @@ def compare_checkouts(
     other: Path, name: str, model: Path, directory: Path, sizes: np.ndarray
 ) -> None:
     """Print the rates of another checkout and of this one, and how their predictions differ."""
-    if not (other / "workflow" / "metalyra").is_dir():
-        raise SystemExit(f"{other} is no checkout of the repository: it has no workflow/metalyra")
+    check_checkout(other)
     rates, predicted = {other: 0.0, HERE: 0.0}, {}
     for checkout in (other, HERE) * REPEATS:
-        seconds = run_checkout(checkout, model, directory, len(sizes))
+        arguments = model, directory, str(len(sizes))
+        seconds = run_in_checkout(checkout, "timed_predictions.py", *arguments)
         rates[checkout] = max(rates[checkout], sizes[1:].sum() / seconds[1:].sum())
         predicted[checkout] = read_predictions(directory, len(sizes))
     print(

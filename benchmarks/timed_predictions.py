@@ -12,9 +12,18 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from metalyra.core import read_table, write_table
 from metalyra.predict import predict_stars, predict_with_stack, read_card
+
+
+def read_chunk(directory: Path, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the fits and the folded light curves of a chunk."""
+    fits, folded = (
+        read_table(directory / f"{name}_{number}.parquet") for name in ("fits", "folded")
+    )
+    return fits, folded
 
 
 def predict_chunks(model: Path, directory: Path, chunks: int) -> np.ndarray:
@@ -24,8 +33,8 @@ def predict_chunks(model: Path, directory: Path, chunks: int) -> np.ndarray:
     seconds = np.empty(chunks)
     for number in range(chunks):
         start = time.process_time()
-        tables = [read_table(directory / f"{name}_{number}.parquet") for name in ("fits", "folded")]
-        write_table(predict(model, *tables), directory / f"predictions_{number}.parquet")
+        predictions = predict(model, *read_chunk(directory, number))
+        write_table(predictions, directory / f"predictions_{number}.parquet")
         seconds[number] = time.process_time() - start
     return seconds
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -51,13 +52,15 @@ class Project:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, copy, follow_symlinks=False)
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
-        """Start Snakemake with these arguments."""
+    def start(
+        self, *arguments: str, log: IO[str] | int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen:
+        """Start Snakemake with these arguments; what it says goes into a log, or is to be read."""
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.folder,
             env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
+            stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from metalyra.core.arrays import Booleans, Floats, Indices
+from metalyra.core.arrays import Booleans, Floats, Indices, Singles
+from metalyra.core.factors import invert_factors
 from metalyra.core.phase_differences import wrap_around
 
 
@@ -204,16 +205,17 @@ def choose_order(
     # Too few points for an order make its matrix singular; the tiny ridge keeps it
     # solvable, and its wild predictions lose the cross-validation.
     ridge = 1e-10 * points * np.eye(columns)
-    whitening = invert_factors(np.linalg.cholesky(normal + ridge))
+    whitening = cast("Floats", np.linalg.cholesky(normal + ridge))
+    invert_factors(whitening)
     # What follows is by fold, order, and point or column; it starts with least squares.
     used = np.arange(columns) <= 2 * np.array(orders)[:, None]
     solution = ((centred * training) @ harmonics)[:, None] @ whitening.swapaxes(1, 2) * used
     tables = np.ascontiguousarray(harmonics.T, dtype=np.float32)
     centred, mask = centred.astype(np.float32), training[:, None].astype(np.float32)
 
-    def subtract(solution: Floats) -> NDArray[np.float32]:
+    def subtract(solution: Floats) -> Singles:
         fitted = (solution @ whitening).astype(np.float32).reshape(-1, columns) @ tables
-        residuals: NDArray[np.float32] = np.subtract(centred, fitted, out=fitted)
+        residuals: Singles = np.subtract(centred, fitted, out=fitted)
         return residuals.reshape(*solution.shape[:2], points)
 
     gradient = np.zeros(solution.shape)
@@ -233,16 +235,6 @@ def choose_order(
             break
     score = ((1 - mask) * subtract(solution) ** 2).sum(axis=(0, 2))
     return orders[int(np.argmin(np.where(np.isfinite(score), score, np.inf)))]
-
-
-def invert_factors(factors: Floats) -> Floats:
-    """Return the inverses of lower Cholesky factors (g, c, c)."""
-    from scipy.linalg.lapack import dtrtri
-
-    inverse = factors.copy()
-    for matrix in inverse:
-        dtrtri(matrix.T, lower=0, overwrite_c=1)
-    return inverse
 
 
 def _sum_by_fold(rows: Floats, fold: Indices) -> Floats:

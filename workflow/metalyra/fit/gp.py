@@ -34,8 +34,9 @@ import numpy as np
 from scipy.special import expit, ive, log_expit, logit
 
 from metalyra.core.arrays import Booleans, Floats, Indices
+from metalyra.core.factors import invert_factors
 from metalyra.fit.columns import AMPLITUDES
-from metalyra.fit.fourier import evaluate_harmonics, invert_factors
+from metalyra.fit.fourier import evaluate_harmonics
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -486,7 +487,8 @@ def _invert(factor: Floats) -> tuple[Floats, Floats]:
     solution : (g, c)
         ``B^-1 rho^1/2 W^1/2 b``.
     """
-    inverse = invert_factors(factor)
+    inverse = factor.copy()
+    invert_factors(inverse)
     solution = inverse[:, -1, :-1] * -factor[:, -1, -1:]
     return inverse[:, :-1, :-1], solution
 

@@ -13,13 +13,10 @@ from functools import cache
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from metalyra.core.arrays import Indices
+from metalyra.core.arrays import Floats, Indices, Singles
 from metalyra.core.threads import on_one_thread
 from metalyra.train.sequences import PADDING
-
-Singles = NDArray[np.float32]
 
 _COLUMNS = 192
 """Stars that take a step together, but for the columns that `find_columns` leaves out."""
@@ -173,7 +170,7 @@ class RecurrentNetworks(NamedTuple):
         )
 
     @on_one_thread
-    def predict(self, sequences: Singles) -> NDArray[np.float64]:
+    def predict(self, sequences: Singles) -> Floats:
         """Return the [Fe/H] (n, m) of stars with sequences (n, steps, channels).
 
         A star's values do not depend on the others.

@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from metalyra.core.arrays import Floats, Indices
+from metalyra.core.factors import invert_factors
 from metalyra.fit.fourier import evaluate_harmonics
 from metalyra.stack.curves import Curves
 
@@ -275,13 +276,8 @@ def infer(prior: Prior, seen: Floats) -> Posterior:
     shares[shares < _NEGLIGIBLE] = 0
     shares /= shares.sum(axis=-1, keepdims=True)
 
-    # Loaded when it is used: the plan of a run reads this module for the forms of regressors.
-    from scipy.linalg.lapack import dtrtri
-
     size = factor.shape[-1]
-    triangles = factor.reshape(-1, size, size).swapaxes(-2, -1)  # as LAPACK lays them out
-    for number in np.flatnonzero(shares).tolist():
-        dtrtri(triangles[number], 0, 0, 1)  # in place, of an upper triangle
+    invert_factors(factor.reshape(-1, size, size), np.flatnonzero(shares).tolist())
     means: Floats = np.where(shares[..., None] > 0, -(_CORNER**0.5) * factor[..., -1, :-1], 0.0)
     means[lost] = np.nan
     mean: Floats = np.matmul(shares[..., None, :], means)[..., 0, :]
