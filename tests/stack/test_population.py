@@ -12,6 +12,7 @@ from metalyra.stack.population import (
     infer_shapes,
     infer_with_each,
 )
+from metalyra.stack.posteriors import Prior, expect, guess_noise, place_points
 
 HARMONICS = 3
 
@@ -55,7 +56,7 @@ def infer(population, fits, folded):
 
 def train(fits, folded, **settings):
     curves = [curves for _, curves in collect_curves(fits, folded)]
-    assert {curve.phase.shape[1] for curve in curves} == {32, 64}
+    assert {curve.phase.shape[1] for curve in curves} == {32, 40, 48, 56}
     largest = max(curves, key=lambda group: len(group.period))
     return fit_population([largest], harmonics=HARMONICS, components=2, iterations=25, **settings)
 
@@ -107,8 +108,8 @@ def test_a_star_does_not_depend_on_the_others(population):
         assert apart_errors.tobytes() == errors[part].tobytes()
 
 
-def infer_directly(population, curves, iterations=10):
-    """The same as of `infer_shapes`, with a matrix of the harmonics of each point."""
+def infer_directly(population, curves, iterations=150):
+    """Where `infer_shapes` leads, by plain steps with a matrix of the harmonics of each point."""
     coefficients, covariances = [], []
     prior = np.linalg.inv(population.covariances)
     mean, deviation = population.period_scale
@@ -155,12 +156,34 @@ def infer_directly(population, curves, iterations=10):
 
 
 def test_series_for_all_points_are_what_matrices_of_each_point_would_be(population):
-    fits, folded, _ = draw_stars(40, 13, outliers=0.05)
-    for _, curves in collect_curves(fits, folded):
+    """Steps that go on until nothing moves end where plain ones end."""
+    prior = Prior.of([population])
+    for _, curves in collect_curves(*draw_stars(40, 13, outliers=0.05)[:2]):
+        coefficients, covariances = infer_directly(population, curves)
+        points, noise = place_points(curves, prior), guess_noise(curves, 1)
+        for _ in range(200):
+            posterior, noise, _ = expect(prior, points, curves.period, noise)
+        np.testing.assert_allclose(posterior.mean[:, 0, :-1], coefficients, atol=1e-9)
+        np.testing.assert_allclose(posterior.covariance[:, 0, :-1, :-1], covariances, atol=1e-11)
+
+
+def test_a_few_strides_come_close_to_where_all_steps_lead(population):
+    away = []
+    for _, curves in collect_curves(*draw_stars(150, 19, outliers=0.05)[:2]):
         shapes = infer_shapes(population, curves)
         coefficients, covariances = infer_directly(population, curves)
-        np.testing.assert_allclose(shapes.coefficients, coefficients, atol=1e-9)
-        np.testing.assert_allclose(shapes.covariances, covariances, atol=1e-11)
+        errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+        away += list(np.abs((shapes.coefficients - coefficients) / errors).max(axis=1))
+    assert np.median(away) < 0.02
+    assert np.quantile(away, 0.95) < 0.1
+
+
+def test_the_noise_is_as_typical_where_there_is_no_point(population):
+    _, curves = next(collect_curves(*draw_stars(20, 20)[:2]))
+    used = curves.used * (np.arange(len(curves.used)) > 0)[:, None]
+    shapes = infer_shapes(population, curves._replace(used=used, mag=curves.mag * used))
+    assert shapes.noise[0] == pytest.approx(0.01)
+    assert (shapes.noise[1:] > 0.01).all()
 
 
 def test_members_of_several_sizes_look_at_the_stars_together(population):
@@ -200,11 +223,11 @@ def test_groups_of_curves_are_learnt_from_as_if_they_were_of_one_length():
 def test_no_matrix_of_each_star_is_held(population):
     """What is learnt from and inferred takes memory for the points, and for a batch of stars."""
     _, curves = next(collect_curves(*draw_stars(50, 18)[:2]))
-    many = curves.take(np.resize(np.arange(len(curves.period)), 4000))
+    many = curves.take(np.resize(np.arange(len(curves.period)), 8000))
     size = sum(array.nbytes for array in many[:3])
     for work in (
         lambda: fit_population([many], iterations=1),
-        lambda: infer_shapes(population, many, 1),
+        lambda: infer_shapes(population, many),
     ):
         tracemalloc.start()
         work()

@@ -12,6 +12,9 @@ from metalyra.fit.alignment import turn_curves
 ALIGNMENT = "phi1"
 """What lies at phase 0 of the curves of a population, see `metalyra.fit.alignment`."""
 
+_SHORTEST = 32
+"""Points that light curves are padded to at least."""
+
 
 class Curves(NamedTuple):
     """Folded light curves of `n` stars, padded to a common number of points.
@@ -76,7 +79,7 @@ def collect_curves(
     rows : array of int
         Rows among the stars of status ok.
     curves
-        Their light curves, padded to a power of two that depends on the star alone.
+        Their light curves, padded by at most a quarter, which depends on the star alone.
     """
     fits = fits[fits["status"] == "ok"]
     stars, folded = turn_curves(fits, folded, ALIGNMENT)
@@ -89,7 +92,9 @@ def collect_curves(
     period = stars["period"].to_numpy(dtype=float)
     points = [_sort_points(stars, table) for table in tables]
     most = np.max([band.counts for band in points], axis=0)
-    lengths = 2 ** np.ceil(np.log2(np.maximum(most, 32))).astype(int)
+    most = np.maximum(most, _SHORTEST)
+    step = 2 ** (np.frexp(most - 1)[1] - 3)
+    lengths = (most + step - 1) // step * step
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
         own, *further = [_pad_points(band, rows, length, period[rows]) for band in points]

@@ -26,8 +26,10 @@ from metalyra.stack.posteriors import (
     Posterior,
     Prior,
     expect,
+    extrapolate,
     find_bins,
     guess_noise,
+    infer_at,
     join_bands,
     observe,
     place_points,
@@ -45,7 +47,10 @@ _FURTHER_HARMONICS = 3
 _STARS_OF_COMPONENT = 250
 """Stars that tell of one Gaussian of a mixture."""
 
-_MATRICES = 288
+_STRIDES = 2
+"""Times that the noise of a star is extrapolated from two steps towards it."""
+
+_MATRICES = 576
 """Matrices that are held in memory at once: one of each star, population and component."""
 
 _POINTS = 32768
@@ -140,7 +145,7 @@ def fit_population(
     return population
 
 
-def infer_shapes(population: Population, curves: Curves, iterations: int = 10) -> Shapes:
+def infer_shapes(population: Population, curves: Curves) -> Shapes:
     """Infer the coefficients of light curves that a population is known for.
 
     Parameters
@@ -149,15 +154,11 @@ def infer_shapes(population: Population, curves: Curves, iterations: int = 10) -
         Of `fit_population`.
     curves
         Of n stars. Each is treated alone: its posterior does not depend on the others.
-    iterations
-        Estimates of the noise and of the weights of the points.
     """
-    return infer_with_each([population], curves, iterations)[0]
+    return infer_with_each([population], curves)[0]
 
 
-def infer_with_each(
-    populations: Sequence[Population], curves: Curves, iterations: int = 10
-) -> list[Shapes]:
+def infer_with_each(populations: Sequence[Population], curves: Curves) -> list[Shapes]:
     """Infer the coefficients of light curves with each of several populations, in one pass.
 
     Parameters are those of `infer_shapes`.
@@ -169,10 +170,7 @@ def infer_with_each(
     inferred: dict[int, Shapes] = {}
     for numbers in alike.values():
         prior = Prior.of([populations[number] for number in numbers])
-        parts = [
-            _infer_batch(prior, batch, iterations)
-            for batch in _take_batches(curves, prior.constant.size)
-        ]
+        parts = [_infer_batch(prior, batch) for batch in _take_batches(curves, prior.constant.size)]
         for place, number in enumerate(numbers):
             arrays = zip(*parts, strict=True)
             inferred[number] = Shapes(
@@ -249,11 +247,14 @@ def _take_batches(curves: Curves, matrices: int) -> Iterator[Curves]:
         yield curves.take(slice(start, start + batch))
 
 
-def _infer_batch(prior: Prior, curves: Curves, iterations: int) -> Shapes:
+def _infer_batch(prior: Prior, curves: Curves) -> Shapes:
     """Return the shapes of a batch with each population: arrays (n, m, ...)."""
     points, noise = place_points(curves, prior), guess_noise(curves, len(prior.constant))
-    for _ in range(iterations):
-        posterior, noise, _ = expect(prior, points, curves.period, noise)
+    for _ in range(_STRIDES):
+        _, once, _ = expect(prior, points, curves.period, noise)
+        _, twice, _ = expect(prior, points, curves.period, once)
+        noise = extrapolate(noise, once, twice)
+    posterior, _ = infer_at(prior, points, curves.period, noise)
     return Shapes(
         posterior.mean[..., :-1],
         posterior.covariance[..., :-1, :-1],
@@ -333,8 +334,7 @@ class _Sums(NamedTuple):
             offset = posterior.means[:, 0, k] - centre
             self.offsets[k] += shares[:, k] @ offset
             self.squares[k] += (offset * shares[:, k, None]).T @ offset
-            roots = np.sqrt(shares[:, k, None, None]) * posterior.roots[:, 0, k]
-            roots = roots.reshape(-1, len(centre))
+            roots = posterior.roots[:, 0, k].reshape(-1, len(centre))
             self.squares[k] += roots.T @ roots
         for band, level, square, variance, points in zip(
             curves.bands, noise, squares, self.variance, self.points, strict=True

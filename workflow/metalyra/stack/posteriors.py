@@ -27,6 +27,9 @@ _PERIOD_ERROR = 0.02
 _NOISE_FLOOR = 0.01
 """Typical noise (mag) towards which the scale of a star of few points is drawn."""
 
+_LONGEST_STRIDE = 10.0
+"""How much farther than a step the noise is extrapolated at most."""
+
 _NEGLIGIBLE = 1e-7
 """Share of a Gaussian in a star below which nothing of it is looked at."""
 
@@ -146,7 +149,7 @@ class Posterior(NamedTuple):
 
     shares: Floats  # (n, m, k)
     means: Floats  # (n, m, k, d); 0 where the share is 0
-    roots: Floats  # (n, m, k, d, d), X of covariances X^T X; of any numbers where the share is 0
+    roots: Floats  # (n, m, k, d, d), X of share times covariance, X^T X
     mean: Floats  # (n, m, d), of the mixture
     covariance: Floats  # (n, m, d, d), of the mixture
 
@@ -180,6 +183,35 @@ def guess_noise(curves: Curves, members: int) -> list[Noise]:
     return guesses
 
 
+def extrapolate(start: list[Noise], once: list[Noise], twice: list[Noise]) -> list[Noise]:
+    """Return where two steps from a start seem to lead, for each star and population.
+
+    Steps of an expectation maximisation shorten by about the same factor each: the stride that
+    follows from it (S3 of Varadhan & Roland 2008, in the logarithms of the variance and of the
+    precision of each point) goes most of the rest.
+    """
+    changes = []
+    for before, level, after in zip(start, once, twice, strict=True):
+        unused = level.precision == 0  # in all three
+        values = [
+            np.log(np.concatenate([noise.variance[..., None], noise.precision + unused], axis=-1))
+            for noise in (before, level, after)
+        ]
+        step = values[1] - values[0]
+        changes.append((step, values[2] - values[1] - step))
+    first, change = (
+        sum(np.square(part).sum(axis=-1) for part in parts) for parts in zip(*changes, strict=True)
+    )
+    stride = np.sqrt(first / np.maximum(change, np.finfo(float).tiny))
+    stride = np.clip(stride, 1.0, _LONGEST_STRIDE)[..., None]
+    extrapolated = []
+    for before, (step, bend) in zip(start, changes, strict=True):
+        growth = np.exp(2 * stride * step + stride**2 * bend)
+        variance = before.variance * growth[..., 0]
+        extrapolated.append(Noise(variance, before.precision * growth[..., 1:], before.points))
+    return extrapolated
+
+
 def expect(
     prior: Prior, bands: list[Points], period: Floats, noise: list[Noise]
 ) -> tuple[Posterior, list[Noise], list[Floats]]:
@@ -196,10 +228,7 @@ def expect(
     noise
         What is known of the noise so far.
     """
-    observations = [
-        observe(points, level.precision) for points, level in zip(bands, noise, strict=True)
-    ]
-    posterior = infer(prior, join_bands(observations, period, prior.period_scale))
+    posterior, observations = infer_at(prior, bands, period, noise)
     measured = [
         _measure_noise(
             points,
@@ -212,6 +241,19 @@ def expect(
         for points, seen, level, part in zip(bands, observations, noise, prior.parts, strict=True)
     ]
     return posterior, [level for level, _ in measured], [squares for _, squares in measured]
+
+
+def infer_at(
+    prior: Prior, bands: list[Points], period: Floats, noise: list[Noise]
+) -> tuple[Posterior, list[Observation]]:
+    """Return the posterior at a known noise, and what is seen of each band.
+
+    Parameters are those of `expect`.
+    """
+    observations = [
+        observe(points, level.precision) for points, level in zip(bands, noise, strict=True)
+    ]
+    return infer(prior, join_bands(observations, period, prior.period_scale)), observations
 
 
 def observe(points: Points, precision: Floats) -> Observation:
@@ -283,9 +325,9 @@ def infer(prior: Prior, seen: Floats) -> Posterior:
     mean: Floats = np.matmul(shares[..., None, :], means)[..., 0, :]
     # Of each Gaussian the root, and below it how far it is from the mean, in place of the mean.
     root = np.sqrt(shares)[..., None]
-    scaled = factor * root[..., None]
-    scaled[..., -1, :-1] = (means - mean[:, :, None]) * root
-    scaled = scaled.reshape(*mean.shape[:2], -1, size)[..., :-1]
+    factor *= root[..., None]
+    factor[..., -1, :-1] = (means - mean[:, :, None]) * root
+    scaled = factor.reshape(*mean.shape[:2], -1, size)[..., :-1]
     covariance = np.matmul(scaled.swapaxes(-2, -1), scaled)
     return Posterior(shares, means, factor[..., :-1, :-1], mean, covariance)
 
@@ -317,15 +359,24 @@ def _expect_squares(points: Points, seen: Observation, mean: Floats, covariance:
 def _measure_noise(
     points: Points, squares: Floats, noise: Noise, prior: Prior
 ) -> tuple[Noise, Floats]:
-    """Return the noise of points of known squared residuals, and these times their weights."""
+    """Return the noise of points of known squared residuals, and these times their weights.
+
+    Where the noise stays as it is, its weights have a known sum. What they have of it now is how
+    much the variance still lacks: it gets there in fewer steps (Kent, Tyler & Vardi 1994), and
+    to the same.
+    """
     relative = squares / points.profile
     weight = points.used * (prior.freedom + 1)
     weight = weight / (prior.freedom + relative / noise.variance[..., None])
-    total = (weight * relative).sum(axis=-1) + prior.strength * _NOISE_FLOOR**2
+    typical = prior.strength * _NOISE_FLOOR**2
     count = np.maximum(points.used.sum(axis=-1), 1)
-    variance = total / np.maximum(count - 1 + prior.strength, 1e-12)
+    degrees = np.maximum(count - 1 + prior.strength, 1e-12)
+    weights, freedom = weight.sum(axis=-1), prior.freedom[:, 0]
+    settled = count + (count - degrees + typical / noise.variance) / freedom
+    variance = ((weight * relative).sum(axis=-1) + typical) / degrees
+    variance *= settled / np.where(weights > 0, weights, settled)
     precision = weight / (points.profile * variance[..., None])
-    return Noise(variance, precision, weight.sum(axis=-1)), weight * squares
+    return Noise(variance, precision, weights), weight * squares
 
 
 @cache
