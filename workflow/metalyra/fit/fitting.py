@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from metalyra.core.phase_differences import wrap_cycles
 from metalyra.core.randomness import generator
 from metalyra.core.threads import on_one_thread
 from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
@@ -231,20 +232,29 @@ def _fits_table(
     stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
     found = [rows[str(star_id)] for star_id in stars["star_id"]]
-    columns: dict[str, Any] = {"star_id": stars["star_id"].astype(str).to_numpy(), "band": band}
-    for name in TABLE_COLUMNS:
-        values = [row.get(name) for row in found]
-        if name in _WHOLE_NUMBERS:
-            columns[name] = np.array([value or 0 for value in values], dtype=np.int64)
-        elif name == "gp_converged":
-            columns[name] = np.array([bool(value) for value in values], dtype=bool)
-        elif name in FIT_COLUMNS:
-            columns[name] = np.array(values, dtype=float)
-        else:
-            columns[name] = pd.Series(values, dtype=object if "curve" in name else "str")
-    columns["alignment"] = pd.Series([alignment] * len(found), dtype="str")
-    columns["variation"] = columns["variation"].fillna("")
-    table = pd.DataFrame(columns, index=pd.RangeIndex(len(found)))
+    texts = {
+        "star_id": stars["star_id"].astype(str).array,
+        "band": [band] * len(found),
+        "alignment": [alignment] * len(found),
+        "variation": [row.get("variation", "") for row in found],
+        "status": [row["status"] for row in found],
+    }
+    columns: dict[str, Any] = {
+        name: pd.array(values, dtype="str") for name, values in texts.items()
+    }
+    columns["gp_converged"] = np.array(
+        [row.get("gp_converged", False) for row in found], dtype=bool
+    )
+    for name in _WHOLE_NUMBERS:
+        columns[name] = np.array([row.get(name, 0) for row in found], dtype=np.int64)
+    for name in ("curve", "curve_err"):
+        columns[name] = pd.Series([row.get(name) for row in found], dtype=object)
+    # One array of all others: a table takes longer to make, the more arrays it is made of.
+    names = [name for name in FIT_COLUMNS if name not in columns]
+    values = [[row.get(name) for name in names] for row in found]
+    numbers = np.array(values, dtype=float).reshape(-1, len(names))
+    table = pd.concat([pd.DataFrame(columns), pd.DataFrame(numbers, columns=names)], axis=1)
+    table = table.reindex(columns=["star_id", "band", *TABLE_COLUMNS])
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
     return table
@@ -270,16 +280,15 @@ def _folded_table(measured: Mapping[str, tuple[FoldedCurve, float]], band: str) 
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty.assign(kept=pd.Series(dtype=bool))
     curves = [folded for folded, _ in measured.values()]
-    phases = [(folded.phase + turn) % 1.0 for folded, turn in measured.values()]
-    names = pd.Series([*measured], dtype="str")
-    table = pd.DataFrame(
+    phases = [wrap_cycles(folded.phase + turn) for folded, turn in measured.values()]
+    sizes = [phase.size for phase in phases]
+    return pd.DataFrame(
         {
-            "star_id": names.repeat([phase.size for phase in phases]).reset_index(drop=True),
+            "star_id": pd.array([*measured], dtype="str").repeat(sizes),
+            "band": pd.array([band], dtype="str").repeat(sum(sizes)),
             "phase": np.concatenate(phases),
             "mag": np.concatenate([folded.curve.mag for folded in curves]),
             "mag_err": np.concatenate([folded.curve.mag_err for folded in curves]),
             "kept": np.concatenate([folded.fit.kept for folded in curves]),
         }
     )
-    table.insert(1, "band", band)
-    return table

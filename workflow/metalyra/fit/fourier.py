@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from metalyra.core.arrays import Booleans, Floats, Indices, Singles
 from metalyra.core.factors import invert_factors
-from metalyra.core.phase_differences import wrap_around
+from metalyra.core.phase_differences import wrap_around, wrap_cycles
 
 
 class RobustFit(NamedTuple):
@@ -122,7 +122,7 @@ def phase_difference(phases: Floats, k: int | Indices, centre: float | Floats) -
 
 def measure_phase_coverage(phase: Floats) -> float:
     """Return 1 - the largest gap between neighbouring phases, around the circle."""
-    ordered = np.sort(phase % 1.0)
+    ordered = np.sort(wrap_cycles(phase))
     within = np.diff(ordered).max(initial=0.0)
     return float(1.0 - max(within, ordered[0] + 1.0 - ordered[-1]))
 
@@ -294,7 +294,7 @@ def fit_huber(
     cost = huber_cost(residuals, scale)
     for _ in range(100):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        beyond = np.flatnonzero(sides)
+        beyond = np.flatnonzero(sides.view(bool))
         far = design[beyond]
         for newton in (True, False):
             # How much less the points beyond the scale count than in least squares.
@@ -460,9 +460,9 @@ def fit_robustly(
     # In the order of phase, in which neighbours are soon found; lcfit's folds are by time.
     turn = np.arange(time.size)
     if not settings.published:
-        turn = np.argsort((time / period) % 1.0, kind="stable")
+        turn = np.argsort(wrap_cycles(time / period), kind="stable")
     time, mag = time[turn], mag[turn]
-    phase = (time / period) % 1.0
+    phase = wrap_cycles(time / period)
     harmonics = evaluate_harmonics(phase, settings.order_max)
     kept = np.ones(time.size, dtype=bool)
     order, chosen_by, coefficients = 0, 0, None
@@ -481,18 +481,18 @@ def fit_robustly(
         )
         if settings.refine_period:
             period, coefficients = refine_period(time, mag, period, coefficients, settings.huber)
-            phase = (time / period) % 1.0
+            phase = wrap_cycles(time / period)
             harmonics = evaluate_harmonics(phase, settings.order_max)
             residuals = mag - harmonics[:, : 2 * order + 1] @ coefficients
         sigma = float(np.std(residuals))
         outlying = _find_outliers(phase, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
-            return RobustFit(coefficients, order, period, kept[np.argsort(turn)], sigma, cost)
-        kept[np.flatnonzero(kept)[outlying]] = False
-        inside = ~outlying
-        time, mag, phase = time[inside], mag[inside], phase[inside]
-        harmonics = harmonics.T[:, inside].T
+            return RobustFit(coefficients, order, period, kept, sigma, cost)
+        kept[turn[outlying]] = False
+        inside = np.flatnonzero(~outlying)
+        turn, time, mag, phase = turn[inside], time[inside], mag[inside], phase[inside]
+        harmonics = np.ascontiguousarray(harmonics).take(inside, axis=0)
 
 
 _MANY = 0.003
