@@ -233,14 +233,14 @@ def _fits_table(
 ) -> pd.DataFrame:
     found = [rows[str(star_id)] for star_id in stars["star_id"]]
     texts = {
-        "star_id": stars["star_id"].astype(str).array,
+        "star_id": [*stars["star_id"].astype(str)],
         "band": [band] * len(found),
         "alignment": [alignment] * len(found),
         "variation": [row.get("variation", "") for row in found],
         "status": [row["status"] for row in found],
     }
     columns: dict[str, Any] = {
-        name: pd.array(values, dtype="str") for name, values in texts.items()
+        name: pd.Series(values, dtype="str") for name, values in texts.items()
     }
     columns["gp_converged"] = np.array(
         [row.get("gp_converged", False) for row in found], dtype=bool
