@@ -154,6 +154,20 @@ def test_the_order_is_chosen_again_when_many_points_are_lost(monkeypatch, outlie
     assert len(chosen) == choices
 
 
+def test_sums_that_are_kept_up_are_those_formed_anew(monkeypatch):
+    """Many points of a long light curve are beyond the scale, and many are clipped in turn."""
+    rng = np.random.default_rng(8)
+    time, mag, _ = make_light_curve(rng, count=3000, noise=0.05)
+    mag[::20] += rng.exponential(0.4, size=150)
+    settings = RegressionSettings(huber=0.03)
+    kept_up = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(9))
+    monkeypatch.setattr(fourier, "_LONG", time.size + 1)
+    anew = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(9))
+    assert np.count_nonzero(~anew.kept) > 50
+    np.testing.assert_array_equal(kept_up.kept, anew.kept)
+    np.testing.assert_allclose(kept_up.coefficients, anew.coefficients, rtol=0, atol=1e-12)
+
+
 def test_a_wrong_period_is_refined():
     rng = np.random.default_rng(6)
     time, mag, _ = make_light_curve(rng)

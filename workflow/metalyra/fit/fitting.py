@@ -231,30 +231,23 @@ _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
 def _fits_table(
     stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
-    found = [rows[str(star_id)] for star_id in stars["star_id"]]
-    texts = {
-        "star_id": [*stars["star_id"].astype(str)],
-        "band": [band] * len(found),
-        "alignment": [alignment] * len(found),
-        "variation": [row.get("variation", "") for row in found],
-        "status": [row["status"] for row in found],
-    }
-    columns: dict[str, Any] = {
-        name: pd.Series(values, dtype="str") for name, values in texts.items()
-    }
-    columns["gp_converged"] = np.array(
-        [row.get("gp_converged", False) for row in found], dtype=bool
-    )
-    for name in _WHOLE_NUMBERS:
-        columns[name] = np.array([row.get(name, 0) for row in found], dtype=np.int64)
-    for name in ("curve", "curve_err"):
-        columns[name] = pd.Series([row.get(name) for row in found], dtype=object)
-    # One array of all others: a table takes longer to make, the more arrays it is made of.
-    names = [name for name in FIT_COLUMNS if name not in columns]
-    values = [[row.get(name) for name in names] for row in found]
-    numbers = np.array(values, dtype=float).reshape(-1, len(names))
-    table = pd.concat([pd.DataFrame(columns), pd.DataFrame(numbers, columns=names)], axis=1)
-    table = table.reindex(columns=["star_id", "band", *TABLE_COLUMNS])
+    texts = {"variation": "", "band": band, "alignment": alignment}
+    found = [
+        {**texts, **rows[str(star_id)], "star_id": str(star_id)} for star_id in stars["star_id"]
+    ]
+    columns: dict[str, Any] = {}
+    for name in ("star_id", "band", *TABLE_COLUMNS):
+        values: list[Any] = [row.get(name) for row in found]
+        if name in _WHOLE_NUMBERS:
+            columns[name] = np.array([value or 0 for value in values], dtype=np.int64)
+        elif name == "gp_converged":
+            columns[name] = np.array([bool(value) for value in values], dtype=bool)
+        elif name in FIT_COLUMNS:
+            columns[name] = np.array(values, dtype=float)
+        else:
+            kind = object if "curve" in name else "str"
+            columns[name] = pd.Series(values, dtype=kind).array
+    table = pd.DataFrame(columns)
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
     return table

@@ -254,7 +254,11 @@ _LONGEST = 5.0  # step, in gradients: where so many points are beyond the scale
 
 
 def fit_huber(
-    design: Floats, target: Floats, scale: float, start: Floats | None = None
+    design: Floats,
+    target: Floats,
+    scale: float,
+    start: Floats | None = None,
+    normal: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Minimise the Huber loss of ``target - design @ x``.
 
@@ -271,6 +275,8 @@ def fit_huber(
         Residual (mag) beyond which the loss is linear.
     start : (d,), optional
         First guess; least squares without one.
+    normal : (d, d), optional
+        ``design.T @ design``, where it is known.
 
     Returns
     -------
@@ -282,7 +288,8 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate, and there is no start.
     """
-    normal = design.T @ design
+    if normal is None:
+        normal = design.T @ design
     if start is None:
         solution = cast("Floats", np.linalg.solve(normal, design.T @ target))
     else:
@@ -292,15 +299,23 @@ def fit_huber(
     if start is None and not sides.any():
         return solution, residuals
     cost = huber_cost(residuals, scale)
+    nowhere = np.zeros_like(sides)
+    inner, before = normal, nowhere
     for _ in range(100):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        beyond = np.flatnonzero(sides.view(bool))
-        far = design[beyond]
+        # The normal matrix of the points within the scale, by those that have crossed it.
+        if target.size < _LONG:
+            inner, before = normal, nowhere
+        inner = inner + _sum_products(design, np.abs(before) - np.abs(sides))
+        before = sides
         for newton in (True, False):
-            # How much less the points beyond the scale count than in least squares.
-            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[beyond])[:, None]
+            curvature = inner
+            if not newton:
+                # How much less the points beyond the scale count than in least squares.
+                lost = 1.0 - scale / np.maximum(np.abs(residuals), scale)
+                curvature = normal + _sum_products(design, -lost)
             try:
-                trial = solution + np.linalg.solve(normal - (far * lost).T @ far, gradient)
+                trial = solution + np.linalg.solve(curvature, gradient)
             except np.linalg.LinAlgError:
                 continue
             trial_residuals = target - design @ trial
@@ -311,11 +326,23 @@ def fit_huber(
             break
         change = np.abs(trial - solution).max()
         solution, residuals, cost = trial, trial_residuals, trial_cost
-        before, sides = sides, _find_sides(residuals, scale)
+        sides = _find_sides(residuals, scale)
         # Where no point has crossed the scale, the loss was a parabola and its minimum is found.
         if change < 1e-9 or (newton and np.array_equal(sides, before)):
             break
     return solution, residuals
+
+
+_LONG = 2000
+"""Points from which it pays to keep sums over them up with the few that change."""
+
+
+def _sum_products(design: Floats, weight: Floats | Booleans | NDArray[np.int8]) -> Floats:
+    """Return the sum of the products of the rows (n, d) with themselves, (d, d), by weight (n,)."""
+    places = np.flatnonzero(weight)
+    rows = design[places]
+    products: Floats = (rows * weight[places, None]).T @ rows
+    return products
 
 
 def _find_sides(residuals: Floats, scale: float) -> NDArray[np.int8]:
@@ -466,30 +493,39 @@ def fit_robustly(
     harmonics = evaluate_harmonics(phase, settings.order_max)
     kept = np.ones(time.size, dtype=bool)
     order, chosen_by, coefficients = 0, 0, None
+    many = mag.size >= _LONG and not settings.refine_period
+    normal = harmonics.T @ harmonics if many else None
     while True:
         order_max = min(settings.order_max, (mag.size - 3) // 2)
         orders = range(min(settings.order_min, order_max), order_max + 1)
         if order_max < 1:
             raise np.linalg.LinAlgError(f"{mag.size} points cannot hold a Fourier series")
-        many = settings.published or chosen_by - mag.size > _MANY * chosen_by
-        if order not in orders or many:
+        lost = chosen_by - mag.size
+        if order not in orders or settings.published or lost > _MANY * chosen_by:
             before, chosen_by = order, mag.size
             order = _choose_order_of(phase, harmonics, mag, orders, settings, rng)
             coefficients = coefficients if order == before else None
+        used = slice(2 * order + 1)
         coefficients, residuals = fit_huber(
-            harmonics[:, : 2 * order + 1], mag, settings.huber, coefficients
+            harmonics[:, used],
+            mag,
+            settings.huber,
+            coefficients,
+            None if normal is None else normal[used, used],
         )
         if settings.refine_period:
             period, coefficients = refine_period(time, mag, period, coefficients, settings.huber)
             phase = wrap_cycles(time / period)
             harmonics = evaluate_harmonics(phase, settings.order_max)
-            residuals = mag - harmonics[:, : 2 * order + 1] @ coefficients
+            residuals = mag - harmonics[:, used] @ coefficients
         sigma = float(np.std(residuals))
         outlying = _find_outliers(phase, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
             return RobustFit(coefficients, order, period, kept, sigma, cost)
         kept[turn[outlying]] = False
+        if normal is not None:
+            normal = normal - _sum_products(harmonics, outlying)
         inside = np.flatnonzero(~outlying)
         turn, time, mag, phase = turn[inside], time[inside], mag[inside], phase[inside]
         harmonics = np.ascontiguousarray(harmonics).take(inside, axis=0)
