@@ -95,6 +95,31 @@ def test_huber_solution_has_no_gradient_and_resists_outliers():
     np.testing.assert_allclose(warm, solution, atol=1e-9)
 
 
+@pytest.mark.parametrize("count", [34, 200, 1000])
+@pytest.mark.parametrize("scale", [2e-3, 1e-4, 1e-5])
+def test_a_scale_far_below_the_noise_is_converged_as_well(count, scale):
+    """As good as that of absolute deviations, the minimum still has no gradient."""
+    for seed in range(3):
+        time, mag, _ = make_light_curve(np.random.default_rng(seed), count, noise=0.1)
+        design = evaluate_harmonics(time / PERIOD, 5)
+        _, residuals = fit_huber(design, mag, scale)
+        gradient = design.T @ np.clip(residuals / scale, -1, 1)
+        assert np.abs(gradient).max() < 1e-5
+
+
+def test_a_step_ends_where_the_loss_is_least():
+    rng = np.random.default_rng(4)
+    residuals, change = rng.standard_normal((2, 50))
+    change *= np.sign(residuals @ change)
+    change[7] = 0.0
+    for scale in (1e-3, 0.1, 10.0):
+        best = fourier._measure_step(residuals, change, scale)
+        costs = [huber_cost(residuals - x * change, scale) for x in best + np.linspace(-1, 1, 201)]
+        assert best > 0
+        assert min(costs) == pytest.approx(huber_cost(residuals - best * change, scale))
+        assert fourier._measure_step(residuals, -change, scale) == 0
+
+
 @pytest.mark.parametrize("huber", [0.05, 0.02])
 def test_cross_validation_agrees_with_a_plain_one(huber):
     """The modified residuals find the order that refitting every fold finds."""

@@ -7,6 +7,7 @@ the one of Dekany, Grebel & Pojmanski (2021, Sect. 3.1): Huber loss, iterated si
 clipping, and an order chosen by cross-validation over folds stratified in phase.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, cast
@@ -263,7 +264,8 @@ def fit_huber(
     """Minimise the Huber loss of ``target - design @ x``.
 
     Newton steps on the points within `scale`; where such a step does not lower the cost,
-    a step of iteratively reweighted least squares, which always does.
+    a step of iteratively reweighted least squares, which always does. Where the scale is far
+    below the noise, many such steps would be needed: then `_search_minimum` goes on.
 
     Parameters
     ----------
@@ -288,8 +290,7 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate, and there is no start.
     """
-    if normal is None:
-        normal = design.T @ design
+    normal = design.T @ design if normal is None else normal
     if start is None:
         solution = cast("Floats", np.linalg.solve(normal, design.T @ target))
     else:
@@ -301,7 +302,7 @@ def fit_huber(
     cost = huber_cost(residuals, scale)
     nowhere = np.zeros_like(sides)
     inner, before = normal, nowhere
-    for _ in range(100):
+    for _ in range(_STEPS):
         gradient = design.T @ np.clip(residuals, -scale, scale)
         # The normal matrix of the points within the scale, by those that have crossed it.
         if target.size < _LONG:
@@ -328,9 +329,66 @@ def fit_huber(
         solution, residuals, cost = trial, trial_residuals, trial_cost
         sides = _find_sides(residuals, scale)
         # Where no point has crossed the scale, the loss was a parabola and its minimum is found.
-        if change < 1e-9 or (newton and np.array_equal(sides, before)):
+        if change < _SMALLEST or (newton and np.array_equal(sides, before)):
+            break
+    else:
+        return _search_minimum(design, target, scale, solution)
+    return solution, residuals
+
+
+_STEPS = 30
+_MOST_STEPS = 1000
+_SMALLEST = 1e-9  # change of the solution (mag) that is worth another step
+
+
+def _search_minimum(
+    design: Floats, target: Floats, scale: float, solution: Floats
+) -> tuple[Floats, Floats]:
+    """Return what `fit_huber` does, from a solution whose steps lead far beyond their parabola.
+
+    Along each of two directions the minimum is looked for, and the lower one is taken: Newton's,
+    and that of weights by the inverse cube of the distance, as which the curvature of smooth
+    losses like Huber's falls. After `_MOST_STEPS` it is the best solution so far.
+    """
+    residuals = target - design @ solution
+    cost = huber_cost(residuals, scale)
+    for _ in range(_MOST_STEPS):
+        gradient = design.T @ np.clip(residuals, -scale, scale)
+        distances = np.maximum(np.abs(residuals), scale)
+        trials = []
+        for weight in (distances == scale, (scale / distances) ** 3):
+            try:
+                step = np.linalg.solve(_sum_products(design, weight), gradient)
+            except np.linalg.LinAlgError:
+                continue
+            step = step * _measure_step(residuals, design @ step, scale)
+            trial_residuals = target - design @ (solution + step)
+            trials.append((huber_cost(trial_residuals, scale), step, trial_residuals))
+        lowest, step, trial_residuals = min(trials, key=lambda trial: trial[0])
+        if not lowest < cost:
+            break
+        solution, residuals, cost = solution + step, trial_residuals, lowest
+        if np.abs(step).max() < _SMALLEST:
             break
     return solution, residuals
+
+
+def _measure_step(residuals: Floats, change: Floats, scale: float) -> float:
+    """Return where the Huber loss of ``residuals - x * change`` (n,) is least, for x >= 0."""
+
+    def slope(length: float) -> float:
+        return -float(np.clip(residuals - length * change, -scale, scale) @ change)
+
+    # It is a parabola from each length at which a point crosses the scale to the next.
+    moving = change != 0
+    crossings = np.concatenate([residuals[moving] - scale, residuals[moving] + scale])
+    crossings /= np.tile(change[moving], 2)
+    lengths: list[float] = [0.0, *np.sort(crossings[crossings > 0]).tolist()]
+    place = bisect_left(lengths, 0.0, key=slope)
+    if place in (0, len(lengths)):
+        return lengths[max(place - 1, 0)]
+    ends = lengths[place - 1 : place + 1]
+    return float(np.interp(0.0, [slope(length) for length in ends], ends))
 
 
 _LONG = 2000
