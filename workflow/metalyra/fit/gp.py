@@ -651,7 +651,8 @@ def find_starts(batch: _Batch) -> tuple[Indices, Floats]:
     values = batch.evaluate(everywhere, np.tile(np.arange(stars), len(points)))
     values = values.reshape(len(scales), len(log_ratios), stars)
     ridge = values.max(axis=1)
-    beside = np.pad(ridge, ((1, 1), (0, 0)), constant_values=-np.inf)
+    beside = np.full((len(scales) + 2, stars), -np.inf)
+    beside[1:-1] = ridge
     peaks = (ridge >= beside[:-2]) & (ridge > beside[2:]) & (ridge > ridge.max(axis=0) - _RISE)
     lines, rows = np.nonzero(peaks)
     return rows, grid[lines, values.argmax(axis=1)[lines, rows]]
