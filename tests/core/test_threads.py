@@ -1,10 +1,13 @@
 """Linear algebra on one thread."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
+from metalyra.core import threads
 from metalyra.core.threads import on_one_thread
 from metalyra.fit import fitting, periods
 from metalyra.fit.failures import LightCurveError
@@ -32,6 +35,24 @@ def test_one_thread_is_used_inside_and_as_many_as_before_outside():
     with pytest.raises(ZeroDivisionError):
         on_one_thread(lambda: 1 / 0)()
     assert count_threads() == {2}
+
+
+def test_libraries_are_looked_for_again_only_after_imports(monkeypatch):
+    looked = []
+
+    def look():
+        looked.append(None)
+        return ThreadpoolController()
+
+    monkeypatch.setattr(threads, "ThreadpoolController", look)
+    monkeypatch.setitem(sys.modules, "one_more", sys)
+    run = on_one_thread(lambda: 1)
+    run()
+    run()
+    assert len(looked) == 1
+    monkeypatch.setitem(sys.modules, "another", sys)
+    run()
+    assert len(looked) == 2
 
 
 @pytest.fixture

@@ -95,6 +95,31 @@ def test_huber_solution_has_no_gradient_and_resists_outliers():
     np.testing.assert_allclose(warm, solution, atol=1e-9)
 
 
+@pytest.mark.parametrize("count", [34, 200, 1000])
+@pytest.mark.parametrize("scale", [2e-3, 1e-4, 1e-5])
+def test_a_scale_far_below_the_noise_is_converged_as_well(count, scale):
+    """As good as that of absolute deviations, the minimum still has no gradient."""
+    for seed in range(3):
+        time, mag, _ = make_light_curve(np.random.default_rng(seed), count, noise=0.1)
+        design = evaluate_harmonics(time / PERIOD, 5)
+        _, residuals = fit_huber(design, mag, scale)
+        gradient = design.T @ np.clip(residuals / scale, -1, 1)
+        assert np.abs(gradient).max() < 1e-5
+
+
+def test_a_step_ends_where_the_loss_is_least():
+    rng = np.random.default_rng(4)
+    residuals, change = rng.standard_normal((2, 50))
+    change *= np.sign(residuals @ change)
+    change[7] = 0.0
+    for scale in (1e-3, 0.1, 10.0):
+        best = fourier._measure_step(residuals, change, scale)
+        costs = [huber_cost(residuals - x * change, scale) for x in best + np.linspace(-1, 1, 201)]
+        assert best > 0
+        assert min(costs) == pytest.approx(huber_cost(residuals - best * change, scale))
+        assert fourier._measure_step(residuals, -change, scale) == 0
+
+
 @pytest.mark.parametrize("huber", [0.05, 0.02])
 def test_cross_validation_agrees_with_a_plain_one(huber):
     """The modified residuals find the order that refitting every fold finds."""
@@ -152,6 +177,20 @@ def test_the_order_is_chosen_again_when_many_points_are_lost(monkeypatch, outlie
     fit = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(8))
     assert fit.kept.sum() == 2000 - outliers
     assert len(chosen) == choices
+
+
+def test_sums_that_are_kept_up_are_those_formed_anew(monkeypatch):
+    """Many points of a long light curve are beyond the scale, and many are clipped in turn."""
+    rng = np.random.default_rng(8)
+    time, mag, _ = make_light_curve(rng, count=3000, noise=0.05)
+    mag[::20] += rng.exponential(0.4, size=150)
+    settings = RegressionSettings(huber=0.03)
+    kept_up = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(9))
+    monkeypatch.setattr(fourier, "_LONG", time.size + 1)
+    anew = fit_robustly(time, mag, PERIOD, settings, np.random.default_rng(9))
+    assert np.count_nonzero(~anew.kept) > 50
+    np.testing.assert_array_equal(kept_up.kept, anew.kept)
+    np.testing.assert_allclose(kept_up.coefficients, anew.coefficients, rtol=0, atol=1e-12)
 
 
 def test_a_wrong_period_is_refined():

@@ -313,6 +313,18 @@ def test_likelihoods_of_different_weightings_compare_as_the_dense_ones():
     assert ours[0] == pytest.approx(dense[0], abs=1e-4)
 
 
+def test_summaries_by_sums_of_twice_as_many_harmonics_are_the_same():
+    rng = np.random.default_rng(12)
+    phase, mag = rng.uniform(size=3000), rng.normal(15, 0.3, size=3000)
+    columns = evaluate_harmonics(phase, 2 * HARMONICS)
+    variances = [None, rng.uniform(0.5, 2, size=3000), rng.uniform(0.1, 9, size=3000)]
+    summaries = gp.summarise_weightings(columns, mag, variances)
+    for found, variance in zip(summaries, variances, strict=True):
+        expected = gp.summarise(phase, mag, HARMONICS, variance=variance)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-9)
+
+
 def test_the_likelihood_knows_which_points_are_noisier():
     rng = np.random.default_rng(9)
     phase, mag = folded(6, count=200, noise=0.0)

@@ -17,6 +17,7 @@ from metalyra.fit.gp import (
     fit_batch,
     summarise,
     summarise_columns,
+    summarise_weightings,
 )
 from metalyra.fit.settings import FitSettings
 
@@ -114,20 +115,24 @@ def _summarise_star(
 ) -> list[Summary]:
     """Return the summaries of a star with each of the error floors."""
     kept = folded.fit.kept
-    columns, mag = evaluate_harmonics(folded.phase[kept], harmonics), folded.curve.mag[kept]
-    equal = summarise_columns(columns, mag)
-    error = folded.curve.mag_err[kept]
+    phase, mag, error = folded.phase[kept], folded.curve.mag[kept], folded.curve.mag_err[kept]
     known = np.isfinite(error) & (error > 0)
     if np.isinf(error_floors).all() or not known.any():
+        equal = summarise_columns(evaluate_harmonics(phase, harmonics), mag)
         return [equal] * len(error_floors)
     typical = np.median(error[known])
     variance = np.where(known, error, typical) ** 2
-    return [
-        equal
-        if np.isinf(floor)
-        else summarise_columns(columns, mag, variance + (floor * typical) ** 2)
-        for floor in error_floors
+    variances = [
+        None if np.isinf(floor) else variance + (floor * typical) ** 2 for floor in error_floors
     ]
+    if mag.size > _MANY:
+        return summarise_weightings(evaluate_harmonics(phase, 2 * harmonics), mag, variances)
+    columns = evaluate_harmonics(phase, harmonics)
+    return [summarise_columns(columns, mag, one) for one in variances]
+
+
+_MANY = 2000
+"""Points of which all products take longer than sums of twice as many harmonics."""
 
 
 def _summarise_as_published(folded: FoldedCurve, harmonics: int) -> Summary:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from metalyra.core.phase_differences import wrap_cycles
 from metalyra.core.randomness import generator
 from metalyra.core.threads import on_one_thread
 from metalyra.fit.batches import fit_apart_if_need_be, fit_gps, split_batches
@@ -230,10 +231,13 @@ _WHOLE_NUMBERS = ("n_epochs", "fourier_order", "aperture")
 def _fits_table(
     stars: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], band: str, alignment: str
 ) -> pd.DataFrame:
-    found = [rows[str(star_id)] for star_id in stars["star_id"]]
-    columns: dict[str, Any] = {"star_id": stars["star_id"].astype(str).to_numpy(), "band": band}
-    for name in TABLE_COLUMNS:
-        values = [row.get(name) for row in found]
+    texts = {"variation": "", "band": band, "alignment": alignment}
+    found = [
+        {**texts, **rows[str(star_id)], "star_id": str(star_id)} for star_id in stars["star_id"]
+    ]
+    columns: dict[str, Any] = {}
+    for name in ("star_id", "band", *TABLE_COLUMNS):
+        values: list[Any] = [row.get(name) for row in found]
         if name in _WHOLE_NUMBERS:
             columns[name] = np.array([value or 0 for value in values], dtype=np.int64)
         elif name == "gp_converged":
@@ -241,10 +245,9 @@ def _fits_table(
         elif name in FIT_COLUMNS:
             columns[name] = np.array(values, dtype=float)
         else:
-            columns[name] = pd.Series(values, dtype=object if "curve" in name else "str")
-    columns["alignment"] = pd.Series([alignment] * len(found), dtype="str")
-    columns["variation"] = columns["variation"].fillna("")
-    table = pd.DataFrame(columns, index=pd.RangeIndex(len(found)))
+            kind = object if "curve" in name else "str"
+            columns[name] = pd.Series(values, dtype=kind).array
+    table = pd.DataFrame(columns)
     if "reason" in stars:
         table["reason"] = _reasons(stars, rows, table["status"])
     return table
@@ -270,16 +273,15 @@ def _folded_table(measured: Mapping[str, tuple[FoldedCurve, float]], band: str) 
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty.assign(kept=pd.Series(dtype=bool))
     curves = [folded for folded, _ in measured.values()]
-    phases = [(folded.phase + turn) % 1.0 for folded, turn in measured.values()]
-    names = pd.Series([*measured], dtype="str")
-    table = pd.DataFrame(
+    phases = [wrap_cycles(folded.phase + turn) for folded, turn in measured.values()]
+    sizes = [phase.size for phase in phases]
+    return pd.DataFrame(
         {
-            "star_id": names.repeat([phase.size for phase in phases]).reset_index(drop=True),
+            "star_id": pd.array([*measured], dtype="str").repeat(sizes),
+            "band": pd.array([band], dtype="str").repeat(sum(sizes)),
             "phase": np.concatenate(phases),
             "mag": np.concatenate([folded.curve.mag for folded in curves]),
             "mag_err": np.concatenate([folded.curve.mag_err for folded in curves]),
             "kept": np.concatenate([folded.fit.kept for folded in curves]),
         }
     )
-    table.insert(1, "band", band)
-    return table

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from metalyra.core.arrays import Booleans, Floats, Indices
+from metalyra.core.phase_differences import wrap_cycles
 from metalyra.fit.columns import CURVE_POINTS
 from metalyra.fit.failures import LightCurveError
 from metalyra.fit.fourier import (
@@ -212,10 +213,10 @@ def fold_curve(
             f"{settings.min_epochs} are needed",
         )
     if curve.phase is not None:
-        return FoldedCurve(curve, aperture, period, epoch, fit, curve.phase % 1.0, 0.0)
+        return FoldedCurve(curve, aperture, period, epoch, fit, wrap_cycles(curve.phase), 0.0)
     _, phases = amplitudes_and_phases(fit.coefficients)
     shift = float(phases[0] / (2 * np.pi))
-    phase = (time / fit.period + shift) % 1.0
+    phase = wrap_cycles(time / fit.period + shift)
     return FoldedCurve(curve, aperture, fit.period, epoch, fit, phase, shift)
 
 

@@ -7,6 +7,7 @@ the one of Dekany, Grebel & Pojmanski (2021, Sect. 3.1): Huber loss, iterated si
 clipping, and an order chosen by cross-validation over folds stratified in phase.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, cast
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from metalyra.core.arrays import Booleans, Floats, Indices, Singles
 from metalyra.core.factors import invert_factors
-from metalyra.core.phase_differences import wrap_around
+from metalyra.core.phase_differences import wrap_around, wrap_cycles
 
 
 class RobustFit(NamedTuple):
@@ -122,7 +123,7 @@ def phase_difference(phases: Floats, k: int | Indices, centre: float | Floats) -
 
 def measure_phase_coverage(phase: Floats) -> float:
     """Return 1 - the largest gap between neighbouring phases, around the circle."""
-    ordered = np.sort(phase % 1.0)
+    ordered = np.sort(wrap_cycles(phase))
     within = np.diff(ordered).max(initial=0.0)
     return float(1.0 - max(within, ordered[0] + 1.0 - ordered[-1]))
 
@@ -254,12 +255,17 @@ _LONGEST = 5.0  # step, in gradients: where so many points are beyond the scale
 
 
 def fit_huber(
-    design: Floats, target: Floats, scale: float, start: Floats | None = None
+    design: Floats,
+    target: Floats,
+    scale: float,
+    start: Floats | None = None,
+    normal: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Minimise the Huber loss of ``target - design @ x``.
 
     Newton steps on the points within `scale`; where such a step does not lower the cost,
-    a step of iteratively reweighted least squares, which always does.
+    a step of iteratively reweighted least squares, which always does. Where the scale is far
+    below the noise, many such steps would be needed: then `_search_minimum` goes on.
 
     Parameters
     ----------
@@ -271,6 +277,8 @@ def fit_huber(
         Residual (mag) beyond which the loss is linear.
     start : (d,), optional
         First guess; least squares without one.
+    normal : (d, d), optional
+        ``design.T @ design``, where it is known.
 
     Returns
     -------
@@ -282,7 +290,7 @@ def fit_huber(
     numpy.linalg.LinAlgError
         If the columns are degenerate, and there is no start.
     """
-    normal = design.T @ design
+    normal = design.T @ design if normal is None else normal
     if start is None:
         solution = cast("Floats", np.linalg.solve(normal, design.T @ target))
     else:
@@ -292,15 +300,23 @@ def fit_huber(
     if start is None and not sides.any():
         return solution, residuals
     cost = huber_cost(residuals, scale)
-    for _ in range(100):
+    nowhere = np.zeros_like(sides)
+    inner, before = normal, nowhere
+    for _ in range(_STEPS):
         gradient = design.T @ np.clip(residuals, -scale, scale)
-        beyond = np.flatnonzero(sides)
-        far = design[beyond]
+        # The normal matrix of the points within the scale, by those that have crossed it.
+        if target.size < _LONG:
+            inner, before = normal, nowhere
+        inner = inner + _sum_products(design, np.abs(before) - np.abs(sides))
+        before = sides
         for newton in (True, False):
-            # How much less the points beyond the scale count than in least squares.
-            lost = 1.0 if newton else 1.0 - scale / np.abs(residuals[beyond])[:, None]
+            curvature = inner
+            if not newton:
+                # How much less the points beyond the scale count than in least squares.
+                lost = 1.0 - scale / np.maximum(np.abs(residuals), scale)
+                curvature = normal + _sum_products(design, -lost)
             try:
-                trial = solution + np.linalg.solve(normal - (far * lost).T @ far, gradient)
+                trial = solution + np.linalg.solve(curvature, gradient)
             except np.linalg.LinAlgError:
                 continue
             trial_residuals = target - design @ trial
@@ -311,11 +327,80 @@ def fit_huber(
             break
         change = np.abs(trial - solution).max()
         solution, residuals, cost = trial, trial_residuals, trial_cost
-        before, sides = sides, _find_sides(residuals, scale)
+        sides = _find_sides(residuals, scale)
         # Where no point has crossed the scale, the loss was a parabola and its minimum is found.
-        if change < 1e-9 or (newton and np.array_equal(sides, before)):
+        if change < _SMALLEST or (newton and np.array_equal(sides, before)):
+            break
+    else:
+        return _search_minimum(design, target, scale, solution)
+    return solution, residuals
+
+
+_STEPS = 30
+_MOST_STEPS = 1000
+_SMALLEST = 1e-9  # change of the solution (mag) that is worth another step
+
+
+def _search_minimum(
+    design: Floats, target: Floats, scale: float, solution: Floats
+) -> tuple[Floats, Floats]:
+    """Return what `fit_huber` does, from a solution whose steps lead far beyond their parabola.
+
+    Along each of two directions the minimum is looked for, and the lower one is taken: Newton's,
+    and that of weights by the inverse cube of the distance, as which the curvature of smooth
+    losses like Huber's falls. After `_MOST_STEPS` it is the best solution so far.
+    """
+    residuals = target - design @ solution
+    cost = huber_cost(residuals, scale)
+    for _ in range(_MOST_STEPS):
+        gradient = design.T @ np.clip(residuals, -scale, scale)
+        distances = np.maximum(np.abs(residuals), scale)
+        trials = []
+        for weight in (distances == scale, (scale / distances) ** 3):
+            try:
+                step = np.linalg.solve(_sum_products(design, weight), gradient)
+            except np.linalg.LinAlgError:
+                continue
+            step = step * _measure_step(residuals, design @ step, scale)
+            trial_residuals = target - design @ (solution + step)
+            trials.append((huber_cost(trial_residuals, scale), step, trial_residuals))
+        lowest, step, trial_residuals = min(trials, key=lambda trial: trial[0])
+        if not lowest < cost:
+            break
+        solution, residuals, cost = solution + step, trial_residuals, lowest
+        if np.abs(step).max() < _SMALLEST:
             break
     return solution, residuals
+
+
+def _measure_step(residuals: Floats, change: Floats, scale: float) -> float:
+    """Return where the Huber loss of ``residuals - x * change`` (n,) is least, for x >= 0."""
+
+    def slope(length: float) -> float:
+        return -float(np.clip(residuals - length * change, -scale, scale) @ change)
+
+    # It is a parabola from each length at which a point crosses the scale to the next.
+    moving = change != 0
+    crossings = np.concatenate([residuals[moving] - scale, residuals[moving] + scale])
+    crossings /= np.tile(change[moving], 2)
+    lengths: list[float] = [0.0, *np.sort(crossings[crossings > 0]).tolist()]
+    place = bisect_left(lengths, 0.0, key=slope)
+    if place in (0, len(lengths)):
+        return lengths[max(place - 1, 0)]
+    ends = lengths[place - 1 : place + 1]
+    return float(np.interp(0.0, [slope(length) for length in ends], ends))
+
+
+_LONG = 2000
+"""Points from which it pays to keep sums over them up with the few that change."""
+
+
+def _sum_products(design: Floats, weight: Floats | Booleans | NDArray[np.int8]) -> Floats:
+    """Return the sum of the products of the rows (n, d) with themselves, (d, d), by weight (n,)."""
+    places = np.flatnonzero(weight)
+    rows = design[places]
+    products: Floats = (rows * weight[places, None]).T @ rows
+    return products
 
 
 def _find_sides(residuals: Floats, scale: float) -> NDArray[np.int8]:
@@ -460,39 +545,48 @@ def fit_robustly(
     # In the order of phase, in which neighbours are soon found; lcfit's folds are by time.
     turn = np.arange(time.size)
     if not settings.published:
-        turn = np.argsort((time / period) % 1.0, kind="stable")
+        turn = np.argsort(wrap_cycles(time / period), kind="stable")
     time, mag = time[turn], mag[turn]
-    phase = (time / period) % 1.0
+    phase = wrap_cycles(time / period)
     harmonics = evaluate_harmonics(phase, settings.order_max)
     kept = np.ones(time.size, dtype=bool)
     order, chosen_by, coefficients = 0, 0, None
+    many = mag.size >= _LONG and not settings.refine_period
+    normal = harmonics.T @ harmonics if many else None
     while True:
         order_max = min(settings.order_max, (mag.size - 3) // 2)
         orders = range(min(settings.order_min, order_max), order_max + 1)
         if order_max < 1:
             raise np.linalg.LinAlgError(f"{mag.size} points cannot hold a Fourier series")
-        many = settings.published or chosen_by - mag.size > _MANY * chosen_by
-        if order not in orders or many:
+        lost = chosen_by - mag.size
+        if order not in orders or settings.published or lost > _MANY * chosen_by:
             before, chosen_by = order, mag.size
             order = _choose_order_of(phase, harmonics, mag, orders, settings, rng)
             coefficients = coefficients if order == before else None
+        used = slice(2 * order + 1)
         coefficients, residuals = fit_huber(
-            harmonics[:, : 2 * order + 1], mag, settings.huber, coefficients
+            harmonics[:, used],
+            mag,
+            settings.huber,
+            coefficients,
+            None if normal is None else normal[used, used],
         )
         if settings.refine_period:
             period, coefficients = refine_period(time, mag, period, coefficients, settings.huber)
-            phase = (time / period) % 1.0
+            phase = wrap_cycles(time / period)
             harmonics = evaluate_harmonics(phase, settings.order_max)
-            residuals = mag - harmonics[:, : 2 * order + 1] @ coefficients
+            residuals = mag - harmonics[:, used] @ coefficients
         sigma = float(np.std(residuals))
         outlying = _find_outliers(phase, residuals, sigma, settings)
         if not outlying.any():
             cost = huber_cost(residuals, settings.huber)
-            return RobustFit(coefficients, order, period, kept[np.argsort(turn)], sigma, cost)
-        kept[np.flatnonzero(kept)[outlying]] = False
-        inside = ~outlying
-        time, mag, phase = time[inside], mag[inside], phase[inside]
-        harmonics = harmonics.T[:, inside].T
+            return RobustFit(coefficients, order, period, kept, sigma, cost)
+        kept[turn[outlying]] = False
+        if normal is not None:
+            normal = normal - _sum_products(harmonics, outlying)
+        inside = np.flatnonzero(~outlying)
+        turn, time, mag, phase = turn[inside], time[inside], mag[inside], phase[inside]
+        harmonics = np.ascontiguousarray(harmonics).take(inside, axis=0)
 
 
 _MANY = 0.003

@@ -249,13 +249,76 @@ def summarise_columns(columns: Floats, mag: Floats, variance: Floats | None = No
     if variance is not None:
         weighted = columns * (np.exp(np.mean(np.log(variance))) / variance)[:, None]
     moments, weights = weighted.T @ columns, weighted[:, 0]
-    weight, means = float(moments[0, 0]), moments[0, 1:] / moments[0, 0]
-    mean = float(weights @ mag) / weight
+    mean = float(weights @ mag) / float(moments[0, 0])
     centred = mag - mean
-    # Magnitudes that are centred need no centred harmonics.
-    gram, projection = moments[1:, 1:] - np.outer(moments[0, 1:], means), weighted.T @ centred
     square = float((weights * centred) @ centred)
-    return Summary(gram, projection[1:], square, means, mean, weight, mag.size - 1)
+    return _centre(moments, weighted.T @ centred, square, mean, mag.size)
+
+
+def _centre(
+    moments: Floats, projection: Floats, square: float, mean: float, points: int
+) -> Summary:
+    """Return the summary of centred magnitudes by the products of the columns (c,), (c, c)."""
+    weight, means = float(moments[0, 0]), moments[0, 1:] / moments[0, 0]
+    # Magnitudes that are centred need no centred harmonics.
+    gram = moments[1:, 1:] - np.outer(moments[0, 1:], means)
+    return Summary(gram, projection[1:], square, means, mean, weight, points - 1)
+
+
+def summarise_weightings(
+    columns: Floats, mag: Floats, variances: Sequence[Floats | None]
+) -> list[Summary]:
+    """Return what `summarise_columns` does with each of several variances, of many points.
+
+    All products of harmonics follow from the sums of twice as many (`multiply_harmonics`).
+
+    Parameters
+    ----------
+    columns : (n, 4 J + 1)
+        Of `evaluate_harmonics`, twice as many as the summaries have.
+    mag : (n,)
+        See `summarise`.
+    variances
+        Of the points, (n,) each; None are all the same.
+    """
+    summaries = []
+    used = columns[:, : columns.shape[1] // 2 + 1]
+    weights = np.ones((len(variances), mag.size))
+    for row, variance in zip(weights, variances, strict=True):
+        if variance is not None:
+            row[:] = np.exp(np.mean(np.log(variance))) / variance
+    for weight, sums in zip(weights, weights @ columns, strict=True):
+        mean = float(weight @ mag) / float(sums[0])
+        centred = mag - mean
+        pull = weight * centred
+        moments, square = multiply_harmonics(sums), float(pull @ centred)
+        summaries.append(_centre(moments, used.T @ pull, square, mean, mag.size))
+    return summaries
+
+
+def multiply_harmonics(sums: Floats) -> Floats:
+    """Return the sums of the products of harmonics, by the sums of the harmonics themselves.
+
+    The product of two is half the sum or difference of those of their orders' sum and difference.
+
+    Parameters
+    ----------
+    sums : (4 J + 1,)
+        Over the points, of ``1, sin, cos, sin 2, cos 2, ...``, weighted or not.
+
+    Returns
+    -------
+    (2 J + 1, 2 J + 1)
+    """
+    sine, cosine = np.append(0.0, sums[1::2]), sums[::2]
+    order = np.arange(sums.size // 4 + 1)
+    total, apart = np.add.outer(order, order), np.subtract.outer(order, order)
+    across = (sine[total] + np.sign(apart) * sine[np.abs(apart)]) / 2
+    products = np.empty((2 * order.size, 2 * order.size))
+    products[::2, ::2] = (cosine[np.abs(apart)] - cosine[total]) / 2
+    products[1::2, 1::2] = (cosine[np.abs(apart)] + cosine[total]) / 2
+    products[::2, 1::2], products[1::2, ::2] = across, across.T
+    return products[1:, 1:]  # without the sine of the order 0
 
 
 def _diagonals(matrices: Floats) -> Floats:
@@ -588,7 +651,8 @@ def find_starts(batch: _Batch) -> tuple[Indices, Floats]:
     values = batch.evaluate(everywhere, np.tile(np.arange(stars), len(points)))
     values = values.reshape(len(scales), len(log_ratios), stars)
     ridge = values.max(axis=1)
-    beside = np.pad(ridge, ((1, 1), (0, 0)), constant_values=-np.inf)
+    beside = np.full((len(scales) + 2, stars), -np.inf)
+    beside[1:-1] = ridge
     peaks = (ridge >= beside[:-2]) & (ridge > beside[2:]) & (ridge > ridge.max(axis=0) - _RISE)
     lines, rows = np.nonzero(peaks)
     return rows, grid[lines, values.argmax(axis=1)[lines, rows]]

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import betainc
 
 from metalyra.core.arrays import Floats
+from metalyra.core.phase_differences import wrap_cycles
 from metalyra.fit.folding import FoldedCurve
 from metalyra.fit.periodograms import Complexes, eliminate, make_frequencies, sum_waves
 
@@ -80,7 +81,7 @@ def measure_variation(folded: FoldedCurve, coefficients: Floats, harmonics: Floa
         return Variation()
     time, mag = time - time.min(), folded.curve.mag[kept]
     if time.size > _MOST:
-        some = np.flatnonzero((np.arange(time.size) * _GOLDEN) % 1.0 < _MOST / time.size)
+        some = np.flatnonzero(wrap_cycles(np.arange(time.size) * _GOLDEN) < _MOST / time.size)
         time, mag, harmonics = time[some], mag[some], harmonics.T[:, some].T
     order = np.arange(1, coefficients.size // 2 + 1)
     turned = np.zeros_like(coefficients)
