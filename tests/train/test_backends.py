@@ -32,7 +32,26 @@ for path in Path(sys.argv[1]).glob("*.npz"):
 """
 
 
-@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX: pip install --group jax")
+def run_on_jax(*arguments: str) -> None:
+    """Run Python where Keras computes with JAX, which may lie apart: in METALYRA_JAX."""
+    apart = os.environ.get("METALYRA_JAX")
+    if apart is None and find_spec("jax") is None:
+        pytest.skip("needs JAX: pip install --group jax, or a folder of it in METALYRA_JAX")
+    folders = [folder for folder in (os.environ.get("PYTHONPATH"), apart) if folder]
+    ran = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(folders)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_members_are_trained_together_on_jax():
+    run_on_jax("-m", "pytest", "--numprocesses=0", "tests/train/on_jax.py")
+
+
 def test_networks_predict_the_same_with_jax(tmp_path):
     import keras
 
@@ -46,12 +65,7 @@ def test_networks_predict_the_same_with_jax(tmp_path):
         weights = {f"weight_{number}": array for number, array in enumerate(network.get_weights())}
         np.savez(tmp_path / f"{kind}.npz", sequences=sequences, **weights)
         expected[kind] = evaluate(network, sequences)[:, 0]
-    subprocess.run(
-        [sys.executable, "-c", PREDICT, str(tmp_path)],
-        check=True,
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"KERAS_BACKEND": "jax"},
-    )
+    run_on_jax("-c", PREDICT, str(tmp_path))
     for kind, feh in expected.items():
         assert np.ptp(feh) > 2e-3, kind  # far more than what may differ
         np.testing.assert_allclose(np.load(tmp_path / f"{kind}.npy"), feh, atol=2e-5, err_msg=kind)

@@ -1,4 +1,4 @@
-"""Train members of an ensemble, one after the other."""
+"""Train members of an ensemble."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from metalyra.train import (
     read_sequences,
     save_network,
     take_best,
-    train_member,
+    train_members,
 )
 
 with logged(snakemake):
@@ -20,17 +20,19 @@ with logged(snakemake):
     network, training = take_best(snakemake.input.best, params.network, params.training)
     stars = (read_table(snakemake.input.table), *read_sequences(snakemake.input.sequences))
     device = name_device(snakemake.resources.get("gpu", 0))
-    for member in params.members:
-        checkpoint = Checkpoint(Path(params.checkpoints) / f"{member}.npz")
-        trained, history, out_of_fold = train_member(
-            *stars,
-            member,
-            network,
-            training,
-            params.seed,
-            checkpoint,
-            weights=params.weights,
-        )
+    checkpoints = [
+        Checkpoint(Path(params.checkpoints) / f"{member}.npz") for member in params.members
+    ]
+    ensemble = train_members(
+        *stars,
+        params.members,
+        network,
+        training,
+        params.seed,
+        checkpoints,
+        weights=params.weights,
+    )
+    for member, (trained, history, out_of_fold) in zip(params.members, ensemble, strict=True):
         parts = predict_parts(trained, *stars, member, training, params.seed)
         save_network(trained, folder / f"member_{member}.keras")
         write_table(history, folder / f"history_{member}.parquet")
@@ -38,5 +40,5 @@ with logged(snakemake):
         write_table(parts["training"], folder / f"in_fold_{member}.parquet")
         write_table(measure_parts(parts), folder / f"metrics_{member}.parquet", {"device": device})
     # Snakemake deletes the outputs of a job that is killed before its last member.
-    for member in params.members:
-        Checkpoint(Path(params.checkpoints) / f"{member}.npz").remove()
+    for checkpoint in checkpoints:
+        checkpoint.remove()

@@ -6,6 +6,7 @@ from .ensembles import measure_parts as measure_parts
 from .ensembles import predict_parts as predict_parts
 from .ensembles import save_network as save_network
 from .ensembles import train_member as train_member
+from .ensembles import train_members as train_members
 from .evaluation import evaluate as evaluate
 from .joining import SampleTables as SampleTables
 from .joining import join_samples as join_samples

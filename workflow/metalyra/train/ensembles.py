@@ -4,9 +4,9 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from metalyra.core.tables import replace_when_complete
 from metalyra.train.checkpoints import Checkpoint
 from metalyra.train.evaluation import evaluate, measure_predictions
 from metalyra.train.networks import build_network, set_scaling
+from metalyra.train.together import fit_networks, trains_together
 from metalyra.train.training import fit_network, make_deterministic
 from metalyra.train.training_set import fold_columns, hold_out
 from metalyra.train.training_settings import complete_training
@@ -90,6 +91,91 @@ def train_member(
     metalyra.train.training.DivergedError
         If the training leaves the finite numbers.
     """
+    given = development, star_ids, sequences, member, network, training, seed, weights
+    prepared = _prepare_member(*given)
+    history = fit_network(
+        prepared.network,
+        prepared.trained_on,
+        prepared.validated_on,
+        prepared.random,
+        checkpoint,
+        stop_after=stop_after,
+        **complete_training(training),
+    )
+    return _finish_member(prepared, network, history)
+
+
+def train_members(
+    development: pd.DataFrame,
+    star_ids: np.ndarray,
+    sequences: np.ndarray,
+    members: Sequence[int],
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seed: int,
+    checkpoints: Sequence[Checkpoint],
+    *,
+    weights: Mapping[str, Any] | None = None,
+) -> "Iterator[tuple[keras.Model, pd.DataFrame, pd.DataFrame]]":
+    """Train members of an ensemble, together where Keras computes with JAX, else in turn.
+
+    Parameters
+    ----------
+    members
+        Their numbers.
+    checkpoints
+        Of each.
+
+    Others, and what is raised, are those of `train_member`.
+
+    Yields
+    ------
+    network, history, out_of_fold
+        Of each, see `train_member`.
+    """
+    stars = development, star_ids, sequences
+    if len(members) == 1 or not trains_together():
+        for member, checkpoint in zip(members, checkpoints, strict=True):
+            yield train_member(*stars, member, network, training, seed, checkpoint, weights=weights)
+        return
+    prepared = [
+        _prepare_member(*stars, member, network, training, seed, weights) for member in members
+    ]
+    histories = fit_networks(
+        [each.network for each in prepared],
+        [each.trained_on for each in prepared],
+        [each.validated_on for each in prepared],
+        [each.random for each in prepared],
+        checkpoints,
+        **complete_training(training),
+    )
+    for each, history in zip(prepared, histories, strict=True):
+        yield _finish_member(each, network, history)
+
+
+class _Prepared(NamedTuple):
+    """A member that is to be trained, and its stars."""
+
+    member: int
+    network: "keras.Model"
+    trained_on: "Arrays"
+    validated_on: "Arrays"
+    random: np.random.Generator
+    held_out: pd.DataFrame
+    unseen: np.ndarray
+
+
+def _prepare_member(
+    development: pd.DataFrame,
+    star_ids: np.ndarray,
+    sequences: np.ndarray,
+    member: int,
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seed: int,
+    weights: Mapping[str, Any] | None,
+) -> _Prepared:
+    """Build the network of a member, and choose and weigh its stars: see `train_member`."""
     settings = complete_training(training)
     make_deterministic(derive_seed(seed, "train", f"member {member}"))
     stars, sequences = _arrange(development, star_ids, sequences)
@@ -103,28 +189,34 @@ def train_member(
         return sequences[parts[name]], feh, weighed
 
     _, steps, channels = sequences.shape
-    trained = build_network(network, steps, channels, settings["precision"])
+    prepared = build_network(network, steps, channels, settings["precision"])
     set_scaling(
-        trained,
+        prepared,
         *part("training"),
         of_inputs=settings["standardise_inputs"],
         of_labels=settings["standardise_labels"],
     )
-    history = fit_network(
-        trained,
+    return _Prepared(
+        member,
+        prepared,
         part("training"),
         part("held_out" if settings["validation"] != "inner" else "validation"),
         generator(seed, "shuffle", f"member {member}"),
-        checkpoint,
-        stop_after=stop_after,
-        **settings,
+        stars.loc[parts["held_out"], ["star_id", "feh", "feh_err"]],
+        sequences[parts["held_out"]],
     )
-    # The network as it will predict: neither compiled nor in other than float32.
-    final = build_network(network, *sequences.shape[1:])
-    final.set_weights(trained.get_weights())
-    out_of_fold = stars.loc[parts["held_out"], ["star_id", "feh", "feh_err"]]
-    out_of_fold.insert(1, "fold", member)
-    out_of_fold["feh_predicted"] = evaluate(final, sequences[parts["held_out"]])
+
+
+def _finish_member(
+    trained: _Prepared, network: Mapping[str, Any], history: pd.DataFrame
+) -> tuple["keras.Model", pd.DataFrame, pd.DataFrame]:
+    """Return a member as it will predict, its history, and what it predicts of its fold."""
+    # Neither compiled nor in other than float32.
+    final = build_network(network, *trained.unseen.shape[1:])
+    final.set_weights(trained.network.get_weights())
+    out_of_fold = trained.held_out
+    out_of_fold.insert(1, "fold", trained.member)
+    out_of_fold["feh_predicted"] = evaluate(final, trained.unseen)
     return final, history, out_of_fold.reset_index(drop=True)
 
 

@@ -81,16 +81,11 @@ def fit_network(
         chosen.check_unguided()
     stars = len(trained_on[0])
     batches = math.ceil(stars / chosen.batch_size)
-    network.compile(
-        optimizer=_make_optimizer(chosen, batches),
-        loss=_make_loss(chosen),
-        jit_compile=_choose_compiler(network) if chosen.jit_compile is None else chosen.jit_compile,
-    )
-    network.optimizer.build(network.trainable_variables)
-    progress = _Progress(chosen, min(chosen.epochs, stop_after or chosen.epochs))
+    compile_network(network, chosen, batches)
+    progress = Progress(chosen, min(chosen.epochs, stop_after or chosen.epochs))
     best = network.get_weights()
     if checkpoint is not None:
-        identity = _identify(network, trained_on, validated_on, random, chosen)
+        identity = identify_training(network, trained_on, validated_on, random, chosen)
         if (state := checkpoint.read(identity)) is not None:
             best = _restore(state, network, random, progress)
 
@@ -111,15 +106,20 @@ def fit_network(
         if checkpoint is not None and (progress.is_over() or checkpoint.is_due()):
             checkpoint.write(_collect(network, random, best, progress), identity)
 
-    chosen_epoch = guided and math.isfinite(progress.best)
-    if not progress.is_finite():
-        diverged = f"the loss is no longer finite after epoch {len(progress.history)}"
-        if not chosen_epoch:
-            raise DivergedError(f"{diverged}; try a smaller learning_rate, or clip_norm")
-        _LOGGER.warning("%s; an earlier one is kept", diverged)
-    if chosen_epoch:
+    if progress.has_chosen(guided=guided):
         network.set_weights(best)
     return progress.tabulate()
+
+
+def compile_network(network: "keras.Model", settings: TrainingSettings, batches: int) -> None:
+    """Give a network its loss and its optimiser, for so many batches an epoch."""
+    compiler = settings.jit_compile
+    network.compile(
+        optimizer=_make_optimizer(settings, batches),
+        loss=_make_loss(settings),
+        jit_compile=_choose_compiler(network) if compiler is None else compiler,
+    )
+    network.optimizer.build(network.trainable_variables)
 
 
 def make_deterministic(seed: int) -> None:
@@ -134,7 +134,7 @@ def make_deterministic(seed: int) -> None:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """The epochs of a training so far, and what the validation says of them.
 
     Attributes
@@ -184,6 +184,22 @@ class _Progress:
         settings = self.settings
         stopped = settings.patience is not None and self.waited >= settings.patience
         return len(self.history) >= self.last or stopped or not self.is_finite()
+
+    def has_chosen(self, *, guided: bool) -> bool:
+        """Tell whether an epoch was chosen, in the end.
+
+        Raises
+        ------
+        DivergedError
+            If none was, and the loss is no longer finite.
+        """
+        chosen = guided and math.isfinite(self.best)
+        if not self.is_finite():
+            diverged = f"the loss is no longer finite after epoch {len(self.history)}"
+            if not chosen:
+                raise DivergedError(f"{diverged}; try a smaller learning_rate, or clip_norm")
+            _LOGGER.warning("%s; an earlier one is kept", diverged)
+        return chosen
 
     def tabulate(self) -> pd.DataFrame:
         """Return the history as a table."""
@@ -246,14 +262,15 @@ def _choose_compiler(network: "keras.Model") -> bool | str:
     return True if recurrent and has_only_cpu() else "auto"
 
 
-def _identify(
+def identify_training(
     network: "keras.Model",
     trained_on: "Arrays",
     validated_on: "Arrays | None",
     random: np.random.Generator,
     settings: TrainingSettings,
+    *further: Any,
 ) -> str:
-    """Name a training by all that its outcome depends on."""
+    """Name a training by all that its outcome depends on, and `further` things."""
     import keras
 
     about = {
@@ -265,6 +282,7 @@ def _identify(
             keras.__version__,
             fingerprint("metalyra.train.training"),
         ],
+        **({"further": further} if further else {}),
     }
     return identify(about, [*_values(network.variables), *trained_on, *(validated_on or ())])
 
@@ -273,7 +291,7 @@ def _collect(
     network: "keras.Model",
     random: np.random.Generator,
     best: list[np.ndarray],
-    progress: _Progress,
+    progress: Progress,
 ) -> State:
     """Return the state of a training between two epochs."""
     return State(
@@ -289,7 +307,7 @@ def _restore(
     state: State,
     network: "keras.Model",
     random: np.random.Generator,
-    progress: _Progress,
+    progress: Progress,
 ) -> list[np.ndarray]:
     """Put a training into a saved state, and return the weights of its best epoch."""
     for variable, value in zip(network.variables, state.variables, strict=True):
