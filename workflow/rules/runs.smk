@@ -85,3 +85,11 @@ def explain_what_failed(logs):
     for log in logs:
         for line in explain_failures(log.read_text(errors="replace"), Path.cwd()):
             logger.error(f"MetaLyra: {line}")
+
+
+# On the node of a submission, the executor for SLURM would start Snakemake again for each of its
+# jobs. Local ones it runs itself, one after the other.
+if workflow.remote_exec:
+    for known in workflow.rules:
+        known.group = None
+        workflow.localrules(known.name)
