@@ -251,6 +251,20 @@ def test_a_job_over_its_memory_is_known_as_such_and_one_made_good_told_apart(clu
     assert "simulate: 1 submission(s) failed and were made good" in good
 
 
+def test_a_submission_starts_snakemake_once_and_its_jobs_one_after_the_other(cluster, new_project):
+    project = new_project()
+    fits = [f"results/tiny/fits/ogle_i/{chunk}.parquet" for chunk in range(4)]
+    before = len(cluster.jobs())
+    kept = ("--slurm-keep-successful-logs", "--", *fits)
+    project.run(*QUICK, *STUDY, *kept, **cluster.environment)
+    logs = list(project.path(".snakemake/slurm_logs").rglob("*.log"))
+    assert len(logs) == len(cluster.jobs()) - before == 3
+    assert all(log.read_text().count("Snakemake version") == 1 for log in logs)
+    [of_fits] = [log.read_text() for log in logs if "fit" in str(log)]
+    turns = re.findall(r"^(?:Job \d+: (Fitting)|(Finished) jobid)", of_fits, re.MULTILINE)
+    assert ["".join(turn) for turn in turns] == 4 * ["Fitting", "Finished"]
+
+
 def test_a_node_that_does_not_see_the_folder_is_told_of(cluster, new_project, with_mounts):
     project = new_project()
     hide = 'mount -t tmpfs none "$0" && exec "$@"'

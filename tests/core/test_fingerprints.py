@@ -28,7 +28,7 @@ def library(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in ("_parse", "_imports", "_origins", "_normalised"):
+    for function in ("_read", "_origins"):
         getattr(fingerprints, function).cache_clear()
 
 

@@ -354,6 +354,32 @@ def test_what_slurm_refuses_is_told_once(tmp_path):
     assert line.endswith("Requested node configuration is not available")
 
 
+HERE = """\
+RuleException:
+CalledProcessError in file "/study/workflow/rules/figures.smk", line 77:
+[Sun Nov 29 16:39:14 2026]
+Error in rule figure_bailey:
+    message: None
+    jobid: 41
+    input: results/tiny/fits/ogle_i/0.parquet
+    output: results/tiny/figures/bailey/ogle_i.png
+    log: results/tiny/logs/figures/bailey/ogle_i.log (check log file(s) for error details)
+Trying to restart job 41.
+Select jobs to execute...
+"""
+
+
+def test_jobs_that_fail_where_snakemake_runs_are_told_of_once(tmp_path):
+    path = "results/tiny/logs/figures/bailey/ogle_i.log"
+    told = "figure_bailey: {} job(s) failed; their logs say why (log: {})"
+    another = HERE.replace("41", "42").replace("ogle_i", "vvv_ks")
+    assert explain_failures(2 * HERE, tmp_path) == [told.format(1, path)]
+    assert explain_failures(HERE + another, tmp_path) == [
+        told.format(2, path.replace("ogle_i", "vvv_ks"))
+    ]
+    assert explain_failures(f"{HERE}Finished jobid: 41 (Rule: figure_bailey)\n", tmp_path) == []
+
+
 UNSEEN = """\
 MissingOutputException in rule label in file "/study/workflow/rules/label.smk", line 8:
 Job 16 completed successfully, but some output files are missing. Missing files after 60 seconds. \

@@ -150,6 +150,17 @@ def test_the_figures_and_tables_of_a_study_are_not_submitted(rules):
     assert {rule.name for rule in drawn if not rule.ruleinfo.localrule} == set()
 
 
+def test_jobs_where_snakemake_runs_are_counted(rules):
+    """Snakemake does not heed how many cores it may take there."""
+    here = {rule.name for rule in rules if rule.ruleinfo.localrule}
+    assert len(here) > 20
+    assert {r.name for r in rules if "local_jobs" in dict(r.resources.items())} == here
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.v9+.yaml").read_text())
+    page = (ROOT / "docs/cluster.md").read_text()
+    told = re.findall(r"^resources: (\{.*\})$", page, re.MULTILINE)
+    assert [yaml.safe_load(text) for text in told] == 2 * [profile["resources"]]
+
+
 @pytest.mark.parametrize("resource", ["mem_mb", "runtime"])
 def test_every_attempt_of_a_job_asks_for_more(rules, resource, monkeypatch):
     monkeypatch.setattr(Study, "batches", lambda study, model: {"0_to_1": [0, 1]})

@@ -38,6 +38,7 @@ rule comparison:
     resources:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         settings=lambda wildcards: study.comparison(wildcards.comparison),
         library=fingerprint("comparison.py"),
@@ -69,6 +70,7 @@ rule distribution:
     resources:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         sides=lambda wildcards: study.distribution(wildcards.distribution),
         library=fingerprint("distribution.py"),

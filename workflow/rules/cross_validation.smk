@@ -33,6 +33,7 @@ rule cross_validation:
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         relations=study.own_relations(),
         band=config.get("band"),

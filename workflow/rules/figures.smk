@@ -56,6 +56,7 @@ for figure in declared_figures().values():
         resources:
             mem_mb=by_attempt(4000),
             runtime=by_attempt(10),
+            local_jobs=1,
         params:
             figure=figure.name,
             settings=figure_settings(figure),
@@ -92,6 +93,7 @@ rule paper_table:
     resources:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         layout=layout_of_table,
         library=program(
@@ -128,6 +130,7 @@ rule model_table:
     resources:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         layout=layout_of_table,
         models=lambda wildcards: config["tables"][wildcards.table]["models"],
@@ -156,6 +159,7 @@ rule tables_readme:
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         study=config["study"],
         described=describe_layouts(),
@@ -187,6 +191,7 @@ rule experiment_table:
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         models=lambda wildcards: study.models_of(wildcards.experiment),
         library=fingerprint("experiment_table.py"),
@@ -218,6 +223,7 @@ rule accuracy_by_epochs:
     resources:
         mem_mb=by_attempt(4000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         models=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["models"],
         edges=lambda wildcards: config["accuracy_by_epochs"][wildcards.accuracy]["edges"],
@@ -253,6 +259,7 @@ if study.is_simulated:
         resources:
             mem_mb=by_attempt(4000),
             runtime=by_attempt(10),
+            local_jobs=1,
         params:
             surveys={sample: study.lister_of(sample) for sample in config["samples"]},
             library=fingerprint("recovery.py"),

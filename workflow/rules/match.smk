@@ -56,6 +56,7 @@ rule match_report:
     resources:
         mem_mb=by_attempt(2000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         settings=lambda wildcards: study.matching_of(wildcards.sample),
         library=fingerprint("match_report.py"),

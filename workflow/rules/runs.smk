@@ -81,7 +81,15 @@ def what_is_asked(job, of_its_group):
 
 
 def explain_what_failed(logs):
-    """Say what has become of the jobs on a cluster that have failed, and what to do."""
+    """Say what has become of the jobs that have failed, here and on a cluster, and what to do."""
     for log in logs:
         for line in explain_failures(log.read_text(errors="replace"), Path.cwd()):
             logger.error(f"MetaLyra: {line}")
+
+
+# On the node of a submission, the executor for SLURM would start Snakemake again for each of its
+# jobs. Local ones it runs itself, one after the other.
+if workflow.remote_exec:
+    for known in workflow.rules:
+        known.group = None
+        workflow.localrules(known.name)

@@ -88,6 +88,7 @@ else:
         resources:
             mem_mb=by_attempt(2000),
             runtime=by_attempt(240),
+            local_jobs=1,
         params:
             query=query_of,
             ingredients=lambda wildcards: ingredients_of_source(wildcards.source),
@@ -117,6 +118,7 @@ else:
         resources:
             mem_mb=by_attempt(1000),
             runtime=by_attempt(10),
+            local_jobs=1,
         params:
             names=study.needed_sources(),
             folder=f"results/{config['study']}/sources",
@@ -142,6 +144,7 @@ else:
         resources:
             mem_mb=by_attempt(1000),
             runtime=by_attempt(10),
+            local_jobs=1,
         params:
             folder=f"results/{config['study']}/sources",
             asked_at=lambda wildcards: time_ns(),
@@ -169,6 +172,7 @@ else:
         resources:
             mem_mb=by_attempt(1000),
             runtime=by_attempt(60),
+            local_jobs=1,
         params:
             release=study.gaia_release(),
             slots=f"results/{config['study']}/.slots",

@@ -118,6 +118,7 @@ rule take_from_batch:
     resources:
         mem_mb=by_attempt(100),
         runtime=by_attempt(5),
+        local_jobs=1,
     message:
         "Taking member {wildcards.member} of {wildcards.model} out of its batch"
     shell:
@@ -224,6 +225,7 @@ rule join_published:
     resources:
         mem_mb=by_attempt(1000),
         runtime=by_attempt(10),
+        local_jobs=1,
     params:
         library=fingerprint("join_published.py"),
     message:
@@ -322,6 +324,7 @@ rule publish_member:
     resources:
         mem_mb=by_attempt(100),
         runtime=by_attempt(5),
+        local_jobs=1,
     message:
         "Taking the published member {wildcards.member} of {wildcards.model}"
     shell:

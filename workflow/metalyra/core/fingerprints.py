@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 _ROOT = Path(__file__).parents[2]
 """Folder of the packages metalyra and testbench, and of scripts/."""
@@ -42,7 +43,7 @@ def fingerprint(*sources: str) -> str:
     """
     digest = hashlib.sha256()
     for module in sorted(trace_imports(*sources)):
-        digest.update(f"{module}\n{_normalised(module)}\n".encode())
+        digest.update(f"{module}\n{_read(module).code}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -53,7 +54,7 @@ def trace_imports(*sources: str) -> set[str]:
     while pending:
         module = pending.pop()
         seen.add(module)
-        pending |= _imports(module) - seen
+        pending |= _read(module).imports - seen
     return seen
 
 
@@ -64,7 +65,21 @@ def find_module(module: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
+class _Module(NamedTuple):
+    """Our modules that a module imports, wherever in its code, and its code; see `_normalised`."""
+
+    imports: frozenset[str]
+    code: str
+
+
 @cache
+def _read(module: str) -> _Module:
+    # The tree is not kept, for Python would look through all of them for garbage.
+    tree = _parse(module)
+    imports = frozenset(name for name in _named(tree) if find_module(name) is not None)
+    return _Module(imports, _normalised(tree))
+
+
 def _parse(module: str) -> ast.Module:
     path = find_module(module)
     if path is None:
@@ -72,14 +87,8 @@ def _parse(module: str) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
-@cache
-def _imports(module: str) -> frozenset[str]:
-    """Return our modules that a module imports, wherever in its code."""
-    return frozenset(name for name in _named(module) if find_module(name) is not None)
-
-
-def _named(module: str) -> Iterator[str]:
-    for node in _statements(_parse(module)):
+def _named(tree: ast.Module) -> Iterator[str]:
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_ours(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -126,10 +135,8 @@ def _origins(package: str) -> dict[str, str]:
     }
 
 
-@cache
-def _normalised(module: str) -> str:
+def _normalised(tree: ast.Module) -> str:
     """Return a module's code without comments, docstrings and layout."""
-    tree = _parse(module)
     for node in _statements(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None

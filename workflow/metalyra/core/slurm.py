@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,12 @@ _FAILED = re.compile(r"SLURM-job '(\d+)' failed.*?SLURM status is: '(\w+)'", re.
 _FAILED_GROUP = re.compile(
     r"message: Error in group .*\n +log: .*/(\d+)\.log \(check.*\n +jobs:\n +rule (\w+):"
 )
+_FAILED_HERE = re.compile(
+    r"^Error in rule (\w+):\n    message: None\n    jobid: (\d+)\n(?:    .*\n)*?    log: ([^\s,]+)",
+    re.MULTILINE,
+)
+"""What is said of a job that has failed where Snakemake runs, with its log."""
+
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
 _UNSEEN = re.compile(
     r"^MissingOutputException in rule (\w+).*\n+"
@@ -397,6 +403,7 @@ def explain_failures(log: str, folder: Path) -> list[str]:
             "here; where the file system is slow, wait longer: --latency-wait <seconds>; the same "
             "command goes on from there"
         )
+    lines += _explain_failures_here(log, finished)
     if made_good:
         ended = (
             "" if lines else ", but what is said above has ended the run; the same command goes on"
@@ -406,6 +413,19 @@ def explain_failures(log: str, folder: Path) -> list[str]:
             f"made good by another attempt; nothing to do{ended}"
         )
     return lines
+
+
+def _explain_failures_here(log: str, finished: set[str]) -> list[str]:
+    """Return a line for each rule of which jobs have failed where Snakemake runs, to the last."""
+    logs = {
+        (rule, job): path for rule, job, path in _FAILED_HERE.findall(log) if job not in finished
+    }
+    of_rule = Counter(rule for rule, _ in logs)
+    last = {rule: path for (rule, _), path in logs.items()}
+    return [
+        f"{rule}: {jobs} job(s) failed; their logs say why (log: {last[rule]})"
+        for rule, jobs in of_rule.items()
+    ]
 
 
 def _rule(log: Path, of_group: str) -> str:
