@@ -14,6 +14,7 @@ import pandas as pd
 
 from metalyra.core import wrap_around
 from metalyra.core.arrays import Floats
+from metalyra.label import estimate_metallicity, read_relations
 
 HERE = Path(__file__).parents[1]
 
@@ -22,6 +23,9 @@ SAME_MAG, SAME_ANGLE = 1e-4, 1e-3
 
 MAGNITUDES = ("mean_mag", "amplitude", "a1", "a2", "a3")
 ANGLES = ("phi21", "phi31")
+
+RELATION = "muraveva2025"
+"""The relation that differences of [Fe/H] are of, whatever the band."""
 
 
 def check_checkout(folder: Path) -> None:
@@ -67,15 +71,21 @@ def run_fits(checkout: Path, folder: Path, jobs: int) -> tuple[list[pd.DataFrame
     return fits, seconds
 
 
-def list_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+def list_differences(ours: pd.DataFrame, theirs: pd.DataFrame, stars: pd.DataFrame) -> pd.DataFrame:
     """Return the largest differences of each star's shape, and whether the rest is the same.
 
     Returns
     -------
     DataFrame
         By star: `status` and `n_epochs`, whether they are the same; `mag` and `angle` (rad),
-        the largest differences among `MAGNITUDES` and among `ANGLES`, NaN without a shape.
+        the largest differences among `MAGNITUDES` and among `ANGLES`, NaN without a shape; `feh`
+        (dex), that of [Fe/H] by `RELATION`.
     """
+    relations = read_relations(HERE / "resources" / "relations.yaml")[RELATION]
+    feh = [
+        estimate_metallicity(fits, stars, RELATION, relations)["feh"].to_numpy()
+        for fits in (ours, theirs)
+    ]
     differences = pd.DataFrame(index=ours["star_id"])
     for name in ("status", "n_epochs"):
         differences[name] = ours[name].to_numpy() == theirs[name].to_numpy()
@@ -83,7 +93,7 @@ def list_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
         change = ours[[*columns]].to_numpy() - theirs[[*columns]].to_numpy()
         change = wrap_around(change, 0.0) if name == "angle" else change
         differences[name] = np.abs(change).max(axis=1)
-    return differences
+    return differences.assign(feh=np.abs(feh[0] - feh[1]))
 
 
 def compare_checkouts(
@@ -109,8 +119,8 @@ def compare_checkouts(
     -------
     rows
         By sample and config: stars, epochs, CPU ms a star of the other and of this checkout,
-        their ratio, numbers of stars whose status, kept epochs or shape differ, and the median
-        differences (mag, rad).
+        their ratio, numbers of stars whose status, kept epochs or shape differ, the median
+        differences (mag, rad), and the largest of [Fe/H] (dex) where the shape is the same.
     stars
         The stars that differ, as `list_differences` has them.
     """
@@ -135,7 +145,7 @@ def compare_checkouts(
     for number, (sample, name) in enumerate(jobs):
         stars, curves = samples[sample]
         counts = curves["star_id"].value_counts().reindex(stars["star_id"])
-        change = list_differences(runs[0][1][0][number], runs[0][0][0][number])
+        change = list_differences(runs[0][1][0][number], runs[0][0][0][number], stars)
         moved = (change["mag"] > SAME_MAG) | (change["angle"] > SAME_ANGLE)
         rows[sample, name] = {
             "stars": len(stars),
@@ -148,6 +158,7 @@ def compare_checkouts(
             "shape differs": int(moved.sum()),
             "median mag": change["mag"].median(),
             "median angle": change["angle"].median(),
+            "largest feh": change.loc[~moved, "feh"].max(),
         }
         differing[sample, name] = change[moved | ~change["status"] | ~change["n_epochs"]]
     return pd.DataFrame(rows).T, pd.concat(differing)

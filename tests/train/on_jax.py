@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from metalyra.train.checkpoints import Checkpoint
+from metalyra.train.devices import name_device
 from metalyra.train.ensembles import train_members
 from metalyra.train.evaluation import evaluate
 from metalyra.train.networks import set_scaling
@@ -63,6 +64,7 @@ def assert_alike(networks, others, tolerance: float):
 
 def test_keras_computes_with_jax():
     assert keras.backend.backend() == "jax"
+    assert name_device().endswith(" (JAX)")
 
 
 @pytest.mark.parametrize(

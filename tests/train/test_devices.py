@@ -1,4 +1,6 @@
 import logging
+import sys
+from types import SimpleNamespace
 
 import pytest
 import tensorflow
@@ -35,7 +37,19 @@ def test_a_reserved_gpu_that_is_not_seen_is_missed(caplog):
 
 
 def test_another_backend_chooses(monkeypatch, caplog):
-    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
-    assert devices.name_device(reserved=1) == "chosen by jax"
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    assert devices.name_device(reserved=1) == "chosen by torch"
     assert not devices.has_only_cpu()
     assert not caplog.records
+
+
+def test_jax_names_its_own(monkeypatch, caplog):
+    names = [("cpu", "cpu"), ("gpu", "NVIDIA H200")]
+    seen = [SimpleNamespace(platform=platform, device_kind=kind) for platform, kind in names]
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=lambda: seen))
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    assert devices.name_device(reserved=1) == "NVIDIA H200 (JAX)"
+    assert not caplog.records
+    seen.pop()
+    assert devices.name_device(reserved=1) == "CPU (JAX)"
+    assert caplog.records[-1].levelname == "WARNING"

@@ -672,7 +672,7 @@ class Model(Part):
         "member of the ensemble for each fold of each.",
     )
     members_per_job: Count = absent(
-        "Networks that one job trains in turn. If not given, it is one, or on the GPU that the key "
+        "Networks that one job trains, in turn or, with JAX, together. If not given, it is one, or on the GPU that the key "
         f"`gpu` asks for {MEMBERS_PER_GPU}."
     )
     trained: Text = absent(

@@ -14,20 +14,21 @@ def name_device(reserved: int = 0) -> str:
     Parameters
     ----------
     reserved
-        Number of GPUs that the job has asked for. If it has some and TensorFlow sees none,
-        there is a warning.
+        Number of GPUs that the job has asked for. If it has some and none is seen, there is a
+        warning.
 
     Returns
     -------
     str
-        "CPU", or the names of the GPUs, such as "NVIDIA A100-SXM4-40GB". If Keras has another
-        backend than TensorFlow, that it chooses.
+        "CPU", or the names of the GPUs, such as "NVIDIA A100-SXM4-40GB"; with JAX beneath Keras,
+        followed by "(JAX)". With another library, that it chooses.
     """
     import keras
 
     backend = keras.backend.backend()
-    gpus = _list_gpus() if backend == "tensorflow" else [f"chosen by {backend}"]
-    device = ", ".join(gpus) or CPU
+    kinds = {"tensorflow": _list_gpus, "jax": _list_gpus_of_jax}
+    gpus = kinds[backend]() if backend in kinds else [f"chosen by {backend}"]
+    device = (", ".join(gpus) or CPU) + (" (JAX)" if backend == "jax" else "")
     _LOGGER.info("networks are computed on: %s", device)
     if reserved and not gpus:
         _LOGGER.warning(
@@ -53,3 +54,10 @@ def _list_gpus() -> list[str]:
     name = tensorflow.config.experimental.get_device_details
     gpus = tensorflow.config.list_physical_devices("GPU")
     return [name(gpu).get("device_name", "GPU") for gpu in gpus]
+
+
+def _list_gpus_of_jax() -> list[str]:
+    """Return the names of the GPUs that JAX sees."""
+    import jax
+
+    return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
