@@ -672,8 +672,8 @@ class Model(Part):
         "member of the ensemble for each fold of each.",
     )
     members_per_job: Count = absent(
-        "Networks that one job trains, in turn or, with JAX, together. If not given, it is one, or on the GPU that the key "
-        f"`gpu` asks for {MEMBERS_PER_GPU}."
+        "Networks that one job trains, in turn or, with JAX, together. If not given, it is one, "
+        f"or on the GPU that the key `gpu` asks for {MEMBERS_PER_GPU}."
     )
     trained: Text = absent(
         "Folder of a model that another study has trained, results/<study>/models/<name>."
