@@ -25,6 +25,9 @@ from tests.integration.conftest import Project
 PR_SET_CHILD_SUBREAPER = 36
 """What a process tells Linux (sys/prctl.h) to be the parent of all orphans below it."""
 
+CORES = 2
+"""At home; those of the cluster are as many, one a node."""
+
 PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
 
 
@@ -46,6 +49,8 @@ class Run(NamedTuple):
         queue that were still to come, and what the main process did itself.
     submissions
         Number of submissions.
+    on_nodes
+        Seconds of all submissions together, of one core each.
     """
 
     wall: float
@@ -55,6 +60,7 @@ class Run(NamedTuple):
     at_work: float = 0.0
     waiting: float = 0.0
     submissions: int = 0
+    on_nodes: float = 0.0
 
 
 def main() -> None:
@@ -91,8 +97,8 @@ def compare(cluster: Cluster, folder: Path, repeats: int, looks: tuple[str, ...]
     runs = []
     for repeat in range(repeats):
         at_home, away = (Project(folder / f"{place}_{repeat}") for place in ("home", "away"))
-        home = run(at_home, "--cores", "2")
-        print(f"at home, 2 cores: {home.wall:.0f} s, {home.cpu:.0f} s of CPU", flush=True)
+        home = run(at_home, "--cores", str(CORES))
+        print(f"at home, {CORES} cores: {home.wall:.0f} s, {home.cpu:.0f} s of CPU", flush=True)
         there = run_on(cluster, away, *looks)
         print(describe(there))
         runs.append((home, there))
@@ -100,6 +106,7 @@ def compare(cluster: Cluster, folder: Path, repeats: int, looks: tuple[str, ...]
     ratios = {
         "wall time": [there.wall / home.wall for home, there in runs],
         "without waits": [(there.wall - there.waiting) / home.wall for home, there in runs],
+        "time of cores": [there.on_nodes / (CORES * home.wall) for home, there in runs],
         "CPU": [there.cpu / home.cpu for home, there in runs],
     }
     print("on the cluster over at home:", {name: round(median(r), 2) for name, r in ratios.items()})
@@ -164,6 +171,7 @@ def run_on(cluster: Cluster, project: Project, *arguments: str) -> Run:
         at_work=at_work,
         waiting=start + ended.wall - first - at_work,
         submissions=len(jobs),
+        on_nodes=sum(read_time(job.ended) - read_time(job.started) for job in jobs),
     )
 
 
@@ -186,9 +194,9 @@ def describe(there: Run) -> str:
     """Say what a run on the cluster took."""
     return (
         f"on the cluster: {there.wall:.0f} s, of which {there.start:.0f} s to the first of "
-        f"{there.submissions} submissions, {there.at_work:.0f} s with one at work, "
-        f"{there.waiting:.0f} s without; {there.cpu:.0f} s of CPU, "
-        f"{there.memory:.0f} MB in the main process"
+        f"{there.submissions} submissions, {there.at_work:.0f} s with one at work "
+        f"({there.on_nodes:.0f} s of nodes), {there.waiting:.0f} s without; "
+        f"{there.cpu:.0f} s of CPU, {there.memory:.0f} MB in the main process"
     )
 
 

@@ -5,7 +5,7 @@ Output  results/papers/reproduction.csv    every printed number, ours and a verd
         results/papers/reproduction.html   the same as a page, with the figures
 """
 
-from metalyra.core import StudyLockedError, fingerprint, lock_study
+from metalyra.core import StudyLockedError, explain_failures, fingerprint, lock_study
 from metalyra.products import read_paper
 from metalyra.study import read_yaml
 from snakemake.exceptions import WorkflowError
@@ -111,3 +111,14 @@ onstart:
             lock_study(Path(f"results/{name}"))
     except StudyLockedError as error:
         raise WorkflowError(str(error)) from None
+
+
+onerror:
+    for file in log:
+        for line in explain_failures(Path(file).read_text(errors="replace"), Path.cwd()):
+            logger.error(f"MetaLyra: {line}")
+
+
+# As in rules/runs.smk, for the rule that comes after those of the studies.
+if workflow.remote_exec:
+    workflow.localrules("papers")

@@ -380,6 +380,23 @@ def test_jobs_that_fail_where_snakemake_runs_are_told_of_once(tmp_path):
     assert explain_failures(f"{HERE}Finished jobid: 41 (Rule: figure_bailey)\n", tmp_path) == []
 
 
+def test_jobs_that_the_user_or_the_system_has_ended_are_told_apart(tmp_path):
+    stopped = f"Terminating processes on user request, this might take some time.\n{HERE}"
+    assert explain_failures(stopped, tmp_path) == []
+    [line] = explain_failures(f"Command 'x' died with <Signals.SIGKILL: 9>.\n{HERE}", tmp_path)
+    assert line.startswith("figure_bailey: 1 job(s) ran out of memory, or were killed")
+
+
+def test_the_log_of_a_job_that_failed_where_snakemake_runs_says_why(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = Path("results/tiny/logs/figures/bailey/ogle_i.log")
+    log.parent.mkdir(parents=True)
+    log.write_text("OSError: [Errno 28] No space left on device\n")
+    [line] = explain_failures(HERE, tmp_path)
+    assert line.startswith("figure_bailey: 1 job(s) found the disk full; free some space in")
+    assert line.endswith(f"(log: {log})")
+
+
 UNSEEN = """\
 MissingOutputException in rule label in file "/study/workflow/rules/label.smk", line 8:
 Job 16 completed successfully, but some output files are missing. Missing files after 60 seconds. \

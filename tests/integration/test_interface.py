@@ -165,6 +165,19 @@ def test_a_link_that_leads_nowhere_fails_although_there_are_results(project, mir
     assert f"configuration: lightcurves: the link '{curve}' leads nowhere; mend it" in text
 
 
+def test_a_run_that_fails_ends_with_the_rule_and_its_log(new_project, mirror, own_stars):
+    folder, _, _ = own_stars
+    rows = (folder / "stars.csv").read_text().splitlines()
+    twice = folder / "twice.csv"
+    twice.write_text("\n".join([*rows, rows[-1]]) + "\n")
+    project = new_project()
+    status, text = apply(project, mirror, folder, folder / "other.csv", stars=twice)
+    assert status != 0
+    [(rule, log)] = re.findall(r"MetaLyra: (\w+): 1 job\(s\) failed; .* \(log: (\S+)\)", text)
+    assert f"/logs/{rule}/" in log
+    assert "twice.csv" in project.path(log).read_text()
+
+
 def test_a_curve_that_changes_unnoticed_changes_its_value(project, mirror, own_stars):
     folder, star_ids, _ = own_stars
     output = folder / "feh.csv"

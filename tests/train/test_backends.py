@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,27 +33,32 @@ for path in Path(sys.argv[1]).glob("*.npz"):
 """
 
 
-def run_on_jax(*arguments: str) -> None:
+@pytest.fixture
+def run_on_jax() -> Callable[..., None]:
     """Run Python where Keras computes with JAX, which may lie apart: in METALYRA_JAX."""
     apart = os.environ.get("METALYRA_JAX")
     if apart is None and find_spec("jax") is None:
         pytest.skip("needs JAX: pip install --group jax, or a folder of it in METALYRA_JAX")
     folders = [folder for folder in (os.environ.get("PYTHONPATH"), apart) if folder]
-    ran = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(folders)},
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    def run(*arguments: str) -> None:
+        ran = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(folders)},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    return run
 
 
-def test_members_are_trained_together_on_jax():
+def test_members_are_trained_together_on_jax(run_on_jax):
     run_on_jax("-m", "pytest", "--numprocesses=0", "tests/train/on_jax.py")
 
 
-def test_networks_predict_the_same_with_jax(tmp_path):
+def test_networks_predict_the_same_with_jax(run_on_jax, tmp_path):
     import keras
 
     keras.utils.set_random_seed(1)

@@ -88,8 +88,9 @@ def explain_what_failed(logs):
 
 
 # On the node of a submission, the executor for SLURM would start Snakemake again for each of its
-# jobs. Local ones it runs itself, one after the other.
+# jobs. Local ones it runs itself, one after the other. These are all rules that were read before,
+# ours and those of a workflow that takes ours in: so this file is the last one.
 if workflow.remote_exec:
-    for known in workflow.rules:
-        known.group = None
-        workflow.localrules(known.name)
+    for earlier_rule in workflow.rules:
+        earlier_rule.group = None
+        workflow.localrules(earlier_rule.name)

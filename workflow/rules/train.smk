@@ -12,7 +12,7 @@ Output  <results>/models/<model>/member_<k>.keras        one network a cross-val
         <results>/models/<model>/card.json               what the ensemble is, and its metrics
         <results>/models/<model>/published/              the published model that a stack joins
 
-A job trains one member, or a batch of several in turn (`members_per_job`, for a GPU). A batch
+A job trains one member, or a batch of several (`members_per_job`, for a GPU). A batch
 writes into a folder of its own, for it has as many files as it has members; each member's are
 taken out of it.
 """
@@ -95,7 +95,8 @@ rule train_batch:
         "../scripts/train.py"
 
 
-# As copies, for a file may not be older than the folder that it is taken out of.
+# As copies, for a file may not be older than the folder that it is taken out of. They wait for no
+# download: of local_jobs they take none.
 rule take_from_batch:
     input:
         batch_folder,
@@ -118,7 +119,7 @@ rule take_from_batch:
     resources:
         mem_mb=by_attempt(100),
         runtime=by_attempt(5),
-        local_jobs=1,
+        local_jobs=0,
     message:
         "Taking member {wildcards.member} of {wildcards.model} out of its batch"
     shell:
@@ -324,7 +325,7 @@ rule publish_member:
     resources:
         mem_mb=by_attempt(100),
         runtime=by_attempt(5),
-        local_jobs=1,
+        local_jobs=0,
     message:
         "Taking the published member {wildcards.member} of {wildcards.model}"
     shell:

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,12 @@ _FAILED_HERE = re.compile(
 )
 """What is said of a job that has failed where Snakemake runs, with its log."""
 
+_KILLED = "died with <Signals.SIGKILL"
+"""What is said before that of a job that the system has ended, most often for its memory."""
+
+_STOPPED = "Terminating processes on user request"
+"""What is said when the user ends the run, before the jobs that are ended so fail."""
+
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'", re.DOTALL)
 _UNSEEN = re.compile(
     r"^MissingOutputException in rule (\w+).*\n+"
@@ -74,6 +80,8 @@ _ADVICE = {
     "no log": "ended before they could write a log: the nodes must see {folder} and the Python "
     "that runs Snakemake under the paths that they have here, and the disk must have space; "
     "`scontrol show job {job}` names the node, --slurm-exclude-failed-nodes <node> leaves it out",
+    "KILLED": "ran out of memory, or were killed by the system for it; run fewer at a time, or on "
+    "a machine with more",
     "FAILED": "failed; their logs say why",
 }
 """What to do about jobs that have ended in a state."""
@@ -149,15 +157,15 @@ def check_cluster(requests: Iterable[Request]) -> None:
         raise ClusterError("\n".join(dict.fromkeys(problems)))
 
 
-def check_states(command: str, first_look: int) -> None:
+def check_states(command: str, shortest_pause: int) -> None:
     """Check that Snakemake will see the ends of its jobs, and not wait for ever.
 
     Parameters
     ----------
     command
         What it asks for the states of jobs: sacct or squeue.
-    first_look
-        Seconds between the submission of a job and the first look at its state.
+    shortest_pause
+        Seconds from a look at the states that has found an end to the next one.
 
     Raises
     ------
@@ -173,7 +181,7 @@ def check_states(command: str, first_look: int) -> None:
             )
         return
     remembered = read_memory_of_jobs(_ask("scontrol", "show", "config"))
-    if remembered > max(LONGEST_PAUSE, 3 * first_look - 1):
+    if remembered > max(LONGEST_PAUSE, 3 * shortest_pause - 1):
         return
     if has_accounts:
         raise ClusterError(
@@ -403,7 +411,7 @@ def explain_failures(log: str, folder: Path) -> list[str]:
             "here; where the file system is slow, wait longer: --latency-wait <seconds>; the same "
             "command goes on from there"
         )
-    lines += _explain_failures_here(log, finished)
+    lines += _explain_failures_here(log, folder, finished)
     if made_good:
         ended = (
             "" if lines else ", but what is said above has ended the run; the same command goes on"
@@ -415,16 +423,31 @@ def explain_failures(log: str, folder: Path) -> list[str]:
     return lines
 
 
-def _explain_failures_here(log: str, finished: set[str]) -> list[str]:
-    """Return a line for each rule of which jobs have failed where Snakemake runs, to the last."""
-    logs = {
-        (rule, job): path for rule, job, path in _FAILED_HERE.findall(log) if job not in finished
-    }
-    of_rule = Counter(rule for rule, _ in logs)
-    last = {rule: path for (rule, _), path in logs.items()}
+def _explain_failures_here(log: str, folder: Path, finished: set[str]) -> list[str]:
+    """Return a line for each rule of which jobs have failed where Snakemake runs, to the last.
+
+    Jobs that the user has ended have not failed.
+    """
+    if _STOPPED in log:
+        return []
+    failed: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    end = 0
+    for error in _FAILED_HERE.finditer(log):
+        rule, job, path = error.groups()
+        reason = _reason("FAILED", Path(path)) if Path(path).exists() else "FAILED"
+        if reason == "OUT_OF_MEMORY" or _KILLED in log[end : error.start()]:
+            reason = "KILLED"  # nothing that such a job asks for bounds its memory
+        end = error.end()
+        if job not in finished:
+            for earlier in failed.values():
+                earlier.pop(job, None)
+            failed[reason, rule][job] = Path(path)
     return [
-        f"{rule}: {jobs} job(s) failed; their logs say why (log: {last[rule]})"
-        for rule, jobs in of_rule.items()
+        f"{rule}: {len(jobs)} job(s) "
+        + _ADVICE.get(reason, f"ended as {reason}").format(rule=rule, folder=folder, job="")
+        + f" (log: {list(jobs.values())[-1]})"
+        for (reason, rule), jobs in failed.items()
+        if jobs
     ]
 
 

@@ -141,13 +141,17 @@ def train_members(
     prepared = [
         _prepare_member(*stars, member, network, training, seed, weights) for member in members
     ]
+    folded, settings = _arrange(development, star_ids, sequences)[0], complete_training(training)
+    everyone = np.unique(folded[fold_columns(folded)])
+    parts = [split_stars(folded, int(each), settings, seed) for each in everyone if each >= 0]
     histories = fit_networks(
         [each.network for each in prepared],
         [each.trained_on for each in prepared],
         [each.validated_on for each in prepared],
         [each.random for each in prepared],
         checkpoints,
-        **complete_training(training),
+        counts=[int(part["training"].sum()) for part in parts],
+        **settings,
     )
     for each, history in zip(prepared, histories, strict=True):
         yield _finish_member(each, network, history)

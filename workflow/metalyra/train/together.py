@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from metalyra.core.fingerprints import fingerprint
 from metalyra.train.checkpoints import Checkpoint, State
 from metalyra.train.training import Progress, compile_network, identify_training
 from metalyra.train.training_settings import TrainingSettings
@@ -36,12 +37,15 @@ def fit_networks(
     validated_on: "Sequence[Arrays]",
     randoms: Sequence[np.random.Generator],
     checkpoints: Sequence[Checkpoint] | None = None,
+    *,
+    counts: Sequence[int] | None = None,
     **settings: Any,
 ) -> list[pd.DataFrame]:
     """Fit networks that differ in their numbers only, as `metalyra.train.training.fit_network`.
 
-    An epoch has as many batches as that of the member of most stars, all of one size: stars that
-    are too many for a member are left out of it, others in each epoch.
+    An epoch has as many batches as that of the member of most stars needs, all of one size, and
+    the member of fewest stars fills them: what a member has more is left out, other stars in each
+    epoch.
 
     Parameters
     ----------
@@ -49,6 +53,9 @@ def fit_networks(
         m networks of one configuration; changed.
     trained_on, validated_on, randoms, checkpoints
         Of each what `fit_network` takes.
+    counts
+        Stars that the members of the whole ensemble are trained on, so that it does not matter
+        which of them are trained together; by default, those that are here.
     **settings
         Of `metalyra.train.training_settings.TrainingSettings`.
 
@@ -66,9 +73,11 @@ def fit_networks(
     """
     chosen = TrainingSettings(**settings)
     guided = chosen.validation != "none"
-    counts = [len(feh) for _, feh, _ in trained_on]
+    own_counts = [len(feh) for _, feh, _ in trained_on]
+    counts = counts or own_counts
     batches = math.ceil(max(counts) / chosen.batch_size)
     size = max(1, min(counts) // batches)
+    code = fingerprint("metalyra.train.together")
     for network in networks:
         _avoid_cudnn(network)
         compile_network(network, chosen, batches)
@@ -78,7 +87,7 @@ def fit_networks(
     identities = []
     for member, checkpoint in enumerate(checkpoints or ()):
         parts = trained_on[member], validated_on[member], randoms[member]
-        identity = identify_training(networks[member], *parts, chosen, [batches, size])
+        identity = identify_training(networks[member], *parts, chosen, batches, size, code)
         identities.append(identity)
         if (state := checkpoint.read(identity)) is not None:
             ensemble.restore(member, state)
@@ -90,7 +99,7 @@ def fit_networks(
     while active := [member for member, own in enumerate(progresses) if not own.is_over()]:
         orders = np.zeros((batches, len(networks), size), dtype=np.int32)
         for member in active:
-            shuffled = randoms[member].permutation(counts[member])[: batches * size]
+            shuffled = randoms[member].permutation(own_counts[member])[: batches * size]
             orders[:, member] = np.resize(shuffled, (batches, size))
             if chosen.schedule == "reduce_on_plateau":
                 reduced = chosen.reduction ** progresses[member].reductions
