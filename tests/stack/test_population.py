@@ -159,23 +159,34 @@ def test_series_for_all_points_are_what_matrices_of_each_point_would_be(populati
     """Steps that go on until nothing moves end where plain ones end."""
     prior = Prior.of([population])
     for _, curves in collect_curves(*draw_stars(40, 13, outliers=0.05)[:2]):
-        coefficients, covariances = infer_directly(population, curves)
-        points, noise = place_points(curves, prior), guess_noise(curves, 1)
-        for _ in range(200):
+        coefficients, covariances = infer_directly(population, curves, iterations=400)
+        points, noise = place_points(curves, prior), guess_noise(curves, prior.freedom)
+        for _ in range(400):
             posterior, noise, _ = expect(prior, points, curves.period, noise)
         np.testing.assert_allclose(posterior.mean[:, 0, :-1], coefficients, atol=1e-9)
-        np.testing.assert_allclose(posterior.covariance[:, 0, :-1, :-1], covariances, atol=1e-11)
+        # Gaussians of a share below 1e-7 in a star, a hundredth of a mag away, are left out.
+        np.testing.assert_allclose(posterior.covariance[:, 0, :-1, :-1], covariances, atol=5e-11)
 
 
-def test_a_few_strides_come_close_to_where_all_steps_lead(population):
-    away = []
-    for _, curves in collect_curves(*draw_stars(150, 19, outliers=0.05)[:2]):
+@pytest.mark.parametrize("wrong", [0.0, 2.0, -2.0, 4.0, -4.0])
+def test_a_few_strides_come_close_to_where_all_steps_lead(population, wrong):
+    """Also with one point of each star that is so much (mag) off."""
+    fits, folded, _ = draw_stars(150, 19)
+    off = folded.groupby("star_id").sample(1, random_state=19).index
+    folded.loc[off, "mag"] += wrong
+    prior, away = Prior.of([population]), []
+    for _, curves in collect_curves(fits, folded):
         shapes = infer_shapes(population, curves)
-        coefficients, covariances = infer_directly(population, curves)
-        errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-        away += list(np.abs((shapes.coefficients - coefficients) / errors).max(axis=1))
+        points, noise = place_points(curves, prior), guess_noise(curves, prior.freedom)
+        for _ in range(150):
+            posterior, noise, _ = expect(prior, points, curves.period, noise)
+        errors = np.sqrt(np.diagonal(posterior.covariance[:, 0], axis1=1, axis2=2))[:, :-1]
+        difference = shapes.coefficients - posterior.mean[:, 0, :-1]
+        away += list(np.abs(difference / errors).max(axis=1))
+        np.testing.assert_allclose(shapes.noise, np.sqrt(noise[0].variance[:, 0]), rtol=0.2)
     assert np.median(away) < 0.02
     assert np.quantile(away, 0.95) < 0.1
+    assert max(away) < 0.5
 
 
 def test_the_noise_is_as_typical_where_there_is_no_point(population):

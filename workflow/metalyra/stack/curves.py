@@ -79,7 +79,7 @@ def collect_curves(
     rows : array of int
         Rows among the stars of status ok.
     curves
-        Their light curves, padded by at most a quarter, which depends on the star alone.
+        Their light curves, padded to 32 points or by at most a quarter, as the star alone says.
     """
     fits = fits[fits["status"] == "ok"]
     stars, folded = turn_curves(fits, folded, ALIGNMENT)

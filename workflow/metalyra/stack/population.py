@@ -133,7 +133,7 @@ def fit_population(
         np.array(orders) if bands > 1 else None,
     )
     batches = [batch for curves in groups for batch in _take_batches(curves, components)]
-    noise = [guess_noise(curves, 1) for curves in batches]
+    noise = [guess_noise(curves, np.array([[freedom]])) for curves in batches]
     population, regular = _guess_population(population, batches, noise)
     for _ in range(iterations):
         prior, sums = Prior.of([population]), _Sums.of(population)
@@ -249,7 +249,7 @@ def _take_batches(curves: Curves, matrices: int) -> Iterator[Curves]:
 
 def _infer_batch(prior: Prior, curves: Curves) -> Shapes:
     """Return the shapes of a batch with each population: arrays (n, m, ...)."""
-    points, noise = place_points(curves, prior), guess_noise(curves, len(prior.constant))
+    points, noise = place_points(curves, prior), guess_noise(curves, prior.freedom)
     for _ in range(_STRIDES):
         _, once, _ = expect(prior, points, curves.period, noise)
         _, twice, _ = expect(prior, points, curves.period, once)

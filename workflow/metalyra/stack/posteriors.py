@@ -27,8 +27,15 @@ _PERIOD_ERROR = 0.02
 _NOISE_FLOOR = 0.01
 """Typical noise (mag) towards which the scale of a star of few points is drawn."""
 
-_LONGEST_STRIDE = 10.0
-"""How much farther than a step the noise is extrapolated at most."""
+_LONGEST_STRIDE = 2.0
+"""How much farther than a step the noise is extrapolated at most.
+
+Measured on light curves with points that are 2 and 4 mag off: a longer one can go so far that
+nothing brings it back.
+"""
+
+_GAUSSIAN_DEVIATIONS = 1.4826
+"""Standard deviation over the median distance from the median, of a Gaussian."""
 
 _NEGLIGIBLE = 1e-7
 """Share of a Gaussian in a star below which nothing of it is looked at."""
@@ -172,15 +179,36 @@ def place_points(curves: Curves, prior: Prior) -> list[Points]:
     return placed
 
 
-def guess_noise(curves: Curves, members: int) -> list[Noise]:
-    """Guess that all points of a star are alike, with a tenth of the scatter as noise."""
+def guess_noise(curves: Curves, freedom: Floats) -> list[Noise]:
+    """Guess a tenth of the scatter as the noise of a star, and doubt what is far from all others.
+
+    The scatter is that of most points, for a wrong one must not blind the first step.
+
+    Parameters
+    ----------
+    curves
+        Of n stars.
+    freedom : (m, 1)
+        Degrees of freedom of the noise of each population.
+    """
     guesses = []
     for band in curves.bands:
-        count = band.used.sum(axis=1)
-        variance = 0.01 * (band.mag**2).sum(axis=1) / np.maximum(count, 1) + _NOISE_FLOOR**2
-        guess = Noise(variance[:, None], (band.used / variance[:, None])[:, None], count[:, None])
-        guesses.append(Noise(*(np.repeat(array, members, axis=1) for array in guess)))
+        distance = np.abs(band.mag - _take_median(band.mag, band.used)[:, None])
+        scatter = (_GAUSSIAN_DEVIATIONS * _take_median(distance, band.used)[:, None]) ** 2
+        variance = np.repeat(0.01 * scatter + _NOISE_FLOOR**2, len(freedom), axis=1)
+        relative = (distance**2 / (scatter + _NOISE_FLOOR**2))[:, None]
+        weight = band.used[:, None] * (freedom + 1) / (freedom + relative)
+        guesses.append(Noise(variance, weight / variance[..., None], weight.sum(axis=-1)))
     return guesses
+
+
+def _take_median(values: Floats, used: Floats) -> Floats:
+    """Return the median (n,) of the values (n, points) that are used; 0 of none."""
+    count = used.sum(axis=1).astype(int)
+    ordered = np.sort(np.where(used > 0, values, np.inf), axis=1)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2], axis=1)
+    median: Floats = np.take_along_axis(ordered, middle, axis=1).mean(axis=1)
+    return np.where(count > 0, median, 0.0)
 
 
 def extrapolate(start: list[Noise], once: list[Noise], twice: list[Noise]) -> list[Noise]:
@@ -192,7 +220,7 @@ def extrapolate(start: list[Noise], once: list[Noise], twice: list[Noise]) -> li
     """
     changes = []
     for before, level, after in zip(start, once, twice, strict=True):
-        unused = level.precision == 0  # in all three
+        unused = before.precision == 0  # and so they stay
         values = [
             np.log(np.concatenate([noise.variance[..., None], noise.precision + unused], axis=-1))
             for noise in (before, level, after)
@@ -205,10 +233,10 @@ def extrapolate(start: list[Noise], once: list[Noise], twice: list[Noise]) -> li
     stride = np.sqrt(first / np.maximum(change, np.finfo(float).tiny))
     stride = np.clip(stride, 1.0, _LONGEST_STRIDE)[..., None]
     extrapolated = []
-    for before, (step, bend) in zip(start, changes, strict=True):
+    for before, after, (step, bend) in zip(start, twice, changes, strict=True):
         growth = np.exp(2 * stride * step + stride**2 * bend)
         variance = before.variance * growth[..., 0]
-        extrapolated.append(Noise(variance, before.precision * growth[..., 1:], before.points))
+        extrapolated.append(Noise(variance, before.precision * growth[..., 1:], after.points))
     return extrapolated
 
 
