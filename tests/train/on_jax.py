@@ -132,6 +132,33 @@ def test_a_training_that_diverges_says_so():
         fit_together(make_networks("convolutional"), epochs=5, learning_rate=1e30)
 
 
+def test_a_member_without_stars_that_validate_it_is_trained():
+    networks = make_networks("convolutional")
+    empty = tuple(array[:0] for array in VALIDATED_ON[0])
+    settings = {**SETTINGS, "validation": "none", "epochs": 2}
+    stars = TRAINED_ON, [empty, *VALIDATED_ON[1:]], generators()
+    histories = fit_networks(networks, *stars, **settings)
+    assert [len(history) for history in histories] == [2, 2, 2]
+    assert np.isfinite(networks[0].get_weights()[0]).all()
+
+
+def test_who_shares_a_job_does_not_matter():
+    """The stars of all members are counted, and not those of the job."""
+    everyone, counts = make_networks("convolutional"), [64, 64, 96]
+    stars = TRAINED_ON, VALIDATED_ON, generators()
+    fit_networks(everyone, *stars, counts=counts, **SETTINGS, epochs=3)
+    two = make_networks("convolutional")[:2]
+    fit_networks(
+        two,
+        *(part[:2] for part in stars[:2]),
+        generators()[:2],
+        counts=counts,
+        **SETTINGS,
+        epochs=3,
+    )
+    assert_alike(two, everyone[:2], 1e-5)
+
+
 def test_an_ensemble_of_unequal_folds_learns(tmp_path):
     sequences, feh, _ = draw_stars(90, 7)
     names = np.array([f"s{star:02}" for star in range(90)])

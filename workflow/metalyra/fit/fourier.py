@@ -355,7 +355,7 @@ def _search_minimum(
     for _ in range(_MOST_STEPS):
         gradient = design.T @ np.clip(residuals, -scale, scale)
         distances = np.maximum(np.abs(residuals), scale)
-        trials = []
+        trials = [(cost, solution, residuals)]
         for weight in (distances == scale, (scale / distances) ** 3):
             try:
                 step = np.linalg.solve(_sum_products(design, weight), gradient)
@@ -363,12 +363,13 @@ def _search_minimum(
                 continue
             step = step * _measure_step(residuals, design @ step, scale)
             trial_residuals = target - design @ (solution + step)
-            trials.append((huber_cost(trial_residuals, scale), step, trial_residuals))
-        lowest, step, trial_residuals = min(trials, key=lambda trial: trial[0])
-        if not lowest < cost:
-            break
-        solution, residuals, cost = solution + step, trial_residuals, lowest
-        if np.abs(step).max() < _SMALLEST:
+            trials.append((huber_cost(trial_residuals, scale), solution + step, trial_residuals))
+        lowest, following, residuals = min(
+            (trial for trial in trials if trial[0] <= cost), key=lambda trial: trial[0]
+        )
+        settled = lowest == cost or np.abs(following - solution).max() < _SMALLEST
+        solution, cost = following, lowest
+        if settled:
             break
     return solution, residuals
 

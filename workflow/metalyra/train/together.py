@@ -43,9 +43,8 @@ def fit_networks(
 ) -> list[pd.DataFrame]:
     """Fit networks that differ in their numbers only, as `metalyra.train.training.fit_network`.
 
-    An epoch has as many batches as that of the member of most stars needs, all of one size, and
-    the member of fewest stars fills them: what a member has more is left out, other stars in each
-    epoch.
+    An epoch has as many batches as that of the member of most stars needs, all of one size: of a
+    member of fewer stars, some are in two of them, others in each epoch.
 
     Parameters
     ----------
@@ -76,7 +75,7 @@ def fit_networks(
     own_counts = [len(feh) for _, feh, _ in trained_on]
     counts = counts or own_counts
     batches = math.ceil(max(counts) / chosen.batch_size)
-    size = max(1, min(counts) // batches)
+    size = math.ceil(max(counts) / batches)
     code = fingerprint("metalyra.train.together")
     for network in networks:
         _avoid_cudnn(network)
@@ -99,7 +98,7 @@ def fit_networks(
     while active := [member for member, own in enumerate(progresses) if not own.is_over()]:
         orders = np.zeros((batches, len(networks), size), dtype=np.int32)
         for member in active:
-            shuffled = randoms[member].permutation(own_counts[member])[: batches * size]
+            shuffled = randoms[member].permutation(own_counts[member])
             orders[:, member] = np.resize(shuffled, (batches, size))
             if chosen.schedule == "reduce_on_plateau":
                 reduced = chosen.reduction ** progresses[member].reductions
@@ -112,6 +111,8 @@ def fit_networks(
             if checkpoints and (own.is_over() or checkpoints[member].is_due()):
                 state = ensemble.collect(member, bests[member], own, randoms[member])
                 checkpoints[member].write(state, identities[member])
+            if not own.is_finite():
+                own.has_chosen(guided=guided)  # or the others would go on for nothing
     for member, (network, own) in enumerate(zip(networks, progresses, strict=True)):
         chosen_epoch = own.has_chosen(guided=guided)
         network.set_weights(bests[member] if chosen_epoch else ensemble.weights_of(member))
@@ -250,8 +251,9 @@ def _stack_stars(members: "Sequence[Arrays]") -> "Arrays":
     most = max(len(feh) for _, feh, _ in members)
     filled = []
     for sequences, feh, weights in members:
-        rows = np.minimum(np.arange(most), len(feh) - 1)
-        filled.append((sequences[rows], feh[rows], weights[rows] * (np.arange(most) < len(feh))))
+        missing = most - len(feh)
+        ends = ((0, missing), (0, 0), (0, 0))
+        filled.append((np.pad(sequences, ends), np.pad(feh, ends[0]), np.pad(weights, ends[0])))
     sequences, feh, weights = (np.stack(arrays) for arrays in zip(*filled, strict=True))
     return sequences.astype(np.float32), feh.astype(np.float32), weights.astype(np.float32)
 
@@ -260,7 +262,7 @@ def _stack_evenly(members: "Sequence[Arrays]") -> "Arrays":
     """Return all stars with weights of which the mean, stars of no weight included, is theirs."""
     most = max(len(feh) for _, feh, _ in members)
     return _stack_stars(
-        [(sequences, feh, weights * most / len(feh)) for sequences, feh, weights in members]
+        [(sequences, feh, weights * most / max(len(feh), 1)) for sequences, feh, weights in members]
     )
 
 
