@@ -11,7 +11,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ from metalyra.core.resources import RESOURCES
 from metalyra.core.tables import replace_when_complete
 
 Parameters = ParamSpec("Parameters")
+Drawn = TypeVar("Drawn", bound=Figure | tuple[Figure, Any])
 Layout = Literal["constrained", "compressed"]
 
 _READ = rc_params_from_file(RESOURCES / "metalyra.mplstyle", use_default_template=False)
@@ -78,15 +79,18 @@ BACKING: Mapping[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha"
 SAMPLE_COLOURS = ("0.35", "#c0392b", "#2471a3", "#b9770e", "#1e8449", "#7d3c98")
 
 
-def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
-    """Make a function draw in the style of the project, whatever the user's settings."""
+def styled(draw: Callable[Parameters, Drawn]) -> Callable[Parameters, Drawn]:
+    """Make a function draw in the style of the project, whatever the user's settings.
+
+    It returns a figure, or first a figure and then what is said of it.
+    """
 
     @functools.wraps(draw)
-    def draw_in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+    def draw_in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Drawn:
         with matplotlib_style.context(["default", dict(STYLE)]):
-            figure = draw(*args, **kwargs)
-            _wrap_titles(figure)
-            return figure
+            drawn = draw(*args, **kwargs)
+            _wrap_titles(drawn if isinstance(drawn, Figure) else drawn[0])
+            return drawn
 
     return draw_in_style
 
