@@ -142,21 +142,15 @@ def test_a_member_without_stars_that_validate_it_is_trained():
     assert np.isfinite(networks[0].get_weights()[0]).all()
 
 
-def test_who_shares_a_job_does_not_matter():
+@pytest.mark.parametrize("some", [1, 2])
+def test_who_shares_a_job_does_not_matter(some):
     """The stars of all members are counted, and not those of the job."""
-    everyone, counts = make_networks("convolutional"), [64, 64, 96]
-    stars = TRAINED_ON, VALIDATED_ON, generators()
-    fit_networks(everyone, *stars, counts=counts, **SETTINGS, epochs=3)
-    two = make_networks("convolutional")[:2]
-    fit_networks(
-        two,
-        *(part[:2] for part in stars[:2]),
-        generators()[:2],
-        counts=counts,
-        **SETTINGS,
-        epochs=3,
-    )
-    assert_alike(two, everyone[:2], 1e-5)
+    settings = {"counts": [64, 64, 96], **SETTINGS, "epochs": 3}
+    together, apart = make_networks("convolutional"), make_networks("convolutional")[:some]
+    for networks in (together, apart):
+        stars = (part[: len(networks)] for part in (TRAINED_ON, VALIDATED_ON, generators()))
+        fit_networks(networks, *stars, **settings)
+    assert_alike(apart, together[:some], 1e-5)
 
 
 def test_an_ensemble_of_unequal_folds_learns(tmp_path):

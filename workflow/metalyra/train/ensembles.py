@@ -119,6 +119,8 @@ def train_members(
 ) -> "Iterator[tuple[keras.Model, pd.DataFrame, pd.DataFrame]]":
     """Train members of an ensemble, together where Keras computes with JAX, else in turn.
 
+    What a member learns does not depend on the others that are trained with it, if any.
+
     Parameters
     ----------
     members
@@ -134,7 +136,7 @@ def train_members(
         Of each, see `train_member`.
     """
     stars = development, star_ids, sequences
-    if len(members) == 1 or not trains_together():
+    if not trains_together():
         for member, checkpoint in zip(members, checkpoints, strict=True):
             yield train_member(*stars, member, network, training, seed, checkpoint, weights=weights)
         return
