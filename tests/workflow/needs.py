@@ -26,6 +26,12 @@ TELLING_VERSIONS = {"version", "library_versions"}
 """Functions that ask which version of a package is there, by its name."""
 
 
+def packages_by_choice() -> set[str]:
+    """Return the packages that a user may add, and that nothing needs: [dependency-groups]."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    return {re.match(r"[a-z0-9-]+", entry)[0] for group in groups.values() for entry in group}
+
+
 def declared_requirements() -> dict[str, str]:
     """Return the bounds of what the library needs, by its name in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -62,13 +68,17 @@ def trace_modules(scripts: Iterable[str]) -> set[str]:
 
 
 def list_imports(modules: Iterable[str]) -> set[str]:
-    """Return the statements by which modules import what others have made, one a name."""
+    """Return the statements by which modules import what others have made, one a name.
+
+    Those of packages that are a user's choice are left out.
+    """
     statements = set()
+    passed = sys.stdlib_module_names | OF_SCRIPTS | OURS | packages_by_choice()
     for node in _nodes(modules):
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0):
             for alias in node.names:
                 statement = ast.unparse(type(node)(**{**vars(node), "names": [alias]}))
-                if _top(statement) not in sys.stdlib_module_names | OF_SCRIPTS | OURS:
+                if _top(statement) not in passed:
                     statements.add(statement)
     return statements
 
