@@ -8,6 +8,7 @@ SLURM_CONF says, for Snakemake takes that from its jobs.
 import contextlib
 import getpass
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -160,11 +161,17 @@ class Cluster:
 
     def start_node(self, node: str, *before: str, resumed: bool = False) -> None:
         """Start a node, by a command that may come before; resume it if it was taken out."""
-        self._start("slurmd", "-D", "-N", node, before=before, SLURMD_NODENAME=node)
+
+        def start() -> None:
+            self._start("slurmd", "-D", "-N", node, before=before, SLURMD_NODENAME=node)
+
+        start()
         if resumed:
             self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
         def is_up() -> bool:
+            if self._running[f"slurmd {node}"].poll() is not None:
+                start()
             return self.ask("sinfo", "-h", "-n", node, "-o", "%t").strip() in (
                 "idle",
                 "mix",
@@ -234,12 +241,15 @@ class Cluster:
 
 
 def find_ports(number: int) -> list[int]:
-    """Return ports that nobody listens to."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [listening.getsockname()[1] for listening in sockets]
-    for listening in sockets:
-        listening.close()
-    return ports
+    """Return ports that nobody listens to, nor calls from: a node must find its own again."""
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    free: list[int] = []
+    for port in random.sample(range(ephemeral // 2, ephemeral), 1000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            free.append(port)
+        if len(free) == number:
+            break
+    return free
 
 
 def find_processes(*signs: str) -> Iterator[int]:
