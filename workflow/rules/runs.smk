@@ -91,6 +91,6 @@ def explain_what_failed(logs):
 # jobs. Local ones it runs itself, one after the other. These are all rules that were read before,
 # ours and those of a workflow that takes ours in: so this file is the last one.
 if workflow.remote_exec:
-    for earlier_rule in workflow.rules:
-        earlier_rule.group = None
-        workflow.localrules(earlier_rule.name)
+    for earlier in workflow.rules:
+        earlier.group = None
+        workflow.localrules(earlier.name)
